@@ -1,0 +1,76 @@
+"""What went wrong, in one line that also says what to do.
+
+    MlopsError                400, exit 2
+    ├── UsageError            the line as typed cannot be understood
+    ├── NotAProject           no project here, or one that cannot be read
+    ├── NotFound        404   no such run, file, job, service
+    ├── Conflict        409   it exists already, is busy, or someone else holds it
+    ├── MissingBackend        an optional package is not installed
+    └── BackendFailed   502   MLflow, DVC, BentoML or a kernel failed; exit 1
+
+A user's mistake never shows a traceback: IPython asks `_render_traceback_` first, the shell prints
+the line, REST sends it as `message`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class MlopsError(Exception):
+    """One line: what happened, then what to do about it."""
+
+    status = 400
+    exit_code = 2
+
+    def __init__(self, what: str, do: str = "") -> None:
+        self.what = what.strip()
+        self.do = do.strip()
+        super().__init__(f"{self.what.rstrip('.')}. {self.do}" if self.do else self.what)
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"mlops: {self}"]
+
+
+class UsageError(MlopsError):
+    """The line as typed cannot be understood."""
+
+
+class NotAProject(MlopsError):  # noqa: N818 - reads as the sentence it stands for
+    """No project at or above this folder, or its settings cannot be read."""
+
+
+class NotFound(MlopsError):  # noqa: N818
+    """No such run, file, job, model or service."""
+
+    status = 404
+
+
+class Conflict(MlopsError):  # noqa: N818
+    """It exists already, is busy, or another process holds it."""
+
+    status = 409
+
+
+class MissingBackend(MlopsError):  # noqa: N818
+    """A verb needs an optional package that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(what, f"Install it: pip install 'jupyter-mlops[{extra}]'")
+
+
+class BackendFailed(MlopsError):  # noqa: N818
+    """An engine we drive failed, through no mistake of the user's."""
+
+    status = 502
+    exit_code = 1
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `Did you mean 'x'?` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"Did you mean '{close[0]}'?" if close else ""

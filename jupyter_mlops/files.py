@@ -1,0 +1,86 @@
+"""Files that several processes write: replaced whole, under one lock per resource."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.errors import Conflict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def replace(path: Path, content: bytes | str) -> None:
+    """Write `content` to `path` so that a reader sees the old file or the new one, never a part."""
+    if isinstance(content, str):
+        content = content.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        with scratch.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line in one write, so that lines of several processes never mix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, f"{line}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
+    """Hold the lock file `path`; the kernel releases it whatever becomes of this process.
+
+    Raises:
+        Conflict: another process still holds it after `timeout` seconds.
+    """
+    from filelock import FileLock, Timeout
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=timeout):
+            yield
+    except Timeout:
+        raise Conflict(
+            f"{path.name} has been held by another process for {timeout:.0f} s",
+            "Wait for it to finish, or stop it, and try again",
+        ) from None
+
+
+def process_start(pid: int) -> float | None:
+    """Return when process `pid` started (seconds since boot), or None if it is gone.
+
+    With the pid this names a process for good: a reused pid has another start.
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return _portable_start(pid)
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] in {"Z", "X"}:
+        return None
+    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _portable_start(pid: int) -> float | None:
+    if Path("/proc/self").exists():
+        return None
+    import psutil  # comes with ipykernel; only where there is no /proc
+
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None

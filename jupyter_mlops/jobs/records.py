@@ -1,0 +1,129 @@
+"""What the noun `job` says of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads it
+from typing import Any, ClassVar, Literal
+
+from jupyter_mlops import tables
+from jupyter_mlops.records import Record
+
+JobStatus = Literal["queued", "running", "finished", "failed", "killed", "scheduled", "paused"]
+
+
+class Parameter(Record):
+    """A notebook's parameter: its type, default and help, as the notebook declares them."""
+
+    columns: ClassVar[tuple[str, ...]] = ("name", "type", "default", "help")
+
+    name: str
+    type: str
+    default: Any = None
+    help: str = ""
+
+
+class Problem(Record):
+    """Something that would make a job fail, found before it starts; `cell` counts from 1."""
+
+    columns: ClassVar[tuple[str, ...]] = ("cell", "what", "fix")
+
+    cell: int | None = None
+    what: str
+    fix: str = ""
+
+
+class Check(Record):
+    """What `job check` found: the parameters, where they come from, and what would fail."""
+
+    notebook: str
+    tagged: bool
+    parameters: list[Parameter]
+    problems: list[Problem]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the notebook can run as a job."""
+        return not self.problems
+
+
+class Execution(Record):
+    """One execution of a notebook: a run, and the executed notebook beside it."""
+
+    columns: ClassVar[tuple[str, ...]] = ("run_id", "notebook", "status", "params", "metrics", "duration")
+
+    run_id: str
+    notebook: str
+    status: JobStatus
+    params: dict[str, Any] = {}
+    metrics: dict[str, float | None] = {}
+    output: str = ""
+    error: str = ""
+    failed_cell: int | None = None
+    start_time: datetime
+    duration: float | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this execution in a list."""
+        return {
+            "run": self.run_id[:8],
+            "notebook": self.notebook,
+            "status": self.status,
+            **self.params,
+            **self.metrics,
+            "took": tables.duration(self.duration) if self.duration is not None else None,
+        }
+
+
+class Sweep(Record):
+    """A notebook run over a grid: one execution for each point, the best of them by a metric."""
+
+    run_id: str
+    notebook: str
+    status: JobStatus
+    metric: str = ""
+    maximize: bool = True
+    best: str = ""
+    executions: list[Execution]
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {**item.row(), "best": "★" if item.run_id == self.best else ""} for item in self.executions
+        ]
+
+    def __str__(self) -> str:
+        return tables.table_text(self._rows())
+
+    def _repr_html_(self) -> str:
+        return tables.table_html(self._rows())
+
+
+class Job(Record):
+    """A notebook made callable, as `jobs/NAME.yaml` declares it, with its last execution."""
+
+    columns: ClassVar[tuple[str, ...]] = ("name", "notebook", "schedule", "status", "last", "next")
+
+    name: str
+    notebook: str
+    params: dict[str, Any] = {}
+    cron: str = ""
+    timezone: str = ""
+    catch_up: Literal["once", "skip"] = "once"
+    status: JobStatus = "scheduled"
+    last_run: str = ""
+    last_status: str = ""
+    last_time: datetime | None = None
+    next_time: datetime | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this job in a list."""
+        return {
+            "job": self.name,
+            "notebook": self.notebook,
+            "schedule": self.cron,
+            "params": self.params,
+            "status": self.status,
+            "last run": self.last_run[:8],
+            "outcome": self.last_status,
+            "last": self.last_time,
+            "next": self.next_time,
+        }

@@ -1,0 +1,208 @@
+"""A project: one folder with an `mlops.toml`, its settings, and where its state is kept.
+
+`mlops.toml` is in git. `.mlops/` is not: the embedded store, artifacts, logs and locks live there.
+Every setting can be overridden by `MLOPS_<SECTION>_<KEY>`, e.g. `MLOPS_TRACKING_URI`; secrets come
+from the environment only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import tomllib
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import NotAProject, nearest
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+SETTINGS_FILE = "mlops.toml"
+STATE_FOLDER = ".mlops"
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSettings:
+    """Who this project is."""
+
+    name: str = ""
+    experiment: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackingSettings:
+    """Where runs are recorded; empty means the embedded sqlite store."""
+
+    uri: str = ""
+    artifacts: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """Where data versions are pushed to; empty means nowhere."""
+
+    remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSettings:
+    """How notebooks are executed; `timeout` is seconds for a whole notebook, 0 for no limit."""
+
+    workers: int = 2
+    timeout: int = 0
+    kernel: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSettings:
+    """Where services listen; loopback unless the user says otherwise."""
+
+    host: str = "127.0.0.1"
+    max_body_mb: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSettings:
+    """When a comparison counts as drift: the share of drifted columns, as in Evidently's preset."""
+
+    share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of `mlops.toml`, one attribute for each section."""
+
+    project: ProjectSettings = field(default_factory=ProjectSettings)
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    data: DataSettings = field(default_factory=DataSettings)
+    jobs: JobsSettings = field(default_factory=JobsSettings)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+    drift: DriftSettings = field(default_factory=DriftSettings)
+
+
+@dataclass(frozen=True)
+class Project:
+    """The folder that everything recorded belongs to."""
+
+    root: Path
+    settings: Settings = field(default_factory=Settings)
+
+    @classmethod
+    def find(cls, start: Path | str | None = None) -> Project:
+        """Return the project at or above `start` (default: `MLOPS_ROOT`, else the working folder).
+
+        Raises:
+            NotAProject: there is none, or its `mlops.toml` cannot be read.
+        """
+        start = Path(start or os.environ.get("MLOPS_ROOT") or Path.cwd()).absolute()
+        for folder in (start, *start.parents):
+            if (folder / SETTINGS_FILE).is_file():
+                return cls(folder, read_settings(folder / SETTINGS_FILE))
+        raise NotAProject(
+            f"{start} is not in a project (no {SETTINGS_FILE} here or above)",
+            "Type: %mlops init (in a terminal: jupyter mlops init)",
+        )
+
+    @property
+    def name(self) -> str:
+        """The name in `mlops.toml`, else the folder's."""
+        return self.settings.project.name or self.root.name
+
+    @property
+    def state(self) -> Path:
+        """The folder that git ignores: stores, logs, locks."""
+        return self.root / STATE_FOLDER
+
+    @cached_property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking URI: the team's, else the embedded sqlite store."""
+        return self.settings.tracking.uri or f"sqlite:///{self.state / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """Where MLflow keeps artifacts when the store is the embedded one."""
+        return self.settings.tracking.artifacts or (self.state / "artifacts").as_uri()
+
+    @property
+    def events(self) -> Path:
+        """One JSON line for each change; the server tails it to keep panels live."""
+        return self.state / "events.jsonl"
+
+    def relative(self, path: Path | str) -> str:
+        """Return `path` as the project writes it: relative to the root where it can be."""
+        absolute = Path(path).absolute()
+        try:
+            return absolute.relative_to(self.root).as_posix()
+        except ValueError:
+            return absolute.as_posix()
+
+    def locked(self, resource: str, *, timeout: float = 120) -> AbstractContextManager[None]:
+        """Hold this project's lock for `resource` across processes."""
+        return files.locked(self.state / "locks" / f"{resource}.lock", timeout=timeout)
+
+    def announce(self, noun: str, action: str, name: str = "") -> None:
+        """Tell every open panel that something of `noun` changed. Never fails the caller."""
+        line = json.dumps({"noun": noun, "action": action, "name": name, "time": time.time()})
+        try:
+            if self.events.exists() and self.events.stat().st_size > 1_000_000:
+                files.replace(self.events, "")
+            files.append_line(self.events, line)
+        except OSError:
+            return
+
+
+def read_settings(path: Path) -> Settings:
+    """Read `mlops.toml` with the `MLOPS_*` overrides on top; unknown keys are errors."""
+    try:
+        given = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NotAProject(f"{path} cannot be read: {error}", "Correct that line") from None
+    sections = {item.name: item.default_factory for item in fields(Settings)}
+    _refuse_unknown(path, "section", given, sections)
+    read: dict[str, Any] = {}
+    for section, kind in sections.items():
+        defaults: Any = kind()  # type: ignore[operator,misc]
+        values = given.get(section, {})
+        if not isinstance(values, dict):
+            raise NotAProject(f"{path}: {section} must be a section", f"Write: [{section}]")
+        keys = {item.name: getattr(defaults, item.name) for item in fields(defaults)}
+        _refuse_unknown(path, f"key in [{section}]", values, keys)
+        merged = {
+            key: _typed(path, f"{section}.{key}", _override(section, key, values), default)
+            for key, default in keys.items()
+        }
+        read[section] = type(defaults)(**merged)
+    return Settings(**read)
+
+
+def _refuse_unknown(path: Path, what: str, given: Any, known: Any) -> None:
+    for key in given:
+        if key not in known:
+            hint = nearest(key, known) or f"Known: {', '.join(known)}"
+            raise NotAProject(f"{path}: unknown {what} '{key}'", hint)
+
+
+def _override(section: str, key: str, values: dict[str, Any]) -> Any:
+    return os.environ.get(f"MLOPS_{section}_{key}".upper(), values.get(key))
+
+
+def _typed(path: Path, name: str, value: Any, default: Any) -> Any:
+    if value is None:
+        return default
+    if isinstance(value, str) and not isinstance(default, str):
+        try:
+            return type(default)(value)
+        except ValueError:
+            value = None
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise NotAProject(
+            f"{path}: {name} must be a {type(default).__name__}", f"For example: {default!r}"
+        )
+    return value

@@ -1,0 +1,105 @@
+"""What verbs return: pydantic models that are also the wire format, and lists of them.
+
+A record shows itself as text and as HTML that still reads without a kernel; `Records.df` is the
+same list as a DataFrame.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
+
+from pydantic import BaseModel, ConfigDict
+
+from jupyter_mlops import tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import pandas as pd
+
+
+class Record(BaseModel):
+    """One thing of a noun. Unknown fields are errors; `columns` are those that a list shows."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_serialization_defaults_required=True,
+        ser_json_inf_nan="null",
+        protected_namespaces=(),
+    )
+    columns: ClassVar[tuple[str, ...]] = ()
+
+    def row(self) -> dict[str, Any]:
+        """Return what a table shows of this record, by column title."""
+        return {name: getattr(self, name) for name in self.columns or type(self).model_fields}
+
+    def details(self) -> list[tuple[str, Any]]:
+        """Return (title, value) pairs for the record shown by itself."""
+        return [(name, getattr(self, name)) for name in type(self).model_fields]
+
+    def to_json(self) -> str:
+        """Return this record as one JSON object."""
+        return self.model_dump_json()
+
+    def __str__(self) -> str:
+        return tables.pairs_text(self.details())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("…" if cycle else str(self))
+
+    def _repr_html_(self) -> str:
+        return tables.pairs_html(self.details())
+
+
+R = TypeVar("R", bound=Record)
+
+
+class Records(Sequence[R], Generic[R]):
+    """A list of records that reads well inline; `empty` says what to type when there are none."""
+
+    def __init__(self, items: Iterable[R], *, empty: str = "Nothing yet.") -> None:
+        self.items = list(items)
+        self.empty = empty
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records[R]: ...
+    def __getitem__(self, index: int | slice) -> R | Records[R]:
+        if isinstance(index, slice):
+            return Records(self.items[index], empty=self.empty)
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The same list as a DataFrame, one row for each record, nested fields flattened."""
+        import pandas as pd
+
+        return pd.json_normalize([item.model_dump() for item in self.items])
+
+    def to_json(self) -> str:
+        """Return the list as one JSON array."""
+        return "[" + ",".join(item.to_json() for item in self.items) + "]"
+
+    def __str__(self) -> str:
+        return tables.table_text([item.row() for item in self.items]) if self.items else self.empty
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("…" if cycle else str(self))
+
+    def _repr_html_(self) -> str:
+        if not self.items:
+            return f"<p>{tables.escape(self.empty)}</p>"
+        return tables.table_html([item.row() for item in self.items])
+
+
+def to_json(value: Any) -> str:
+    """Return any verb's result as one JSON document."""
+    if isinstance(value, (Record, Records)):
+        return value.to_json()
+    return json.dumps(value, default=str, allow_nan=False)

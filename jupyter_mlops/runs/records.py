@@ -1,0 +1,149 @@
+"""What the noun `run` says of itself, in Python, in JSON and to the panel."""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - pydantic reads it
+from typing import Any, ClassVar, Literal
+
+from jupyter_mlops import tables
+from jupyter_mlops.records import Record
+
+RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
+RunKind = Literal["cell", "job", "sweep", "drift", "other"]
+
+
+class DataUse(Record):
+    """One version of a file that a run read or wrote; `version` is DVC's content hash."""
+
+    path: str
+    version: str
+    role: Literal["input", "output"] = "input"
+
+
+class ModelInfo(Record):
+    """The model of a run: where MLflow keeps it, its flavour, and whether loading it runs code.
+
+    `format` is `skops`, `safetensors`, … or `pickle`; `safe` is False for pickle. `inputs` lists the
+    signature's columns as {name, type}.
+    """
+
+    model_id: str
+    uri: str
+    flavor: str
+    format: str
+    safe: bool
+    inputs: list[dict[str, str]] = []
+
+
+class Run(Record):
+    """One execution of a cell or of a notebook."""
+
+    columns: ClassVar[tuple[str, ...]] = ("name", "status", "metrics", "params", "data", "started")
+
+    run_id: str
+    name: str
+    status: RunStatus
+    kind: RunKind = "other"
+    experiment: str = ""
+    params: dict[str, str] = {}
+    metrics: dict[str, float | None] = {}
+    data: list[DataUse] = []
+    start_time: datetime
+    end_time: datetime | None = None
+    notebook: str = ""
+    commit: str = ""
+    parent: str = ""
+    error: str = ""
+    tags: dict[str, str] = {}
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds from start to end; None while it runs."""
+        return (self.end_time - self.start_time).total_seconds() if self.end_time else None
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this run in a list."""
+        return {
+            "run": self.run_id[:8],
+            "name": self.name,
+            "kind": self.kind,
+            "status": self.status,
+            "metrics": self.metrics,
+            "params": self.params,
+            "data": [f"{use.path}@{use.version[:6]}" for use in self.data if use.role == "input"],
+            "took": tables.duration(self.duration) if self.duration is not None else None,
+            "started": self.start_time,
+        }
+
+
+class RunDetail(Run):
+    """A run with everything that was recorded beside its numbers."""
+
+    model: ModelInfo | None = None
+    source: str = ""
+    artifacts: list[str] = []
+    packages: int = 0
+
+    def details(self) -> list[tuple[str, Any]]:
+        """Return what `run show` prints, the run's outcome first."""
+        shown: list[tuple[str, Any]] = [
+            ("run", f"{self.name} ({self.run_id})"),
+            ("status", self.status),
+            ("error", self.error),
+            ("metrics", self.metrics),
+            ("params", self.params),
+            ("data", [f"{use.path}@{use.version[:6]} ({use.role})" for use in self.data]),
+            ("model", f"{self.model.flavor}, {self.model.format}" if self.model else None),
+            ("experiment", self.experiment),
+            ("started", self.start_time),
+            ("took", tables.duration(self.duration) if self.duration is not None else None),
+            ("notebook", self.notebook),
+            ("commit", self.commit[:12]),
+            ("packages", self.packages or None),
+            ("artifacts", self.artifacts),
+        ]
+        return [(title, value) for title, value in shown if value not in (None, "", [], {})]
+
+
+class Difference(Record):
+    """One thing in which runs differ: `values` by run, in the order they were asked for."""
+
+    what: Literal["metric", "param", "data", "code", "package", "commit"]
+    name: str
+    values: list[str | float | None]
+
+
+class Comparison(Record):
+    """What differs between runs, metrics first."""
+
+    runs: list[str]
+    names: list[str]
+    differences: list[Difference]
+    same: int
+
+    def _rows(self) -> list[dict[str, Any]]:
+        titles = [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
+        return [
+            {"what": item.what, "name": item.name, **dict(zip(titles, item.values, strict=True))}
+            for item in self.differences
+        ]
+
+    def __str__(self) -> str:
+        rows = self._rows()
+        return tables.table_text(rows) if rows else "No differences."
+
+    def _repr_html_(self) -> str:
+        rows = self._rows()
+        return tables.table_html(rows) if rows else "<p>No differences.</p>"
+
+
+class ModelVersion(Record):
+    """A registered model's version, and the aliases that point at it."""
+
+    columns: ClassVar[tuple[str, ...]] = ("name", "version", "aliases", "run_id", "created")
+
+    name: str
+    version: int
+    run_id: str
+    aliases: list[str] = []
+    created: datetime
