@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Record(BaseModel):
-    """One thing of a noun. Unknown fields are errors; `columns` are those that a list shows."""
+    """One thing of a noun. Unknown fields are errors; `shown` are those that a list shows."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -29,11 +29,11 @@ class Record(BaseModel):
         ser_json_inf_nan="null",
         protected_namespaces=(),
     )
-    columns: ClassVar[tuple[str, ...]] = ()
+    shown: ClassVar[tuple[str, ...]] = ()
 
     def row(self) -> dict[str, Any]:
         """Return what a table shows of this record, by column title."""
-        return {name: getattr(self, name) for name in self.columns or type(self).model_fields}
+        return {name: getattr(self, name) for name in self.shown or type(self).model_fields}
 
     def details(self) -> list[tuple[str, Any]]:
         """Return (title, value) pairs for the record shown by itself."""

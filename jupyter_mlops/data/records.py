@@ -14,7 +14,7 @@ DataStatus = Literal["ok", "changed", "missing", "not in cache"]
 class DataVersion(Record):
     """The content version of one file or folder; `version` is DVC's md5 (`….dir` for folders)."""
 
-    columns: ClassVar[tuple[str, ...]] = ("path", "version", "size", "files", "status")
+    shown: ClassVar[tuple[str, ...]] = ("path", "version", "size", "files", "status")
 
     path: str
     version: str

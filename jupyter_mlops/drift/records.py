@@ -27,7 +27,7 @@ class ColumnDrift(Record):
     `drift` is None where the column could not be evaluated, and `reason` says why.
     """
 
-    columns: ClassVar[tuple[str, ...]] = ("column", "status", "score", "threshold", "method")
+    shown: ClassVar[tuple[str, ...]] = ("column", "status", "score", "threshold", "method")
 
     column: str
     method: str = ""
@@ -55,13 +55,13 @@ class DriftReport(Record):
     current_rows: int
     time: datetime
     warnings: list[str] = []
-    columns: list[ColumnDrift]  # type: ignore[assignment]
+    columns: list[ColumnDrift]
 
 
 class DriftCheck(Record):
     """One earlier check, as `drift history` lists it."""
 
-    columns: ClassVar[tuple[str, ...]] = ("run_id", "service", "verdict", "drifted", "evaluated", "time")
+    shown: ClassVar[tuple[str, ...]] = ("run_id", "service", "verdict", "drifted", "evaluated", "time")
 
     run_id: str
     service: str

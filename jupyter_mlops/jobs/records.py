@@ -14,7 +14,7 @@ JobStatus = Literal["queued", "running", "finished", "failed", "killed", "schedu
 class Parameter(Record):
     """A notebook's parameter: its type, default and help, as the notebook declares them."""
 
-    columns: ClassVar[tuple[str, ...]] = ("name", "type", "default", "help")
+    shown: ClassVar[tuple[str, ...]] = ("name", "type", "default", "help")
 
     name: str
     type: str
@@ -25,7 +25,7 @@ class Parameter(Record):
 class Problem(Record):
     """Something that would make a job fail, found before it starts; `cell` counts from 1."""
 
-    columns: ClassVar[tuple[str, ...]] = ("cell", "what", "fix")
+    shown: ClassVar[tuple[str, ...]] = ("cell", "what", "fix")
 
     cell: int | None = None
     what: str
@@ -49,7 +49,7 @@ class Check(Record):
 class Execution(Record):
     """One execution of a notebook: a run, and the executed notebook beside it."""
 
-    columns: ClassVar[tuple[str, ...]] = ("run_id", "notebook", "status", "params", "metrics", "duration")
+    shown: ClassVar[tuple[str, ...]] = ("run_id", "notebook", "status", "params", "metrics", "duration")
 
     run_id: str
     notebook: str
@@ -100,7 +100,7 @@ class Sweep(Record):
 class Job(Record):
     """A notebook made callable, as `jobs/NAME.yaml` declares it, with its last execution."""
 
-    columns: ClassVar[tuple[str, ...]] = ("name", "notebook", "schedule", "status", "last", "next")
+    shown: ClassVar[tuple[str, ...]] = ("name", "notebook", "schedule", "status", "last", "next")
 
     name: str
     notebook: str

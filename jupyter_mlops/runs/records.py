@@ -38,7 +38,7 @@ class ModelInfo(Record):
 class Run(Record):
     """One execution of a cell or of a notebook."""
 
-    columns: ClassVar[tuple[str, ...]] = ("name", "status", "metrics", "params", "data", "started")
+    shown: ClassVar[tuple[str, ...]] = ("name", "status", "metrics", "params", "data", "started")
 
     run_id: str
     name: str
@@ -140,7 +140,7 @@ class Comparison(Record):
 class ModelVersion(Record):
     """A registered model's version, and the aliases that point at it."""
 
-    columns: ClassVar[tuple[str, ...]] = ("name", "version", "aliases", "run_id", "created")
+    shown: ClassVar[tuple[str, ...]] = ("name", "version", "aliases", "run_id", "created")
 
     name: str
     version: int

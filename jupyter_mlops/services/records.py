@@ -21,7 +21,7 @@ class Parity(Record):
 class Service(Record):
     """A run's model packaged as a Bento, and where it answers when it is started."""
 
-    columns: ClassVar[tuple[str, ...]] = ("name", "status", "url", "model", "run", "requests", "built")
+    shown: ClassVar[tuple[str, ...]] = ("name", "status", "url", "model", "run", "requests", "built")
 
     name: str
     tag: str
