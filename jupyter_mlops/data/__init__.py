@@ -1,0 +1,32 @@
+"""The noun `data`: content versions of files, in DVC's own cache and `.dvc` files.
+
+Importing this loads nothing heavy; DVC is loaded by the first verb that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_mlops.data.cache import cached, frame, version
+    from jupyter_mlops.data.records import DataVersion
+    from jupyter_mlops.data.verbs import add, checkout, list, status
+
+_HOME = {
+    "DataVersion": "records",
+    "add": "verbs",
+    "cached": "cache",
+    "checkout": "verbs",
+    "frame": "cache",
+    "list": "verbs",
+    "status": "verbs",
+    "version": "cache",
+}
+__all__ = ["DataVersion", "add", "cached", "checkout", "frame", "list", "status", "version"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,161 @@
+"""Content versions in DVC's cache, without DVC's lock and without touching the user's file.
+
+`dvc add` takes the repository's lock (parallel calls fail) and replaces the user's file by a copy
+from the cache. Here the same hash is built by DVC's own data layer and the object is copied into
+the same cache, which several processes can do at once; `dvc pull` and `dvc checkout` then find it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.data.records import DataVersion
+from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
+from jupyter_mlops.project import Project
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: What a file's stat said when it was hashed → its version; an unchanged file costs one stat.
+_known: dict[tuple[str, int, int, int], DataVersion] = {}
+_CHUNK = 1 << 20
+
+
+def version(path: Path | str, *, project: Project | None = None, keep: bool = True) -> DataVersion:
+    """Return the content version of a file or folder, and keep its content in DVC's cache.
+
+    Args:
+        path: a file or a folder, absolute or relative to the working folder.
+        project: whose cache; default: the project at or above the working folder.
+        keep: False only computes the hash.
+
+    Raises:
+        NotFound: there is no such file.
+        Conflict: the file kept changing while it was read.
+    """
+    project = project or Project.find()
+    target = Path(path).absolute()
+    if not target.exists():
+        raise NotFound(f"No file {path}", "Check the path; it is relative to the working folder")
+    for _ in range(3):
+        before = _stat_key(target)
+        known = _known.get(before) if before else None
+        if known and (not keep or _object(project, known.version).exists()):
+            return known.model_copy(update={"path": project.relative(target)})
+        found = _hash(target, project, keep=keep)
+        if _stat_key(target) == before:
+            if before and keep:
+                _known[before] = found
+            return found
+    raise Conflict(f"{path} kept changing while it was read", "Wait until it is written, then repeat")
+
+
+def cached(version: str, *, project: Project | None = None) -> Path:
+    """Return the cached object of `version`, checked against its hash.
+
+    A damaged object (DVC itself would hand it out silently) is an error, not an answer.
+    """
+    project = project or Project.find()
+    path = _object(project, version)
+    if not path.is_file():
+        raise NotFound(
+            f"Version {version[:12]} is not in this project's cache",
+            "If it was pushed to a remote: dvc pull",
+        )
+    if not version.endswith(".dir") and md5(path) != version:
+        raise BackendFailed(
+            f"The cached copy of {version[:12]} is damaged",
+            f"Delete {path} and get it again: dvc pull, or %mlops data add the original file",
+        )
+    return path
+
+
+def frame(version: str, name: str, *, project: Project | None = None) -> pd.DataFrame:
+    """Read a cached table (`name` gives its format: .parquet, .csv, .tsv, .feather, .json)."""
+    return read_table(cached(version, project=project), Path(name).suffix)
+
+
+def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
+    """Read one table from a file by its suffix."""
+    import pandas as pd
+
+    readers: dict[str, Any] = {
+        ".parquet": pd.read_parquet,
+        ".pq": pd.read_parquet,
+        ".csv": pd.read_csv,
+        ".tsv": lambda file: pd.read_csv(file, sep="\t"),
+        ".feather": pd.read_feather,
+        ".json": pd.read_json,
+        ".jsonl": lambda file: pd.read_json(file, lines=True),
+    }
+    suffix = (suffix or path.suffix).lower()
+    if suffix not in readers:
+        raise MlopsError(f"{path.name}: {suffix or 'a file without suffix'} is not read as a table",
+                         f"Use one of {', '.join(readers)}")  # fmt: skip
+    with path.open("rb") as file:
+        read: pd.DataFrame = readers[suffix](file)
+    return read
+
+
+def md5(path: Path) -> str:
+    """Return a file's md5, the hash that DVC 3 names its versions by."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def cache_folder(project: Project) -> Path:
+    """Return the folder of DVC's local cache objects."""
+    return Path(_store(project.root).path)
+
+
+def _object(project: Project, version: str) -> Path:
+    return cache_folder(project) / version[:2] / version[2:]
+
+
+@lru_cache(maxsize=8)
+def _store(root: Path) -> Any:
+    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
+    from dvc.exceptions import NotDvcRepoError
+    from dvc.repo import Repo
+
+    try:
+        repo = Repo(str(root))
+    except NotDvcRepoError:
+        raise NotFound(f"{root} has no DVC repository", "Type: %mlops init") from None
+    store = repo.cache.local
+    repo.close()
+    return store
+
+
+def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:
+    from dvc_data.hashfile.build import build
+    from dvc_data.hashfile.transfer import transfer
+    from dvc_objects.fs.local import LocalFileSystem
+
+    store = _store(project.root)
+    staging, meta, built = build(store, str(target), LocalFileSystem(), "md5", dry_run=not keep)
+    if keep:
+        done = transfer(staging, store, {built.hash_info}, shallow=False, hardlink=False)
+        if done.failed:
+            raise BackendFailed(f"{target} could not be copied into DVC's cache", "Is the disk full?")
+    return DataVersion(
+        path=project.relative(target),
+        version=str(built.hash_info.value),
+        size=int(meta.size or 0),
+        files=int(meta.nfiles or 1),
+    )
+
+
+def _stat_key(target: Path) -> tuple[str, int, int, int] | None:
+    """Return what changes when a file's content does; None for folders, whose files must be seen."""
+    if target.is_dir():
+        return None
+    stat = target.stat()
+    return (str(target), stat.st_mtime_ns, stat.st_size, stat.st_ino)
