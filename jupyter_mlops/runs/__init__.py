@@ -1,0 +1,51 @@
+"""The noun `run`: one execution of a cell or a notebook, with what is needed to do it again.
+
+Importing this loads nothing heavy; MLflow is loaded by the first verb that needs it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_mlops.runs.cell import record_cell
+    from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
+    from jupyter_mlops.runs.query import artifact, compare, delete, get, list, show
+    from jupyter_mlops.runs.recording import ActiveRun, start
+    from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
+    from jupyter_mlops.runs.registry import list_models, promote, register
+    from jupyter_mlops.runs.store import open_store
+
+_HOME = {
+    "ActiveRun": "recording",
+    "Comparison": "records",
+    "ModelVersion": "records",
+    "Run": "records",
+    "RunDetail": "records",
+    "artifact": "query",
+    "compare": "query",
+    "delete": "query",
+    "get": "query",
+    "list": "query",
+    "list_models": "registry",
+    "load_model": "models",
+    "model_files": "models",
+    "open_store": "store",
+    "promote": "registry",
+    "record_cell": "cell",
+    "register": "registry",
+    "show": "query",
+    "signature": "models",
+    "start": "recording",
+    "training_data": "models",
+}
+__all__ = [  # noqa: PLE0604 - the names are those above
+    *_HOME
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

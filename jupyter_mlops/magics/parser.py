@@ -1,0 +1,201 @@
+"""One parser for the magic and the shell, made from the table of verbs."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from jupyter_mlops.errors import MlopsError, UsageError, nearest
+from jupyter_mlops.magics.table import Arg, Noun, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: The nouns in the order in which a project meets them.
+NOUNS = ("run", "data", "job", "model", "service", "drift")
+_UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
+_NUMBERS = re.compile(r"^-\d+(\.\d+)?$|^-\.\d+$")
+
+
+class Help(MlopsError):
+    """`-h` was asked for: the text to show, not a mistake."""
+
+    exit_code = 0
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A parsed line: the verb, its arguments by name, and whether JSON is wanted."""
+
+    verb: Verb
+    arguments: dict[str, Any]
+    json: bool = False
+
+    def run(self, **more: Any) -> Any:
+        """Call the verb's function."""
+        return self.verb.load()(**self.arguments, **more)
+
+
+def nouns() -> dict[str, Noun]:
+    """Return every noun by name; the modules hold tables only and import nothing heavy."""
+    return {name: import_module(f"jupyter_mlops.magics.verbs.{name}").NOUN for name in NOUNS}
+
+
+def root_verbs() -> dict[str, Verb]:
+    """Return the verbs without a noun."""
+    found: tuple[Verb, ...] = import_module("jupyter_mlops.magics.verbs.root").ROOT_VERBS
+    return {verb.name: verb for verb in found}
+
+
+def parse(words: Sequence[str], *, surface: str = "magic", cell: bool = False) -> Call:
+    """Parse the words of a line into a call.
+
+    Args:
+        words: what follows `%mlops` or `jupyter mlops`.
+        surface: `magic` or `shell`.
+        cell: whether a cell body follows.
+
+    Raises:
+        UsageError: with the nearest valid word.
+        Help: `-h` was among the words.
+    """
+    words = list(words)
+    lead = "%mlops" if surface == "magic" else "jupyter mlops"
+    if not words or words[0] in {"-h", "--help"}:
+        raise Help(overview(lead))
+    groups, roots = nouns(), root_verbs()
+    first = words.pop(0)
+    if first in roots:
+        return _parse_verb(roots[first], words, lead, surface, cell)
+    if first not in groups:
+        hint = nearest(first, [*groups, *roots]) or f"Type: {lead} -h"
+        raise UsageError(f"Unknown noun or verb '{first}'", hint)
+    noun = groups[first]
+    verbs = {verb.name: verb for verb in noun.verbs}
+    if words and words[0] in {"-h", "--help"} and not cell:
+        raise Help(noun_help(noun, lead))
+    if cell:
+        return _parse_cell(noun, verbs, words, lead, surface)
+    if not words or words[0].startswith("-"):
+        words.insert(0, noun.bare)
+    name = words.pop(0)
+    if name not in verbs:
+        hint = nearest(name, verbs) or f"One of {', '.join(verbs)}"
+        raise UsageError(f"{first} has no verb '{name}'", hint)
+    return _parse_verb(verbs[name], words, lead, surface, cell)
+
+
+def _parse_cell(
+    noun: Noun, verbs: dict[str, Verb], words: list[str], lead: str, surface: str
+) -> Call:
+    verb = next((item for item in verbs.values() if item.where == "cell"), None)
+    if verb is None:
+        raise UsageError(f"%%mlops {noun.name} takes no cell", f"Type: %mlops {noun.name} on one line")
+    return _parse_verb(verb, words, lead, surface, cell=True)
+
+
+def _parse_verb(verb: Verb, words: list[str], lead: str, surface: str, cell: bool) -> Call:
+    if verb.where == "cell" and not cell:
+        raise UsageError(
+            f"'{verb.words}' records a cell", f"Put %%mlops {verb.words.split()[0]} NAME on its first line"
+        )
+    if verb.where == "shell" and surface != "shell":
+        raise UsageError(f"'{verb.words}' is for a terminal", f"Type: jupyter mlops {verb.words}")
+    parser = build(verb, lead)
+    given = vars(parser.parse_args(words))
+    wants_json = given.pop("json")
+    for arg in verb.args:
+        if arg.pairs:
+            given[arg.name] = _pairs(given[arg.name] or [], arg)
+    return Call(verb, given, wants_json)
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse whose mistakes are UsageErrors that name the nearest valid flag."""
+
+    flags: tuple[str, ...] = ()
+
+    def error(self, message: str) -> NoReturn:
+        if match := _UNKNOWN.search(message):
+            wrong = match[1].split()[0].partition("=")[0]
+            if wrong.startswith("-"):
+                hint = nearest(wrong, self.flags) or f"Type: {self.prog} -h"
+                raise UsageError(f"Unknown option {wrong}", hint)
+            raise UsageError(f"'{wrong}' is one word too many", f"Type: {self.prog} -h")
+        raise UsageError(message[:1].upper() + message[1:], f"Type: {self.prog} -h")
+
+    def print_help(self, file: Any = None) -> None:
+        raise Help(self.format_help().rstrip())
+
+
+def build(verb: Verb, lead: str) -> argparse.ArgumentParser:
+    """Return the argparse parser of one verb."""
+    parser = _Parser(
+        prog=f"{lead} {verb.words}",
+        description=verb.help[:1].upper() + verb.help[1:] + ".",
+        epilog=f"Example: {lead if verb.where != 'cell' else '%%mlops'} {verb.example}" if verb.example else None,
+        allow_abbrev=False,
+        exit_on_error=True,
+    )
+    for arg in verb.args:
+        _add(parser, arg)
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.flags = tuple(flag for arg in verb.args for flag in arg.flags) + ("--json", "--help")
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, arg: Arg) -> None:
+    options: dict[str, Any] = {"help": arg.help.replace("%", "%%"), "default": arg.default}
+    if arg.switch:
+        parser.add_argument(*arg.flags, dest=arg.name, action="store_true", help=options["help"])
+        return
+    if arg.choices:
+        options["choices"] = arg.choices
+    if arg.metavar or arg.pairs:
+        options["metavar"] = arg.metavar or "KEY=VALUE"
+    options["type"] = arg.type
+    if arg.flags:
+        if arg.pairs or arg.many:
+            options["action"] = "append"
+        parser.add_argument(*arg.flags, dest=arg.name, required=arg.required, **options)
+        return
+    if arg.many:
+        options["nargs"] = "+" if arg.required else "*"
+    elif not arg.required:
+        options["nargs"] = "?"
+    parser.add_argument(arg.name, **options)
+
+
+def _pairs(items: list[str], arg: Arg) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for item in items:
+        key, sign, value = item.partition("=")
+        if not sign or not key.strip():
+            raise UsageError(f"'{item}' is not KEY=VALUE", f"For example: {(arg.flags or ('-p',))[0]} depth=4")
+        found[key.strip()] = value
+    return found
+
+
+def overview(lead: str) -> str:
+    """Return the help of the whole grammar."""
+    lines = [f"{lead} NOUN VERB [arguments]   (-h after any of them is help; a bare noun lists)", ""]
+    for noun in nouns().values():
+        verbs = " · ".join(verb.name or noun.name for verb in noun.verbs if verb.where != "cell")
+        lines += [f"  {noun.name:<9}{noun.help}", f"  {'':<9}{verbs}"]
+    lines += ["", "  %%mlops run NAME   records the cell below it", ""]
+    lines += [f"  {verb.name:<11}{verb.help}" for verb in root_verbs().values()]
+    return "\n".join(lines)
+
+
+def noun_help(noun: Noun, lead: str) -> str:
+    """Return the help of one noun."""
+    lines = [f"{lead} {noun.name}: {noun.help}", ""]
+    lines += [f"  {verb.name or 'NAME':<12}{verb.help}" for verb in noun.verbs]
+    return "\n".join(lines)

@@ -1,0 +1,22 @@
+"""The verbs without a noun: what concerns the whole project."""
+
+from __future__ import annotations
+
+from jupyter_mlops.magics.table import Arg, Verb
+from jupyter_mlops.magics.verbs import job
+
+_HOME = "jupyter_mlops.workspace"
+
+ROOT_VERBS = (
+    Verb(
+        "", "init", f"{_HOME}:init", "make this folder a project: git, DVC and MLflow where there are none",
+        (
+            Arg("path", "the folder; default: the working folder", default="", complete="path"),
+            Arg("name", "the project's name; default: the folder's", ("--name",), default=""),
+        ),
+        example="init",
+    ),
+    Verb("", "status", f"{_HOME}:status", "show the project and what is in it"),
+    Verb("", "doctor", f"{_HOME}:doctor", "check the parts that mlops needs, and say how to mend them"),
+    *job.ROOT_VERBS,
+)  # fmt: skip

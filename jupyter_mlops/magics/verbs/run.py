@@ -1,0 +1,53 @@
+"""The verbs of `run`."""
+
+from __future__ import annotations
+
+from jupyter_mlops.magics.table import Arg, Noun, Verb
+
+_HOME = "jupyter_mlops.runs.query"
+_RUN = "a run's name (its latest), its id, or the start of its id"
+
+NOUN = Noun(
+    "run",
+    "executions of cells and notebooks, recorded in MLflow",
+    bare="list",
+    verbs=(
+        Verb(
+            "run", "", "jupyter_mlops.runs.cell:record_cell", "record the cell below",
+            (
+                Arg("name", "the run's name; default: the notebook's", default=""),
+                Arg("experiment", "the experiment; default: the project's", ("--experiment", "-e"), default=""),
+                Arg("model", "the variable that holds the model", ("--model",), default=""),
+                Arg("no_model", "store no model", ("--no-model",), switch=True),
+            ),
+            example="run forest --experiment screening",
+            where="cell",
+        ),
+        Verb(
+            "run", "list", f"{_HOME}:list", "list runs, the newest first",
+            (
+                Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
+                Arg("sort", "a metric, the largest first (-NAME: the smallest)", ("--sort", "-s"), default="", complete="metric"),
+                Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
+                Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                Arg("limit", "at most so many", ("--limit", "-n"), int, 50),
+            ),
+            example='run list --sort accuracy --filter "params.depth = \'4\'"',
+        ),
+        Verb(
+            "run", "show", f"{_HOME}:show", "show all that was recorded of a run",
+            (Arg("run", _RUN, required=True, complete="run"),),
+            example="run show forest",
+        ),
+        Verb(
+            "run", "compare", f"{_HOME}:compare", "show what differs between runs",
+            (Arg("runs", _RUN, many=True, required=True, complete="run"),),
+            example="run compare baseline forest",
+        ),
+        Verb(
+            "run", "delete", f"{_HOME}:delete", "move runs to MLflow's trash",
+            (Arg("runs", _RUN, many=True, required=True, complete="run"),),
+            example="run delete 3f2a91c0",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""What a recorded cell did, found without being asked."""

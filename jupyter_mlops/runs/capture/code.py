@@ -1,0 +1,167 @@
+"""What a cell's source says: which constants it sets, which names it uses, what it computes."""
+
+from __future__ import annotations
+
+import ast
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+_LONGEST_VALUE = 250
+_MOST_ITEMS = 16
+_FIGURES_AND_FLAGS = {"True", "False", "None"}
+
+
+@dataclass
+class CellCode:
+    """The names in a cell that matter to a recorder, in order of appearance."""
+
+    constants: dict[str, Any] = field(default_factory=dict)
+    assigned: list[str] = field(default_factory=list)
+    computed: list[str] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    fitted: dict[str, str] = field(default_factory=dict)
+    imports: set[str] = field(default_factory=set)
+    last: str = ""
+    last_name: str = ""
+
+
+def read(source: str) -> CellCode:
+    """Read one cell of plain Python (magics already transformed).
+
+    Raises:
+        SyntaxError: it does not parse.
+    """
+    tree = ast.parse(source)
+    code = CellCode()
+    for statement in tree.body:
+        _top_level(statement, code)
+    for node in ast.walk(tree):
+        _anywhere(node, code)
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        value = tree.body[-1].value
+        code.last = ast.unparse(value)
+        code.last_name = _short_name(value)
+    return code
+
+
+def parameters(code: CellCode, namespace: dict[str, Any]) -> dict[str, Any]:
+    """Return the cell's constants, and the simple values of the user's that it uses."""
+    found = {
+        name: namespace.get(name, value)
+        for name, value in code.constants.items()
+        if is_simple(namespace.get(name, value))
+    }
+    for name in code.used:
+        if name not in code.assigned and name in namespace and is_simple(namespace[name]):
+            found.setdefault(name, namespace[name])
+    return found
+
+
+def metrics(code: CellCode, namespace: dict[str, Any], result: Any) -> dict[str, float]:
+    """Return the numbers that the cell computed by name, and the number(s) it ends in.
+
+    A name counts when it is assigned at the top level by a call, a subscript or arithmetic, and
+    holds a float (Python's, numpy's, or a tensor of one element). The last expression counts when
+    it is a number, or a dict of numbers.
+    """
+    found = {}
+    for name in code.computed:
+        value = as_float(namespace.get(name))
+        if value is not None and not name.startswith("_"):
+            found[name] = value
+    if isinstance(result, dict):
+        found |= {str(k): v for k, item in result.items() if (v := as_float(item)) is not None}
+    elif code.last and (value := as_float(result, integers=True)) is not None:
+        found.setdefault(code.last_name or "result", value)
+    return found
+
+
+def is_simple(value: Any) -> bool:
+    """Whether a value can be a parameter: a number, flag, short text, or a short list of these."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return True
+    if isinstance(value, str):
+        return len(value) <= _LONGEST_VALUE
+    if isinstance(value, (list, tuple)):
+        return len(value) <= _MOST_ITEMS and all(is_simple(item) for item in value)
+    return False
+
+
+def as_float(value: Any, *, integers: bool = False) -> float | None:
+    """Return a float for a real number or an array of one, else None."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, int):
+        return float(value) if integers else None
+    kind = type(value).__module__.partition(".")[0]
+    if kind in {"numpy", "torch"} and getattr(value, "ndim", None) == 0:
+        item = value.item()
+        return as_float(item, integers=integers)
+    return None
+
+
+def _top_level(statement: ast.stmt, code: CellCode) -> None:
+    if isinstance(statement, ast.Assign):
+        targets, value = statement.targets, statement.value
+    elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        targets, value = [statement.target], statement.value
+    elif isinstance(statement, (ast.With, ast.If, ast.For, ast.Try, ast.While)):
+        for part in ("body", "orelse", "finalbody"):
+            for inner in getattr(statement, part, []):
+                _top_level(inner, code)
+        return
+    else:
+        return
+    for target in targets:
+        names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
+        code.assigned += [name for name in names if name not in code.assigned]
+        if isinstance(target, ast.Name) and (constant := _constant(value)) is not _NOT_CONSTANT:
+            code.constants[target.id] = constant
+        elif isinstance(value, (ast.Call, ast.BinOp, ast.Subscript, ast.Tuple, ast.Attribute)):
+            code.computed += [name for name in names if name not in code.computed]
+
+
+def _anywhere(node: ast.AST, code: CellCode) -> None:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        if node.id not in code.used and node.id not in _FIGURES_AND_FLAGS:
+            code.used.append(node.id)
+    elif isinstance(node, ast.Import):
+        code.imports |= {alias.name.partition(".")[0] for alias in node.names}
+    elif isinstance(node, ast.ImportFrom) and node.module:
+        code.imports.add(node.module.partition(".")[0])
+    elif (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"fit", "fit_predict", "fit_transform", "partial_fit"}
+        and node.args
+        and isinstance(node.args[0], ast.Name)
+    ):
+        owner = node.func.value
+        code.fitted[owner.id if isinstance(owner, ast.Name) else ""] = node.args[0].id
+
+
+_NOT_CONSTANT = object()
+
+
+def _constant(value: ast.expr) -> Any:
+    try:
+        constant = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _NOT_CONSTANT
+    if isinstance(constant, float) and not math.isfinite(constant):
+        return _NOT_CONSTANT
+    return constant
+
+
+def _short_name(value: ast.expr) -> str:
+    """Return what to call the last expression's number: `accuracy`, or `score` of `m.score(X)`."""
+    if isinstance(value, ast.Name):
+        return value.id
+    if isinstance(value, ast.Call):
+        return _short_name(value.func)
+    if isinstance(value, ast.Attribute):
+        return value.attr
+    return ""

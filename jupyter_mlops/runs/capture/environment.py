@@ -1,0 +1,90 @@
+"""The surroundings of a run: packages, git, seeds, hardware. All of it in a few milliseconds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import random
+import re
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+_LARGEST_PATCH = 5_000_000
+_DIST_INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+)\.dist-info$")
+
+
+def packages() -> dict[str, str]:
+    """Return the installed packages and their versions, by the names of their dist-info folders.
+
+    Reading the folder names takes 0.6 ms for 330 packages, `importlib.metadata` 160 ms.
+    """
+    found: dict[str, str] = {}
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder)
+        except OSError:
+            continue
+        for name in names:
+            if match := _DIST_INFO.match(name):
+                found.setdefault(match["name"].replace("_", "-"), match["version"])
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
+def pinned(*names: str) -> list[str]:
+    """Return `name==version` for those of `names` that are installed."""
+    present = {name.lower(): (name, version) for name, version in packages().items()}
+    # A local build tag (`2.13.0+cpu`) names a build that other machines cannot install.
+    return [
+        f"{name}=={present[name.lower()][1].partition('+')[0]}" for name in names if name.lower() in present
+    ]
+
+
+def git_state(root: Path) -> tuple[str, str]:
+    """Return the commit (empty before the first one), and the uncommitted diff of tracked files."""
+    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip()
+    if not commit:
+        return "", ""
+    patch = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")
+    return commit, patch if len(patch) <= _LARGEST_PATCH else ""
+
+
+def seeds() -> dict[str, str]:
+    """Return a short hash of each random generator's state, to tell whether two runs began alike."""
+    states: dict[str, Any] = {"random": random.getstate()}
+    if "numpy" in sys.modules:
+        states["numpy"] = sys.modules["numpy"].random.get_state()
+    if "torch" in sys.modules:
+        states["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
+    return {name: sha256(repr(state).encode()).hexdigest()[:16] for name, state in states.items()}
+
+
+def hardware() -> dict[str, Any]:
+    """Return the machine's kind, cores, memory and GPU, as far as already loaded code can tell."""
+    found: dict[str, Any] = {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count() or 1,
+    }
+    try:
+        found["memory_bytes"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        pass
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        found["gpu"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return found
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=root, capture_output=True, check=False, timeout=20,
+            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""

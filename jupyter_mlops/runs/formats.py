@@ -1,0 +1,183 @@
+"""How models are stored: skops and torch.export first, pickle only where nothing else works.
+
+Loading a pickle runs whatever code it holds, so it is tagged unsafe and refused unless allowed.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.runs.capture.environment import pinned
+from jupyter_mlops.runs.store import import_mlflow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from jupyter_mlops.runs.capture.fitted import Fitted
+
+#: Types outside skops' own list whose loading was read and only rebuilds arrays and numbers.
+TRUSTED = frozenset(
+    {
+        "numpy.dtype",
+        "scipy.interpolate._bsplines.BSpline",
+        "sklearn._loss.loss.HalfTweedieLossIdentity",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
+        "sklearn.cluster._bisect_k_means._BisectingTree",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.feature_selection._univariate_selection.f_classif",
+        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+        "sklearn.gaussian_process.kernels.ConstantKernel",
+        "sklearn.gaussian_process.kernels.Product",
+        "sklearn.gaussian_process.kernels.RBF",
+        "sklearn.metrics._dist_metrics.EuclideanDistance64",
+        "sklearn.metrics._dist_metrics.ManhattanDistance64",
+        "sklearn.neighbors._ball_tree.BallTree",
+        "sklearn.neighbors._kd_tree.KDTree",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+        "sklearn.tree._tree.Tree",
+    }
+)
+_SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
+
+
+def log_model(found: Fitted) -> str:
+    """Log a model into MLflow's active run and return its format: skops, pt2 or pickle.
+
+    Raises:
+        MlopsError: no format can hold it.
+    """
+    with _quiet():
+        return _log_sklearn(found) if found.flavor == "sklearn" else _log_torch(found)
+
+
+def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:  # noqa: A002
+    """Load an estimator from its MLflow folder."""
+    if format == "skops":
+        import skops.io
+
+        file = folder / "model.skops"
+        unknown = set(skops.io.get_untrusted_types(file=file))
+        if unknown - TRUSTED:
+            raise MlopsError(
+                f"The model holds types that are not on the trusted list: {', '.join(sorted(unknown - TRUSTED))}",
+                "Load it by skops.io.load yourself, if you trust where it comes from",
+            )
+        return skops.io.load(file, trusted=sorted(unknown))
+    refuse_pickle(allow_pickle)
+    import_mlflow()
+    import mlflow.sklearn
+
+    return mlflow.sklearn.load_model(str(folder))
+
+
+def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:  # noqa: A002
+    """Load a torch module from its MLflow folder, on the CPU."""
+    if format == "pt2":
+        import torch
+
+        with _quiet():
+            return torch.export.load(str(folder / "data" / "model.pt2")).module()
+    refuse_pickle(allow_pickle)
+    import_mlflow()
+    import mlflow.pytorch
+
+    return mlflow.pytorch.load_model(str(folder), map_location="cpu")
+
+
+def refuse_pickle(allowed: bool) -> None:
+    """Raise unless loading a pickle was allowed by name."""
+    if not allowed:
+        raise MlopsError(
+            "This model is kept as a pickle, and loading one runs the code it holds",
+            "If you trust where it comes from, add --allow-pickle",
+        )
+
+
+def _log_sklearn(found: Fitted) -> str:
+    import mlflow.sklearn
+    import skops.io
+
+    signature = None
+    if found.sample is not None and hasattr(found.model, "predict"):
+        signature = mlflow.models.infer_signature(found.sample, found.model.predict(found.sample))
+    common = {
+        "name": "model",
+        "signature": signature,
+        # Inferring requirements starts a subprocess that takes 4 s.
+        "pip_requirements": pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle"),
+    }
+    try:
+        unknown = set(skops.io.get_untrusted_types(data=skops.io.dumps(found.model)))
+    except Exception:  # skops raises its own and others for types it does not know
+        unknown = {"unsupported"}
+    if unknown <= TRUSTED:
+        mlflow.sklearn.log_model(
+            found.model, serialization_format="skops", skops_trusted_types=sorted(unknown), **common
+        )
+        return "skops"
+    try:
+        mlflow.sklearn.log_model(found.model, serialization_format="cloudpickle", **common)
+    except Exception as error:
+        raise MlopsError(f"'{found.name}' cannot be stored: {_first_line(error)}") from error
+    return "pickle"
+
+
+def _log_torch(found: Fitted) -> str:
+    import mlflow.pytorch
+    import torch
+
+    needs = pinned("torch", "numpy")
+    if found.sample is not None:
+        with torch.no_grad():
+            was_training = found.model.training
+            found.model.eval()
+            try:
+                device = next((p.device for p in found.model.parameters()), torch.device("cpu"))
+                example = found.sample[:8]
+                output = found.model(torch.from_numpy(example).to(device))
+                signature = mlflow.models.infer_signature(example, output.cpu().numpy())
+                mlflow.pytorch.log_model(
+                    found.model.cpu(), name="model", serialization_format="pt2",
+                    input_example=example, signature=signature, pip_requirements=needs,
+                )  # fmt: skip
+                found.model.to(device)
+            except Exception:  # noqa: S110 - what torch.export cannot trace is many kinds; pickle can
+                pass
+            else:
+                return "pt2"
+            finally:
+                found.model.train(was_training)
+    try:
+        mlflow.pytorch.log_model(
+            found.model, name="model", serialization_format="pickle", pip_requirements=needs
+        )
+    except Exception as error:
+        raise MlopsError(f"'{found.name}' cannot be stored: {_first_line(error)}") from error
+    return "pickle"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep MLflow's and torch.export's advice out of the user's cell."""
+    loggers = [logging.getLogger(name) for name in ("mlflow", "torch")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

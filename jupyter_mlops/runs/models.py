@@ -1,0 +1,145 @@
+"""The model of a run: its files, its signature, its training data, and the model itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import data
+from jupyter_mlops.errors import NotFound
+from jupyter_mlops.project import Project
+from jupyter_mlops.runs import formats, query
+from jupyter_mlops.runs.records import ModelInfo, RunDetail
+from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REFERENCE = "mlops/reference.parquet"
+_TABLES = {".parquet", ".pq", ".csv", ".tsv", ".feather", ".json", ".jsonl"}
+
+
+def find_model(store: Store, run_id: str, tags: dict[str, str]) -> ModelInfo | None:
+    """Return what is known of a run's model, or None when it has none."""
+    run = store.client.get_run(run_id)
+    outputs = run.outputs.model_outputs if run.outputs else []
+    if not outputs:
+        return None
+    model_id = outputs[-1].model_id
+    logged = store.client.get_logged_model(model_id)
+    local = import_mlflow().artifacts.download_artifacts(
+        artifact_uri=f"{logged.artifact_location}/MLmodel", tracking_uri=store.project.tracking_uri
+    )
+    flavors, inputs = _read_mlmodel(Path(local))
+    flavor = next((name for name in ("sklearn", "pytorch") if name in flavors), next(iter(flavors), ""))
+    format = _format(flavor, flavors.get(flavor, {}))
+    return ModelInfo(
+        model_id=model_id,
+        uri=logged.artifact_location,
+        flavor=flavor,
+        format=format,
+        safe=format in {"skops", "pt2", "safetensors", "onnx"},
+        inputs=inputs,
+    )
+
+
+def model_files(run: str, *, project: Project | None = None) -> Path:
+    """Return a local folder with the run's MLflow model (`MLmodel` and the files it names).
+
+    Raises:
+        NotFound: the run has no model.
+    """
+    project = project or Project.find()
+    info = _info(query.get(run, project=project))
+    local = import_mlflow().artifacts.download_artifacts(
+        artifact_uri=info.uri, tracking_uri=project.tracking_uri
+    )
+    return Path(local)
+
+
+def load_model(run: str, *, allow_pickle: bool = False, project: Project | None = None) -> Any:
+    """Return the native model of a run: a scikit-learn estimator or a torch module.
+
+    Raises:
+        NotFound: the run has no model.
+        MlopsError: it is a pickle and `allow_pickle` is False.
+    """
+    project = project or Project.find()
+    detail = query.get(run, project=project)
+    info = _info(detail)
+    if info.format == "pickle":
+        formats.refuse_pickle(allow_pickle)
+    folder = model_files(detail.run_id, project=project)
+    if info.flavor == "sklearn":
+        return formats.load_sklearn(folder, info.format, allow_pickle=allow_pickle)
+    if info.flavor == "pytorch":
+        return formats.load_torch(folder, info.format, allow_pickle=allow_pickle)
+    formats.refuse_pickle(allow_pickle)
+    import mlflow.pyfunc
+
+    return mlflow.pyfunc.load_model(str(folder))
+
+
+def signature(run: str, *, project: Project | None = None) -> list[dict[str, str]]:
+    """Return the model's inputs as {name, type}, in order."""
+    return _info(query.get(run, project=project)).inputs
+
+
+def training_data(run: str, *, project: Project | None = None) -> pd.DataFrame:
+    """Return what the run's model was trained on.
+
+    The first table among the run's input versions that has the model's columns, whole, out of the
+    data cache; else the sample of at most 1,000 rows that was kept with the run.
+
+    Raises:
+        NotFound: the run read no table and kept no sample.
+    """
+    project = project or Project.find()
+    detail = query.get(run, project=project)
+    wanted = {item["name"] for item in detail.model.inputs} if detail.model else set()
+    for use in detail.data:
+        if use.role == "input" and Path(use.path).suffix.lower() in _TABLES:
+            frame = data.frame(use.version, use.path, project=project)
+            if wanted <= set(map(str, frame.columns)):
+                return frame
+    if REFERENCE in detail.artifacts:
+        return data.read_table(query.artifact(detail.run_id, REFERENCE, project=project))
+    raise NotFound(
+        f"Run '{detail.name}' read no table and kept no sample of its training data",
+        "Read the data in the recorded cell, or train on a DataFrame",
+    )
+
+
+def _info(detail: RunDetail) -> ModelInfo:
+    if detail.model is None:
+        raise NotFound(
+            f"Run '{detail.name}' ({detail.run_id[:8]}) has no model",
+            "Fit an estimator in the recorded cell, or name it: %%mlops run NAME --model VARIABLE",
+        )
+    return detail.model
+
+
+def _read_mlmodel(path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    import yaml
+
+    content = yaml.safe_load(path.read_text())
+    raw = (content.get("signature") or {}).get("inputs")
+    return content.get("flavors", {}), [_input(item) for item in json.loads(raw)] if raw else []
+
+
+def _input(item: dict[str, Any]) -> dict[str, str]:
+    if item.get("type") == "tensor":
+        spec = item["tensor-spec"]
+        shape = "×".join(str(size) for size in spec["shape"])
+        return {"name": str(item.get("name", "")), "type": f"{spec['dtype']}[{shape}]"}
+    return {"name": str(item.get("name", "")), "type": str(item.get("type", ""))}
+
+
+def _format(flavor: str, conf: dict[str, Any]) -> str:
+    if flavor == "sklearn":
+        stored = str(conf.get("serialization_format", "pickle"))
+        return "skops" if stored == "skops" else "pickle"
+    if flavor == "pytorch":
+        return "pt2" if conf.get("serialization_format") == "pt2" else "pickle"
+    return flavor or "unknown"

@@ -1,0 +1,178 @@
+"""A run being recorded: started, written to, and always closed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.project import Project
+from jupyter_mlops.runs import live
+from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class ActiveRun:
+    """A run that is open: what it is given is written at once and survives a kill."""
+
+    def __init__(self, store: Store, run_id: str, name: str) -> None:
+        self.store = store
+        self.run_id = run_id
+        self.name = name
+        self.failure = ""
+
+    def log_params(self, params: dict[str, Any]) -> None:
+        """Record parameters; secrets are replaced by `***`."""
+        self.store.log(self.run_id, params={k: redact(str(v), key=k) for k, v in params.items()})
+
+    def log_metrics(self, metrics: dict[str, float]) -> None:
+        """Record metrics."""
+        self.store.log(self.run_id, metrics=metrics)
+
+    def set_tags(self, tags: dict[str, Any]) -> None:
+        """Record tags; secrets are replaced by `***`."""
+        self.store.log(self.run_id, tags={k: redact(str(v), key=k) for k, v in tags.items()})
+
+    def log_artifact(self, path: Path | str, folder: str = "") -> None:
+        """Keep a copy of a local file."""
+        self.store.client.log_artifact(self.run_id, str(path), folder or None)
+
+    def log_text(self, text: str, name: str) -> None:
+        """Keep a text as artifact `name`; secrets are replaced by `***`."""
+        self.store.client.log_text(self.run_id, redact(text), name)
+
+    def log_dict(self, value: dict[str, Any], name: str) -> None:
+        """Keep a JSON document as artifact `name`."""
+        self.store.client.log_dict(self.run_id, value, name)
+
+    def log_figure(self, figure: Any, name: str) -> None:
+        """Keep a matplotlib figure as artifact `name`."""
+        self.store.client.log_figure(self.run_id, figure, name)
+
+    def fail(self, message: str) -> None:
+        """Close this run as failed when its block ends, with one line that says why."""
+        self.failure = message or "failed"
+
+
+class Terminated(SystemExit):
+    """SIGTERM arrived while a run was open."""
+
+
+@contextmanager
+def start(
+    name: str,
+    *,
+    kind: str = "job",
+    params: dict[str, Any] | None = None,
+    tags: dict[str, Any] | None = None,
+    parent: str = "",
+    notebook: str = "",
+    experiment: str = "",
+    active: bool = False,
+    project: Project | None = None,
+) -> Iterator[ActiveRun]:
+    """Open a run, and close it whatever happens: finished, failed, or killed.
+
+    Args:
+        name: shown in lists; need not be unique.
+        kind: `cell`, `job`, `sweep` or `drift`.
+        params: recorded at once.
+        tags: recorded at once.
+        parent: id of the run that this one is a part of.
+        notebook: path of the notebook, relative to the project.
+        experiment: default: the project's.
+        active: also make it MLflow's active run, so that plain `mlflow.log_*` calls land in it.
+        project: default: the project at or above the working folder.
+    """
+    project = project or Project.find()
+    store = open_store(project)
+    live.close_dead(store)
+    parent = parent or os.environ.get("MLOPS_PARENT_RUN", "")
+    all_tags = {
+        "mlops.kind": kind,
+        "mlops.notebook": notebook,
+        "mlflow.source.name": notebook,
+        "mlflow.source.type": "NOTEBOOK" if kind == "cell" else "JOB",
+        "mlflow.user": os.environ.get("USER", ""),
+        "mlops.parent": parent,
+        "mlflow.parentRunId": parent,
+    } | (tags or {})
+    run = store.client.create_run(
+        store.experiment_id(experiment),
+        run_name=name,
+        tags={key: redact(str(value), key=key) for key, value in all_tags.items() if value},
+    )
+    opened = ActiveRun(store, run.info.run_id, name)
+    live.mark(project, opened.run_id)
+    project.announce("run", "started", name)
+    status = "KILLED"
+    try:
+        with _sigterm_raises():
+            if params:
+                opened.log_params(params)
+            with _activated(opened) if active else _nothing():
+                yield opened
+            status = "FAILED" if opened.failure else "FINISHED"
+    except (KeyboardInterrupt, SystemExit, GeneratorExit) as stop:
+        opened.failure = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Terminated"
+        raise
+    except BaseException as error:
+        status = "FAILED"
+        opened.failure = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        if opened.failure:
+            opened.set_tags({"mlops.error": opened.failure.strip().splitlines()[0][:500]})
+        store.client.set_terminated(opened.run_id, status)
+        live.unmark(project, opened.run_id)
+        project.announce("run", status.lower(), name)
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _activated(run: ActiveRun) -> Iterator[None]:
+    """Make `run` MLflow's active run in this thread."""
+    mlflow = import_mlflow()
+    mlflow.set_tracking_uri(run.store.project.tracking_uri)
+    # What a job handed to the kernel for plain MLflow calls must not be taken over here.
+    inherited = os.environ.pop("MLFLOW_RUN_ID", None)
+    try:
+        mlflow.start_run(run_id=run.run_id)
+        yield
+    finally:
+        if inherited:
+            os.environ["MLFLOW_RUN_ID"] = inherited
+        while (open_run := mlflow.active_run()) is not None:
+            # Our status is set by the caller; MLflow would say FINISHED even after an interrupt.
+            mlflow.end_run("RUNNING" if open_run.info.run_id == run.run_id else "FAILED")
+
+
+@contextmanager
+def _sigterm_raises() -> Iterator[None]:
+    """Turn SIGTERM into an exception while a run is open, then let it do its work."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGTERM)
+    if previous not in {signal.SIG_DFL, None}:
+        yield
+        return
+
+    def handle(number: int, _frame: Any) -> None:
+        raise Terminated(128 + number)
+
+    signal.signal(signal.SIGTERM, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

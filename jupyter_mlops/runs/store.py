@@ -1,0 +1,186 @@
+"""The MLflow store of a project: the team's, or an embedded sqlite one made once under a lock.
+
+Eight processes that open a fresh sqlite store together run MLflow's migrations at once and can
+leave it unusable, so the embedded store is made aside and moved into place whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.progress import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import mlflow
+
+    from jupyter_mlops.project import Project
+
+# MLflow reports usage unless told otherwise; a user who wants that can set it to false.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+_PARAMS_IN_A_BATCH = 100
+_METRICS_IN_A_BATCH = 1000
+_LONGEST_PARAM = 6000
+_LONGEST_TAG = 8000
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open MLflow store; `client` is MLflow's own."""
+
+    project: Project
+    client: mlflow.MlflowClient
+
+    def experiment_id(self, name: str = "") -> str:
+        """Return the id of experiment `name` (default: the project's), made if it is new."""
+        from mlflow.exceptions import MlflowException
+
+        name = name or self.project.settings.project.experiment
+        found = self.client.get_experiment_by_name(name)
+        if found:
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+        # A server has its own artifact root; only the embedded store is told where to put files.
+        where = None if self.project.settings.tracking.uri else f"{self.project.artifacts}/{quote(name)}"
+        try:
+            return str(self.client.create_experiment(name, artifact_location=where))
+        except MlflowException:
+            found = self.client.get_experiment_by_name(name)  # another process was first
+            if not found:
+                raise
+            return str(found.experiment_id)
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        params: dict[str, Any] | None = None,
+        metrics: dict[str, float] | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> None:
+        """Write params, metrics and tags in as few calls as MLflow's limits allow."""
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.utils.time import get_current_time_millis
+
+        now = get_current_time_millis()
+        all_params = [Param(_key(k), str(v)[:_LONGEST_PARAM]) for k, v in (params or {}).items()]
+        all_metrics = [Metric(_key(k), float(v), now, 0) for k, v in (metrics or {}).items()]
+        all_tags = [RunTag(_key(k), str(v)[:_LONGEST_TAG]) for k, v in (tags or {}).items()]
+        while all_params or all_metrics or all_tags:
+            self.client.log_batch(
+                run_id,
+                metrics=all_metrics[:_METRICS_IN_A_BATCH],
+                params=all_params[:_PARAMS_IN_A_BATCH],
+                tags=all_tags[:_PARAMS_IN_A_BATCH],
+            )
+            del all_metrics[:_METRICS_IN_A_BATCH]
+            del all_params[:_PARAMS_IN_A_BATCH]
+            del all_tags[:_PARAMS_IN_A_BATCH]
+
+    def log_data(self, run_id: str, uses: Iterable[tuple[str, str, str]]) -> None:
+        """Record data versions as (path, version, role); searchable as `dataset.digest = '…'`."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(name=path, digest=version, source_type="dvc", source=f'{{"path": "{path}"}}'),
+                tags=[InputTag("mlflow.data.context", role)],
+            )
+            for path, version, role in uses
+        ]
+        if inputs:
+            self.client.log_inputs(run_id, datasets=inputs)
+
+
+def open_store(project: Project) -> Store:
+    """Open the project's MLflow store, making the embedded one if it is not there yet.
+
+    Raises:
+        BackendFailed: the tracking server or database cannot be reached.
+    """
+    return Store(project, _client(project.tracking_uri, project))
+
+
+@lru_cache(maxsize=8)
+def _client(uri: str, project: Project) -> mlflow.MlflowClient:
+    ensure_store(project)
+    mlflow = import_mlflow()
+    try:
+        client = mlflow.MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except Exception as error:  # the drivers each have their own kinds
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise BackendFailed(
+            f"The tracking store does not answer: {first}",
+            "Check tracking.uri in mlops.toml, and that the server runs",
+        ) from error
+    return client
+
+
+def import_mlflow() -> Any:
+    """Import MLflow; the first time takes seconds when its bytecode is not cached."""
+    import sys
+    import time
+
+    if "mlflow" in sys.modules:
+        return sys.modules["mlflow"]
+    started = time.monotonic()
+    import mlflow
+
+    for name in ("alembic", "mlflow.store.db.utils"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if (took := time.monotonic() - started) > 5:  # noqa: PLR2004
+        say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
+    return mlflow
+
+
+def ensure_store(project: Project) -> bool:
+    """Make the embedded sqlite store if the project needs one; return whether it was made."""
+    if project.settings.tracking.uri:
+        return False
+    final = project.state / "mlflow.db"
+    if final.exists():
+        return False
+    with project.locked("store"):
+        if final.exists():
+            return False
+        say("making the MLflow store (once for each project) …")
+        import_mlflow()
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        aside = project.state / "mlflow.db.new"
+        _remove_database(aside)
+        Path(project.state / "artifacts").mkdir(parents=True, exist_ok=True)
+        store = SqlAlchemyStore(f"sqlite:///{aside}", project.artifacts)
+        store.engine.dispose()
+        with closing(sqlite3.connect(aside)) as connection:
+            # Write-ahead logging halves the worst wait of eight writers, and lasts with the file.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("ANALYZE")
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        aside.replace(final)
+        _remove_database(aside)
+    return True
+
+
+def _remove_database(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _key(name: str) -> str:
+    """Return `name` with what MLflow refuses in keys replaced."""
+    return "".join(c if c.isalnum() or c in "_-./ :" else "_" for c in name)[:250]
