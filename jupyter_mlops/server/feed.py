@@ -1,0 +1,96 @@
+"""The live feed: what other processes append to a project's `events.jsonl`, as server events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from jupyter_mlops.server.records import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from jupyter_mlops.project import Project
+
+#: Seconds between two looks at the files; a change is on the screen in about this time.
+INTERVAL = 0.25
+#: Projects followed at once; past that the one that was asked for longest ago is let go.
+MOST = 32
+
+
+@dataclass(slots=True)
+class Tail:
+    """The end of one growing file, from where it was when the tail was made."""
+
+    path: Path
+    position: int = 0
+    inode: int = 0
+
+    def __post_init__(self) -> None:
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return
+        self.position, self.inode = stat.st_size, stat.st_ino
+
+    def lines(self) -> list[bytes]:
+        """Return the whole lines written since the last call; a replaced file starts again."""
+        try:
+            stat = self.path.stat()
+        except OSError:
+            return []
+        if stat.st_ino != self.inode or stat.st_size < self.position:
+            self.position, self.inode = 0, stat.st_ino
+        if stat.st_size == self.position:
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self.position)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self.position += len(whole) + len(newline)
+        return whole.splitlines()
+
+
+class ChangeFeed:
+    """Follows the projects that were asked for and hands each change in them to `emit`."""
+
+    def __init__(self, emit: Callable[[Change], None]) -> None:
+        self._emit = emit
+        self._tails: dict[str, Tail] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, project: Project, path: str) -> None:
+        """Report this project's changes from now on, under the name `path`."""
+        self._tails[path] = self._tails.pop(path, None) or Tail(project.events)
+        if len(self._tails) > MOST:
+            del self._tails[next(iter(self._tails))]
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Follow nothing any more."""
+        task, self._task = self._task, None
+        self._tails.clear()
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(INTERVAL)
+            for path, tail in list(self._tails.items()):
+                for line in await asyncio.to_thread(tail.lines):
+                    change = _change(path, line)
+                    if change is not None:
+                        self._emit(change)
+
+
+def _change(path: str, line: bytes) -> Change | None:
+    try:
+        return Change.model_validate({**json.loads(line), "project": path})
+    except (ValueError, TypeError, ValidationError):
+        return None  # another version's line, or a torn one: the panel's slow poll makes up for it

@@ -1,0 +1,55 @@
+"""Which project a request is about: the one at or above a folder, inside the server's root."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+
+from jupyter_mlops.errors import NotAProject, UsageError
+from jupyter_mlops.project import SETTINGS_FILE, Project
+
+
+class NoProjectHere(NotAProject):
+    """The folder is in no project; the panel then says how to make one."""
+
+    status = 404
+
+
+def project_of(root_dir: str, path: str) -> Project:
+    """Return the project at or above `path`, which is relative to `root_dir` as Lab writes it.
+
+    Symbolic links are followed as Jupyter's own file browser follows them; `..` never leads out.
+
+    Raises:
+        NoProjectHere: no folder from `path` up to `root_dir` is a project.
+        NotAProject: its `mlops.toml` cannot be read.
+        UsageError: `path` is no path below `root_dir`.
+    """
+    if "\0" in path or "\\" in path:
+        raise UsageError(f"{path!r} is not a folder of this server", "Give it as Jupyter shows it")
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    if ".." in parts:
+        raise UsageError(f"{path!r} leads out of a folder", "Give it without '..'")
+    top = Path(root_dir).absolute()
+    folder = top.joinpath(*parts)
+    for candidate in (folder, *folder.parents):
+        if (candidate / SETTINGS_FILE).is_file():
+            return Project.find(candidate)
+        if candidate == top:
+            break
+    raise NoProjectHere(*_why(top, posixpath.join(*parts) if parts else ""))
+
+
+def _why(top: Path, shown: str) -> tuple[str, str]:
+    if any((folder / SETTINGS_FILE).is_file() for folder in top.parents):
+        return (
+            "The project's folder lies above the one that this server shows",
+            "Start JupyterLab in the project's own folder",
+        )
+    return f"{shown or 'This folder'} is not in a project", "Type: %mlops init"
+
+
+def path_of(root_dir: str, project: Project) -> str:
+    """Return the project's folder as Lab writes it: relative to `root_dir`, empty for itself."""
+    relative = project.root.relative_to(Path(root_dir).absolute()).as_posix()
+    return "" if relative == "." else relative

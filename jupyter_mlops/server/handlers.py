@@ -1,0 +1,162 @@
+"""The REST routes: one resource for each noun, each calling the noun's own function."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from jupyter_server.auth.decorator import authorized
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from jupyter_mlops import data, drift, jobs, runs, services
+from jupyter_mlops._version import __version__
+from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops.records import to_json
+from jupyter_mlops.server.folders import path_of, project_of
+from jupyter_mlops.server.records import Failure, ProjectStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_mlops.project import Project
+    from jupyter_mlops.server.app import MlopsServer
+
+MOST_RUNS = 1000
+
+
+class NounHandler(APIHandler):  # type: ignore[misc]
+    """Finds the project of `?path=`, calls a verb in a thread, and turns its errors to statuses."""
+
+    auth_resource = "mlops"
+
+    async def answer(self, verb: Callable[[Project], Any]) -> None:
+        """Send what `verb` returns for the request's project, as JSON."""
+        app: MlopsServer = self.settings["jupyter_mlops"]
+        root_dir = self.settings["server_root_dir"]
+        try:
+            project = await asyncio.to_thread(project_of, root_dir, self.get_argument("path", ""))
+            app.follow(project, path_of(root_dir, project))
+            body = await asyncio.to_thread(lambda: to_json(verb(project)))
+        except MlopsError as error:
+            self.set_status(error.status)
+            body = Failure(
+                message=str(error), what=error.what, do=error.do, error=type(error).__name__
+            ).to_json()
+        await self.finish(body)
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """Return the query argument `name`, a whole number from 1 to `most`."""
+        given = self.get_argument(name, str(default))
+        if not given.isdecimal() or not 1 <= int(given) <= most:
+            raise UsageError(f"{name}={given!r} is not a number from 1 to {most}")
+        return int(given)
+
+
+class StatusHandler(NounHandler):
+    """GET: which project a folder belongs to."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send the project's name, folder and store."""
+        await self.answer(self._status)
+
+    def _status(self, project: Project) -> ProjectStatus:
+        return ProjectStatus(
+            name=project.name,
+            path=path_of(self.settings["server_root_dir"], project),
+            experiment=project.settings.project.experiment,
+            store="team" if project.settings.tracking.uri else "embedded",
+            version=__version__,
+        )
+
+
+class RunsHandler(NounHandler):
+    """GET: the newest runs."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send up to `?limit=` runs, of one `?kind=` or `?experiment=` if asked."""
+        await self.answer(
+            lambda project: runs.list(
+                limit=self.number("limit", 50, MOST_RUNS),
+                kind=self.get_argument("kind", ""),
+                experiment=self.get_argument("experiment", ""),
+                project=project,
+            )
+        )
+
+
+class RunHandler(NounHandler):
+    """GET: one run with all that was recorded."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run: str) -> None:
+        """Send the run with this id."""
+        await self.answer(lambda project: runs.get(run, project=project))
+
+
+class DataHandler(NounHandler):
+    """GET: the versioned files."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send each file's version and whether it still has it."""
+        await self.answer(lambda project: data.list(project=project))
+
+
+class JobsHandler(NounHandler):
+    """GET: the jobs and their schedules."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send each job with its last and next execution."""
+        await self.answer(lambda project: jobs.list(project=project))
+
+
+class ServicesHandler(NounHandler):
+    """GET: the packaged models and where they answer."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send each service with its status and address."""
+        await self.answer(lambda project: services.list(project=project))
+
+
+class DriftHistoryHandler(NounHandler):
+    """GET: the earlier drift checks."""
+
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        """Send each check's verdict, the newest first."""
+        await self.answer(lambda project: drift.history(project=project))
+
+
+class DriftHandler(NounHandler):
+    """GET: one drift check, column by column."""
+
+    @web.authenticated
+    @authorized
+    async def get(self, run: str) -> None:
+        """Send the report that this run recorded."""
+        await self.answer(lambda project: drift.show(run, project=project))
+
+
+#: Route below the server's base URL → handler.
+ROUTES: tuple[tuple[str, type[NounHandler]], ...] = (
+    (r"mlops/api/status", StatusHandler),
+    (r"mlops/api/runs", RunsHandler),
+    (r"mlops/api/runs/([^/]+)", RunHandler),
+    (r"mlops/api/data", DataHandler),
+    (r"mlops/api/jobs", JobsHandler),
+    (r"mlops/api/services", ServicesHandler),
+    (r"mlops/api/drift", DriftHistoryHandler),
+    (r"mlops/api/drift/([^/]+)", DriftHandler),
+)

@@ -1,0 +1,62 @@
+import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { ReactWidget } from '@jupyterlab/ui-components';
+import * as React from 'react';
+
+import { ReportView } from './drift/report';
+import type { DriftReport } from './types.gen';
+
+/** The MIME type of a drift report: `DriftReport` as JSON. */
+export const DRIFT_MIME = 'application/vnd.jupyter-mlops.drift+json';
+
+/** A drift report in a notebook's output. It needs the bundle only: no kernel, no trust. */
+class DriftOutput extends ReactWidget implements IRenderMime.IRenderer {
+  constructor() {
+    super();
+    this.addClass('jp-Mlops-output');
+  }
+
+  async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
+    this.data = model.data[DRIFT_MIME];
+    this.update();
+    await this.renderPromise;
+  }
+
+  protected render(): JSX.Element {
+    return isReport(this.data) ? (
+      <ReportView report={this.data} />
+    ) : (
+      <p>
+        This drift report was written by another version of jupyter_mlops; run
+        the cell again to see it.
+      </p>
+    );
+  }
+
+  private data: unknown;
+}
+
+function isReport(data: unknown): data is DriftReport {
+  const report = data as Partial<DriftReport> | null | undefined;
+  return (
+    typeof report === 'object' &&
+    report !== null &&
+    typeof report.verdict === 'string' &&
+    Array.isArray(report.columns) &&
+    Array.isArray(report.warnings)
+  );
+}
+
+const extension: IRenderMime.IExtension = {
+  id: 'jupyter-mlops:drift-output',
+  description: 'Draws the drift reports in a notebook’s outputs.',
+  rendererFactory: {
+    safe: true,
+    mimeTypes: [DRIFT_MIME],
+    defaultRank: 10,
+    createRenderer: () => new DriftOutput()
+  },
+  rank: 10,
+  dataType: 'json'
+};
+
+export default extension;

@@ -1,0 +1,97 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
+import * as React from 'react';
+
+import { mlopsIcon } from './icons';
+import type { PanelModel } from './model';
+import { FailureNote } from './parts';
+import { DataSection } from './sections/data';
+import { DriftSection } from './sections/drift';
+import { JobsSection } from './sections/jobs';
+import { RunsSection } from './sections/runs';
+import type { IOpeners } from './sections/section';
+import { ServicesSection } from './sections/services';
+
+/** The side panel: which project, and its five nouns, live. */
+export class MlopsPanel extends SidePanel {
+  constructor(
+    model: PanelModel,
+    open: IOpeners,
+    trans: TranslationBundle,
+    private readonly onShown: () => void
+  ) {
+    super();
+    this.id = 'jp-mlops-panel';
+    this.addClass('jp-Mlops-panel');
+    this.title.icon = mlopsIcon;
+    this.title.caption = trans.__('MLOps: runs, data, jobs, services, drift');
+    this.node.setAttribute('role', 'region');
+    this.node.setAttribute('aria-label', trans.__('MLOps'));
+    this.toolbar.node.setAttribute('aria-label', trans.__('MLOps'));
+
+    this.header.addWidget(new ProjectHeader(model, trans));
+    const sections = [
+      new RunsSection('runs', trans.__('Runs'), model.run, open, trans),
+      new DataSection('data', trans.__('Data'), model.data, open, trans),
+      new JobsSection('jobs', trans.__('Jobs'), model.job, open, trans),
+      new ServicesSection(
+        'services',
+        trans.__('Services'),
+        model.service,
+        open,
+        trans
+      ),
+      new DriftSection('drift', trans.__('Drift'), model.drift, open, trans)
+    ];
+    sections.forEach(section => this.addWidget(section));
+    this.content.hide();
+    model.projectChanged.connect(() => this.content.setHidden(!model.project));
+  }
+
+  protected onAfterShow(msg: Message): void {
+    super.onAfterShow(msg);
+    this.onShown();
+  }
+}
+
+/** The project's name and folder, or how to make one; tells screen readers what changed. */
+class ProjectHeader extends ReactWidget {
+  constructor(
+    private readonly model: PanelModel,
+    private readonly trans: TranslationBundle
+  ) {
+    super();
+    this.addClass('jp-Mlops-header');
+    model.projectChanged.connect(() => this.update());
+    model.told.connect((_, change) => {
+      this.news = [change.noun, change.name, change.action].join(' ');
+      this.update();
+    });
+  }
+
+  protected render(): JSX.Element {
+    const { project, failure } = this.model;
+    return (
+      <>
+        {project && (
+          <>
+            <div className="jp-Mlops-projectName">{project.name}</div>
+            <div className="jp-Mlops-projectPath" title={project.path || '/'}>
+              /{project.path}
+            </div>
+          </>
+        )}
+        {failure && <FailureNote failure={failure} />}
+        {!project && !failure && (
+          <div className="jp-Mlops-note">{this.trans.__('Loading …')}</div>
+        )}
+        <div className="jp-Mlops-spoken" role="status" aria-live="polite">
+          {this.news}
+        </div>
+      </>
+    );
+  }
+
+  private news = '';
+}

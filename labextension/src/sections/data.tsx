@@ -1,0 +1,45 @@
+import * as React from 'react';
+
+import { bytes } from '../format';
+import { RelativeTime, Row } from '../parts';
+import type { DataVersion } from '../types.gen';
+import { Section } from './section';
+
+/** The versioned files, and whether each still is what its version says. */
+export class DataSection extends Section<DataVersion> {
+  protected row(item: DataVersion): JSX.Element {
+    return (
+      <Row
+        key={item.path}
+        status={item.status}
+        title={item.path}
+        tooltip={`${item.path} · ${item.version}`}
+        side={item.modified && <RelativeTime time={item.modified} />}
+        details={
+          <>
+            <code className="jp-Mlops-pair">{item.version.slice(0, 8)}</code>
+            <span className="jp-Mlops-pair">{bytes(item.size)}</span>
+            {item.files > 1 && (
+              <span className="jp-Mlops-pair">
+                {this.trans._n('%1 file', '%1 files', item.files)}
+              </span>
+            )}
+            {item.status !== 'ok' && (
+              <span className="jp-Mlops-pair">{item.status}</span>
+            )}
+          </>
+        }
+        onOpen={() => this.open.file(item.path)}
+      />
+    );
+  }
+
+  protected empty(): JSX.Element {
+    return (
+      <>
+        <p>{this.trans.__('No versioned data yet. Type:')}</p>
+        <code>%mlops data add PATH</code>
+      </>
+    );
+  }
+}

@@ -1,0 +1,59 @@
+import * as React from 'react';
+
+import { Pairs, RelativeTime, Row } from '../parts';
+import type { Job } from '../types.gen';
+import { Section } from './section';
+
+/** The notebooks made callable, their schedules, and how they went last. */
+export class JobsSection extends Section<Job> {
+  protected row(job: Job): JSX.Element {
+    return (
+      <Row
+        key={job.name}
+        status={job.last_status || job.status}
+        title={job.name}
+        tooltip={`${job.notebook} · ${job.status}`}
+        side={job.last_time && <RelativeTime time={job.last_time} />}
+        details={
+          <>
+            {job.cron && (
+              <code className="jp-Mlops-pair" title={job.timezone}>
+                {job.cron}
+              </code>
+            )}
+            {job.next_time && (
+              <span className="jp-Mlops-pair">
+                {this.trans.__('next')} <RelativeTime time={job.next_time} />
+              </span>
+            )}
+            {!job.cron && <span className="jp-Mlops-pair">{job.notebook}</span>}
+            <Pairs values={asText(job.params)} />
+          </>
+        }
+        onOpen={() =>
+          job.last_run
+            ? this.open.run(job.last_run)
+            : this.open.file(job.notebook)
+        }
+      />
+    );
+  }
+
+  protected empty(): JSX.Element {
+    return (
+      <>
+        <p>{this.trans.__('No jobs yet. Run a notebook with parameters:')}</p>
+        <code>%mlops job run NOTEBOOK -p NAME=VALUE</code>
+      </>
+    );
+  }
+}
+
+function asText(params: Job['params']): { [key: string]: string } {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value : JSON.stringify(value)
+    ])
+  );
+}

@@ -1,0 +1,56 @@
+import * as React from 'react';
+
+import { RelativeTime, Row } from '../parts';
+import type { Service } from '../types.gen';
+import { Section } from './section';
+
+/** The packaged models, and where those that are started answer. */
+export class ServicesSection extends Section<Service> {
+  protected row(service: Service): JSX.Element {
+    return (
+      <Row
+        key={service.tag || service.name}
+        status={service.status}
+        title={service.name}
+        tooltip={`${service.tag} · ${service.status}`}
+        side={<RelativeTime time={service.created} />}
+        details={
+          <>
+            <span className="jp-Mlops-pair">{service.status}</span>
+            <span className="jp-Mlops-pair">{service.flavor}</span>
+            <span className="jp-Mlops-pair">
+              {this.trans.__('from %1', service.run_name)}
+            </span>
+            {service.requests > 0 && (
+              <span className="jp-Mlops-pair">
+                {this.trans._n('%1 request', '%1 requests', service.requests)}
+              </span>
+            )}
+          </>
+        }
+        extra={
+          service.url && (
+            <a
+              className="jp-Mlops-link"
+              href={service.url}
+              target="_blank"
+              rel="noopener noreferrer"
+            >
+              {service.url.replace(/^https?:\/\//, '')}
+            </a>
+          )
+        }
+        onOpen={() => this.open.run(service.run_id)}
+      />
+    );
+  }
+
+  protected empty(): JSX.Element {
+    return (
+      <>
+        <p>{this.trans.__('No services yet. Package the model of a run:')}</p>
+        <code>%mlops service build RUN --name NAME</code>
+      </>
+    );
+  }
+}
