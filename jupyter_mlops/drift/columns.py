@@ -38,7 +38,7 @@ class NotEvaluatedError(Exception):
 
 
 def compare_column(name: str, reference: Column | None, current: Column | None) -> ColumnDrift:
-    """Compare one column as Evidently does; what cannot be compared says why, and is never "no drift"."""
+    """Compare one column as Evidently does; what cannot be compared says why, never "no drift"."""
     if reference is None or current is None:
         side = "reference" if reference is None else "current data"
         return _without_score(name, f"not in the {side}")
@@ -52,7 +52,8 @@ def compare_column(name: str, reference: Column | None, current: Column | None) 
     except MlopsError:
         raise
     except Exception as error:  # Evidently's tests raise whatever the values provoke
-        return _without_score(name, f"Evidently's test failed: {' '.join(str(error).split())[:160]}")
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        return _without_score(name, f"Evidently's test failed: {reason}")
     if not np.isfinite(score.score):
         return _without_score(name, f"{score.method} gives no number on these values", histogram)
     return ColumnDrift(
@@ -113,9 +114,9 @@ def _score(reference: Column, current: Column) -> tuple[Score, Histogram | None]
 
 def _numbers(old: Column, new: Column) -> tuple[Score, Histogram | None]:
     before, after = SortedSample(old.to_numpy()), SortedSample(new.to_numpy())
-    histogram = histograms.of_numbers(before.values, after.values)
     if not before.has_more_values_than(FEW_VALUES, after):
-        return by_counts(_counts(old), _counts(new)), histogram
+        return _categories(old, new)
+    histogram = histograms.of_numbers(before.values, after.values)
     if len(old) <= LARGE:
         return kolmogorov_smirnov(old.to_numpy(), new.to_numpy()), histogram
     # pandas' own deviation, as Evidently takes it: it rounds to float32 where the column is.
@@ -146,7 +147,7 @@ def _clean(column: Column) -> Column:
 
 def _plain_numbers(column: Column) -> bool:
     dtype = column.dtype
-    return isinstance(dtype, np.dtype) and dtype.kind in "iuf" and dtype.itemsize <= 8  # noqa: PLR2004
+    return isinstance(dtype, np.dtype) and dtype.kind in "iuf" and dtype.itemsize <= 8
 
 
 def _why_skipped(kind: Kind, column: Column) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-#: Below this many current rows the distances rise without any drift: they measure the sample's noise.
+#: Below this many current rows distances rise without any drift: they measure the sample's noise.
 SMALL_WINDOW = 1000
 
 
@@ -27,7 +27,7 @@ def compare(
     service: str = "",
     warnings: Sequence[str] = (),
 ) -> DriftReport:
-    """Compare two tables on `columns` (default: all of either), with Evidently's tests and verdicts.
+    """Compare two tables on `columns` (default: all of either), with Evidently's tests.
 
     The whole drifts when at least `share` of the columns that could be evaluated do.
     """
@@ -45,7 +45,8 @@ def compare(
     notes = list(warnings)
     if len(current) < SMALL_WINDOW:
         notes.append(
-            f"Small window: {len(current):,} rows. Below {SMALL_WINDOW:,} a drifted column may be chance"
+            f"Small window: {len(current):,} rows. "
+            f"Below {SMALL_WINDOW:,} a drifted column may be chance"
         )
     skipped = len(compared) - len(evaluated)
     if skipped:

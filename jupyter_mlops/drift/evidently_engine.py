@@ -46,7 +46,7 @@ def html_report(reference: pd.DataFrame, current: pd.DataFrame, columns: list[st
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    # Evidently writes column names into its page as they are: one that closes a script would end it.
+    # It writes column names into its page as they are: one that closes a script would end it.
     names = {name: name.replace("<", "‹").replace(">", "›") for name in columns}
     old, new = reference[columns].rename(columns=names), current[columns].rename(columns=names)
     with step("Writing Evidently's own report"), warnings.catch_warnings():

@@ -20,7 +20,7 @@ BINS = 24
 TOP = 12
 OTHER = "other"
 _LONGEST_LABEL = 40
-#: Values past the outer percentiles get no bins of their own when they would stretch the axis this much.
+#: Values past the outer percentiles get no bins of their own if they stretch the axis this much.
 _STRETCH = 4.0
 _TAIL = 0.005
 
@@ -33,16 +33,15 @@ def of_numbers(reference: Floats, current: Floats) -> Histogram | None:
     if low == high:
         label = _number(low, 0.0)
         return Histogram(labels=[label], reference=[1.0], current=[1.0], numeric=True)
-    few = np.union1d(*(np.unique(sample[:: max(1, len(sample) // 4096)]) for sample in (reference, current)))
-    whole = bool(np.all(few == np.round(few))) and high - low < BINS
+    whole = high - low < BINS and all(_whole(sample) for sample in (reference, current))
     edges = np.arange(low - 0.5, high + 1) if whole else np.linspace(low, high, BINS + 1)
     step = float(edges[1] - edges[0])
     if whole:
         labels = [_number(low + i, 1.0) for i in range(len(edges) - 1)]
     else:
-        labels = [f"{_number(a, step)} – {_number(b, step)}" for a, b in zip(edges, edges[1:], strict=False)]
+        labels = [f"{_number(a, step)} – {_number(b, step)}" for a, b in pairwise(edges)]
         if low > min(reference[0], current[0]):
-            labels[0] = f"≤ {_number(edges[1], step)}"
+            labels[0] = f"< {_number(edges[1], step)}"
         if high < max(reference[-1], current[-1]):
             labels[-1] = f"≥ {_number(edges[-2], step)}"
     return Histogram(
@@ -83,6 +82,10 @@ def _span(reference: Floats, current: Floats) -> tuple[float, float]:
     return low, high
 
 
+def _whole(values: Floats) -> bool:
+    return bool(np.all(values == np.round(values)))
+
+
 def _quantile(ordered: Floats, share: float) -> float:
     return float(ordered[round(share * (len(ordered) - 1))])
 
@@ -94,7 +97,7 @@ def _shares(ordered: Floats, edges: Floats) -> list[float]:
 
 
 def _rounded(shares: list[float]) -> list[float]:
-    return [round(share, 4) for share in shares]
+    return [round(share, 3) for share in shares]
 
 
 def _number(value: float, step: float) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - pydantic reads it
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 ColumnStatus = Literal["drift", "no drift", "not evaluated"]
 Verdict = Literal["drift", "no drift", "not evaluated"]
@@ -40,7 +43,11 @@ class ColumnDrift(Record):
 
 
 class DriftReport(Record):
-    """The comparison of current data with the reference that a run was trained on."""
+    """The comparison of current data with the reference that a run was trained on.
+
+    `run_id` is the check's own run, empty where it was not recorded. `share` of the evaluated
+    columns drifted; from `threshold` on, the whole does.
+    """
 
     run_id: str = ""
     reference: str
@@ -57,11 +64,40 @@ class DriftReport(Record):
     warnings: list[str] = []
     columns: list[ColumnDrift]
 
+    @property
+    def df(self) -> pd.DataFrame:
+        """The columns as a DataFrame, without their histograms."""
+        import pandas as pd
+
+        return pd.DataFrame([column.model_dump(exclude={"histogram"}) for column in self.columns])
+
+    def __str__(self) -> str:
+        from jupyter_mlops.drift import view
+
+        return view.text(self)
+
+    def _repr_html_(self) -> str:
+        from jupyter_mlops.drift import view
+
+        return view.html(self)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:  # noqa: ARG002
+        from jupyter_mlops.drift import view
+
+        return view.mimebundle(self)
+
 
 class DriftCheck(Record):
     """One earlier check, as `drift history` lists it."""
 
-    shown: ClassVar[tuple[str, ...]] = ("run_id", "service", "verdict", "drifted", "evaluated", "time")
+    shown: ClassVar[tuple[str, ...]] = (
+        "run_id",
+        "service",
+        "verdict",
+        "drifted",
+        "evaluated",
+        "time",
+    )
 
     run_id: str
     service: str

@@ -67,7 +67,7 @@ class SortedSample:
         return len(np.union1d(mine, _first_distinct(other.values, count))) > count
 
     def wasserstein(self, other: SortedSample) -> float:
-        """Return the exact first Wasserstein distance: the mean gap between the two quantile functions.
+        """Return the exact first Wasserstein distance: the mean gap between two quantile functions.
 
         With equal sizes that is mean |u - v| of the sorted values. Otherwise each value `c` of
         `other` holds one interval of quantiles; the distance there is the integral of |Q(t) - c|,
@@ -106,7 +106,7 @@ def _first_distinct(ordered: Floats, count: int) -> Floats:
 
 
 def wasserstein(reference: SortedSample, current: SortedSample, deviation: float) -> Score:
-    """Score by the Wasserstein distance in standard deviations of the reference (at least 0.001)."""
+    """Score by the Wasserstein distance in deviations of the reference (at least 0.001)."""
     score = reference.wasserstein(current) / max(deviation, _SMALLEST_NORM)
     return Score(WASSERSTEIN, score, _DISTANCE, score >= _DISTANCE)
 
@@ -126,7 +126,7 @@ def by_counts(reference: Mapping[Any, int], current: Mapping[Any, int]) -> Score
     new = np.array([current.get(key, 0) for key in keys], dtype=np.float64)
     if old.sum() > LARGE:
         return _jensen_shannon(old, new)
-    return _chi_square(old, new) if len(keys) > 2 else _z_test(keys, old, new)  # noqa: PLR2004
+    return _chi_square(old, new) if len(keys) > 2 else _z_test(keys, old, new)
 
 
 def _jensen_shannon(old: Floats, new: Floats) -> Score:

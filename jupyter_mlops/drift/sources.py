@@ -1,0 +1,179 @@
+"""Where the sides of a check come from: a service's log, a run's training data, files, tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from jupyter_mlops import data
+from jupyter_mlops.errors import MlopsError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from jupyter_mlops.project import Project
+
+Given = str | Path | pd.DataFrame
+
+_WHAT_TO_TYPE = (
+    "For example: drift check SERVICE, or drift check --reference A.parquet --current B.parquet"
+)
+
+
+@dataclass
+class Sides:
+    """Both tables, what to call them, and the columns to compare (None for all)."""
+
+    reference: pd.DataFrame
+    current: pd.DataFrame
+    labels: tuple[str, str]
+    columns: list[str] | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def gather(
+    service: str,
+    reference: Given,
+    current: Given,
+    run: str,
+    last: int,
+    project: Project | None,
+) -> Sides:
+    """Read both sides; with a run, only on the columns that its model takes.
+
+    Raises:
+        UsageError: the arguments do not name one reference and one current side.
+        MlopsError: a side cannot be read or is empty, or the two have no column in common.
+    """
+    _refuse_unclear(service, reference, current, run, last)
+    inputs: list[str] = []
+    trained_on = run
+    if service:
+        from jupyter_mlops import services
+
+        known = services.get(service, project=project)
+        inputs = _names(known.inputs)
+        trained_on = trained_on or known.run_id
+    if _is_given(current):
+        new, new_label = _table(current, "current")
+        new = new.tail(last) if last else new
+    else:
+        new, new_label = _logged(service, last, project), f"predictions of {service}"
+    if _is_given(reference):
+        old, old_label = _table(reference, "reference")
+    else:
+        from jupyter_mlops import runs
+
+        detail = runs.get(trained_on, project=project)
+        old = runs.training_data(detail.run_id, project=project)
+        old_label = f"training data of {detail.name} ({detail.run_id[:8]})"
+        inputs = inputs or (_names(detail.model.inputs) if detail.model else [])
+        new = _typed_like(new, old)
+    for frame, label in ((old, old_label), (new, new_label)):
+        if frame.empty:
+            raise MlopsError(f"{label} has no rows", "Give a table with at least one row")
+    sides = Sides(old, new, (old_label, new_label))
+    _choose_columns(sides, inputs)
+    return sides
+
+
+def _refuse_unclear(service: str, reference: Given, current: Given, run: str, last: int) -> None:
+    if last < 0:
+        raise UsageError(f"--last must be a number of rows, not {last}", "For example: --last 1000")
+    if _is_given(reference) and run:
+        raise UsageError("Both --reference and --run name a reference", "Leave out one of the two")
+    if not (service or _is_given(reference) or run):
+        missing = "no reference" if _is_given(current) else "nothing"
+        raise UsageError(
+            f"There is {missing} to compare with" if missing != "nothing" else "Nothing to compare",
+            _WHAT_TO_TYPE,
+        )
+    if not (service or _is_given(current)):
+        raise UsageError("There is no current data to compare", "Add: --current FILE")
+
+
+def _is_given(source: Given) -> bool:
+    return isinstance(source, pd.DataFrame) or bool(str(source) if source else "")
+
+
+def _table(source: Given, side: str) -> tuple[pd.DataFrame, str]:
+    if isinstance(source, pd.DataFrame):
+        return source, f"{side} table"
+    path = Path(source).expanduser()
+    if path.is_dir():
+        raise MlopsError(
+            f"{path} is a folder", f"Give a file, for example: --{side} {path}/data.parquet"
+        )
+    if not path.is_file():
+        raise NotFound(f"No file {path}", f"Check the path given as --{side}")
+    try:
+        return data.read_table(path), str(source)
+    except MlopsError:
+        raise
+    except ImportError as error:
+        raise MlopsError(
+            f"{path} cannot be read: {error}", "Write it as .parquet or .csv"
+        ) from None
+    except Exception as error:  # each reader fails in its own way on a damaged file
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise MlopsError(
+            f"{path} cannot be read as {path.suffix}: {reason}", "Check the file and its extension"
+        ) from None
+
+
+def _logged(service: str, last: int, project: Project | None) -> pd.DataFrame:
+    from jupyter_mlops import services
+
+    frame = services.predictions(service, last=last, project=project)
+    if frame.empty:
+        raise MlopsError(
+            f"Service '{service}' has logged no predictions yet",
+            f"Send it some, for example: %mlops service test {service}",
+        )
+    return frame
+
+
+def _names(inputs: list[dict[str, str]]) -> list[str]:
+    """Return the columns that a signature names; that of a tensor names none."""
+    return [item["name"] for item in inputs if item.get("name")]
+
+
+def _typed_like(current: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """Give whole numbers the type they were trained as.
+
+    JSON and CSV do not keep it, and Evidently takes a float column for categories when a window
+    of it happens to be read as integers.
+    """
+    if not (current.columns.is_unique and reference.columns.is_unique):
+        return current
+    changes: dict[Any, Any] = {}
+    for name in current.columns.intersection(reference.columns):
+        now, then = current[name], reference[name].dtype
+        if (now.dtype.kind in "iu" and then.kind == "f") or (
+            now.dtype.kind == "f" and then.kind == "i" and bool((now % 1 == 0).all())
+        ):
+            changes[name] = then
+    return current.astype(changes) if changes else current
+
+
+def _choose_columns(sides: Sides, inputs: list[str]) -> None:
+    """Compare a model's inputs only; say what else is there, and refuse when nothing is common."""
+    old, new = set(map(str, sides.reference.columns)), [*map(str, sides.current.columns)]
+    wanted = [name for name in inputs if name in old or name in new]
+    if inputs and wanted:
+        sides.columns = inputs
+        extra = [name for name in new if name not in inputs]
+        if extra:
+            shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
+            sides.warnings.append(f"Ignored, not an input of the model: {shown}")
+    common = old.intersection(new)
+    if not (common.intersection(inputs) if wanted else common):
+        raise MlopsError(
+            f"{sides.labels[0]} and {sides.labels[1]} have no column in common",
+            f"The reference has {_few(sorted(old))}; the current data has {_few(new)}",
+        )
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "") if names else "none"

@@ -1,0 +1,248 @@
+"""How a drift report shows itself: our MIME type, static HTML and text, all in one output.
+
+The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops; pictures are
+`<img>` with a data address, and where it drops a `var(…)` colour the plain one before it stays.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import tables
+
+if TYPE_CHECKING:
+    from jupyter_mlops.drift.records import ColumnDrift, DriftReport, Histogram
+
+MIME = "application/vnd.jupyter-mlops.drift+json"
+#: The largest payload in bytes; past it the calmest columns lose their histograms.
+LARGEST_PAYLOAD = 100_000
+
+_BARS = "▁▂▃▄▅▆▇█"
+_SPARK = 12
+_WIDTH, _HEIGHT = 144, 30
+_OLD, _NEW = "#8c96a3", "#2f80ed"
+_LONGEST_NAME = 80
+_LONGEST_TEXT_NAME = 32
+_ORDER = {"drift": 0, "not evaluated": 1, "no drift": 2}
+_LINE = "border-bottom:1px solid #8886;border-bottom:1px solid var(--jp-border-color2,#8886)"
+_NOTE = "margin:2px 0;padding-left:8px;border-left:3px solid #b7791f"
+_TABLE = "border-collapse:collapse;margin:8px 0;color:inherit;font-size:inherit"
+_PILL = "display:inline-block;padding:1px 8px;border-radius:9px;white-space:nowrap"
+_STATUS_STYLE = {
+    "drift": f"{_PILL};background:#c62828;color:#fff",
+    "not evaluated": f"{_PILL};border:1px dashed #b7791f",
+    "no drift": "white-space:nowrap;opacity:.75",
+}
+_VERDICT_STYLE = {**_STATUS_STYLE, "no drift": f"{_PILL};background:#2e7d32;color:#fff"}
+
+
+def mimebundle(report: DriftReport) -> dict[str, Any]:
+    """Return the report in every form a front end may choose from."""
+    return {MIME: payload(report), "text/html": html(report), "text/plain": text(report)}
+
+
+def payload(report: DriftReport) -> dict[str, Any]:
+    """Return what our extension draws: the report as JSON, at most `LARGEST_PAYLOAD` bytes of it.
+
+    Histograms go first, the calmest columns' before the others'; then the calmest columns.
+    """
+    kept = by_severity(report)
+    columns = {column.column: json.loads(column.to_json()) for column in kept}
+    body: dict[str, Any] = json.loads(report.model_copy(update={"columns": []}).to_json())
+    excess = _bytes(body) + sum(_bytes(column) + 1 for column in columns.values()) - LARGEST_PAYLOAD
+    for column in reversed(kept):
+        if excess <= 0:
+            break
+        drawn = columns[column.column]
+        excess -= _bytes(drawn) - _bytes({**drawn, "histogram": None})
+        drawn["histogram"] = None
+    dropped = 0
+    for column in reversed(kept):
+        if excess <= 0:
+            break
+        excess -= _bytes(columns.pop(column.column)) + 1
+        dropped += 1
+    if dropped:
+        body["warnings"].append(f"{dropped:,} more columns are in the report's drift.json")
+    body["columns"] = [columns[item.column] for item in report.columns if item.column in columns]
+    return body
+
+
+def by_severity(report: DriftReport) -> list[ColumnDrift]:
+    """Return the columns as a reader wants them: drifted first, the strongest of each first."""
+    return sorted(report.columns, key=lambda column: (_ORDER[column.status], -_severity(column)))
+
+
+def headline(report: DriftReport) -> str:
+    """Return the verdict in one sentence."""
+    if report.share is None:
+        return "None of the columns could be evaluated"
+    return (
+        f"{report.drifted} of {report.evaluated} columns drifted ({report.share:.0%}; "
+        f"the whole drifts from {report.threshold:.0%})"
+    )
+
+
+def text(report: DriftReport) -> str:
+    """Return the report for a terminal, distributions as Unicode bars."""
+    lines = [
+        f"{report.verdict.upper()}: {headline(report)}",
+        f"reference  {report.reference} ({report.reference_rows:,} rows)",
+        f"current    {report.current} ({report.current_rows:,} rows)",
+        *(f"warning    {warning}" for warning in report.warnings),
+    ]
+    rows = [
+        {
+            "status": column.status,
+            "column": _cut(column.column, _LONGEST_TEXT_NAME),
+            "score": column.score,
+            "drift if": _rule(column),
+            "method": column.method or column.reason,
+            "reference": _spark(column.histogram, "reference"),
+            "current": _spark(column.histogram, "current"),
+        }
+        for column in by_severity(report)
+    ]
+    return "\n".join([*lines, "", tables.table_text(rows)] if rows else lines)
+
+
+def html(report: DriftReport) -> str:
+    """Return the report as static HTML, in the colours of the page it is put into."""
+    escape = tables.escape
+    notes = "".join(f'<div style="{_NOTE}">{escape(note)}</div>' for note in report.warnings)
+    rows = "".join(_row(column) for column in by_severity(report))
+    head = "".join(
+        f'<th style="text-align:{side};{_LINE}">{title}</th>'
+        for title, side in (
+            ("Column", "left"),
+            ("Verdict", "left"),
+            ("Distribution", "left"),
+            ("Score", "right"),
+            ("Drift if", "left"),
+            ("Method", "left"),
+        )
+    )
+    return (
+        '<div style="max-width:960px;overflow-x:auto">'
+        f'<div style="margin:4px 0;font-size:115%"><span style="{_VERDICT_STYLE[report.verdict]}">'
+        f"<b>{report.verdict}</b></span> {escape(headline(report))}</div>"
+        f'<div style="margin:6px 0">{_key(_OLD)} <b>reference</b> {escape(report.reference)}'
+        f" ({report.reference_rows:,} rows)<br>{_key(_NEW)} <b>current</b> {escape(report.current)}"
+        f" ({report.current_rows:,} rows)</div>{notes}"
+        f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(column: ColumnDrift) -> str:
+    name = tables.escape(_cut(column.column, _LONGEST_NAME))
+    status = f'<span style="{_STATUS_STYLE[column.status]}">{column.status}</span>'
+    picture = _picture(column.histogram) if column.histogram else ""
+    left = '<td style="text-align:left">'
+    if column.drift is None:
+        reason = f'<td colspan="3" style="text-align:left">{tables.escape(column.reason)}</td>'
+        return f"<tr>{left}{name}</td>{left}{status}</td>{left}{picture}</td>{reason}</tr>"
+    score = tables.cell(column.score)
+    if column.drift:
+        name = f"<b>{name}</b>"
+    return (
+        f"<tr>{left}{name}</td>{left}{status}</td>{left}{picture}</td>"
+        f'<td style="text-align:right">{score}</td>{left}{tables.escape(_rule(column))}</td>'
+        f"{left}{tables.escape(column.method)}</td></tr>"
+    )
+
+
+def _rule(column: ColumnDrift) -> str:
+    """Return when Evidently calls this score drift."""
+    if column.threshold is None:
+        return ""
+    threshold = tables.number(column.threshold)
+    if column.method.startswith("K-S"):
+        return f"≤ {threshold}"
+    if column.method.endswith("p_value"):
+        return f"< {threshold}"
+    if column.method.startswith("Percentile"):
+        return f"> random, at {threshold}"
+    return f"> {threshold}" if "text" in column.method else f"≥ {threshold}"
+
+
+def _severity(column: ColumnDrift) -> float:
+    """Return how far past its threshold a column is, on one scale for p-values and distances."""
+    if column.score is None or not column.threshold:
+        return 0.0
+    if column.method.endswith("p_value"):
+        return column.threshold / max(column.score, 1e-12)
+    return column.score / column.threshold
+
+
+def _picture(histogram: Histogram) -> str:
+    """Return both distributions as an image: areas for numbers, pairs of bars for categories."""
+    highest = max(*histogram.reference, *histogram.current, 1e-9)
+    step = _WIDTH / len(histogram.labels)
+    if histogram.numeric and len(histogram.labels) > 1:
+        old = _steps(histogram.reference, highest, step)
+        new = _steps(histogram.current, highest, step)
+        shapes = (
+            f'<path fill="{_OLD}" fill-opacity=".55" d="{old}z"/>'
+            f'<path fill="{_NEW}" fill-opacity=".12" stroke="{_NEW}" stroke-width="1.5" d="{new}"/>'
+        )
+    else:
+        width = min(step * 0.4, 24)
+        middles = [(i + 0.5) * step for i in range(len(histogram.labels))]
+        old = _bars(histogram.reference, [at - width for at in middles], width, highest)
+        new = _bars(histogram.current, middles, width, highest)
+        shapes = f'<path fill="{_OLD}" d="{old}"/><path fill="{_NEW}" d="{new}"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">{shapes}</svg>'
+    data = base64.b64encode(svg.encode()).decode()
+    bars = f"reference {_spark(histogram, 'reference')} current {_spark(histogram, 'current')}"
+    size = f'width="{_WIDTH}" height="{_HEIGHT}"'
+    return f'<img {size} alt="{bars}" src="data:image/svg+xml;base64,{data}">'
+
+
+def _steps(shares: list[float], highest: float, step: float) -> str:
+    path = [f"M0 {_HEIGHT}"]
+    path += [f"V{_top(share / highest)}H{(i + 1) * step:.4g}" for i, share in enumerate(shares)]
+    return "".join([*path, f"V{_HEIGHT}"])
+
+
+def _bars(shares: list[float], lefts: list[float], width: float, highest: float) -> str:
+    return "".join(
+        f"M{left:.4g} {_HEIGHT}V{_top(share / highest)}h{width:.3g}V{_HEIGHT}z"
+        for share, left in zip(shares, lefts, strict=True)
+    )
+
+
+def _top(share: float) -> int:
+    return _HEIGHT - round(share * (_HEIGHT - 2))
+
+
+def _key(colour: str) -> str:
+    style = f"display:inline-block;width:10px;height:10px;border-radius:2px;background:{colour}"
+    return f'<span style="{style}"></span>'
+
+
+def _spark(histogram: Histogram | None, side: str) -> str:
+    if histogram is None:
+        return ""
+    every = -(-max(len(histogram.labels), 1) // _SPARK)
+
+    def grouped(shares: list[float]) -> list[float]:
+        return [sum(shares[i : i + every]) for i in range(0, len(shares), every)]
+
+    both = grouped(histogram.reference), grouped(histogram.current)
+    highest = max(*both[0], *both[1], 1e-9)
+    shares = both[0] if side == "reference" else both[1]
+    return "".join(
+        " " if share == 0 else _BARS[min(7, int(share / highest * 7.999))] for share in shares
+    )
+
+
+def _cut(name: str, longest: int) -> str:
+    name = " ".join(name.split())
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _bytes(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
