@@ -86,8 +86,12 @@ class Records(Sequence[R], Generic[R]):
         """Return the list as one JSON array."""
         return "[" + ",".join(item.to_json() for item in self.items) + "]"
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what the table shows, a dict for each line."""
+        return [item.row() for item in self.items]
+
     def __str__(self) -> str:
-        return tables.table_text([item.row() for item in self.items]) if self.items else self.empty
+        return tables.table_text(self.rows()) if self.items else self.empty
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("…" if cycle else str(self))
@@ -95,7 +99,7 @@ class Records(Sequence[R], Generic[R]):
     def _repr_html_(self) -> str:
         if not self.items:
             return f"<p>{tables.escape(self.empty)}</p>"
-        return tables.table_html([item.row() for item in self.items])
+        return tables.table_html(self.rows())
 
 
 def to_json(value: Any) -> str:

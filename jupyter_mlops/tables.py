@@ -76,7 +76,7 @@ def size(count: int) -> str:
 
 def table_text(rows: list[dict[str, Any]]) -> str:
     """Return rows as aligned columns for a terminal."""
-    titles = list(rows[0])
+    titles = list(dict.fromkeys(title for row in rows for title in row))
     body = [[_short(cell(row.get(title))) for title in titles] for row in rows]
     widths = [max(len(title), *(len(line[i]) for line in body)) for i, title in enumerate(titles)]
     right = [_numeric(rows, title) for title in titles]
@@ -90,7 +90,7 @@ def table_text(rows: list[dict[str, Any]]) -> str:
 
 def table_html(rows: list[dict[str, Any]]) -> str:
     """Return rows as an HTML table; numbers to the right, states in their colour."""
-    titles = list(rows[0])
+    titles = list(dict.fromkeys(title for row in rows for title in row))
     right = {title: _numeric(rows, title) for title in titles}
     head = "".join(f"<th{_align(right[title])}>{escape(title)}</th>" for title in titles)
     body = "".join(

@@ -44,6 +44,7 @@ class Verb:
     """One verb of a noun: its function, what it takes, and one line that says what it does.
 
     `where` tells which surfaces have it: a cell verb needs a cell body, a shell verb a terminal.
+    With `outcome` the result's `status` decides whether the command itself failed.
     """
 
     noun: str
@@ -53,6 +54,7 @@ class Verb:
     args: tuple[Arg, ...] = ()
     example: str = ""
     where: Literal["all", "cell", "magic", "shell"] = "all"
+    outcome: bool = False
 
     @property
     def words(self) -> str:

@@ -32,6 +32,7 @@ class Recording:
     source: str
     namespace: dict[str, Any]
     result: Any = None
+    images: list[bytes] = field(default_factory=list)
     params: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     inputs: list[tuple[str, str]] = field(default_factory=list)
@@ -61,6 +62,7 @@ def record_cell(
     source: str,
     namespace: dict[str, Any],
     *,
+    plain: str = "",
     experiment: str = "",
     notebook: str = "",
     model: str = "",
@@ -69,12 +71,14 @@ def record_cell(
 ) -> Iterator[Recording]:
     """Record what happens in the block as a run of the cell `source`.
 
-    The block executes the cell; it may set `result` to the value of the last expression.
+    The block executes the cell; it may set `result` to the value of the last expression, and add
+    to `images` the PNGs that the cell displayed.
 
     Args:
         name: the run's name.
-        source: the cell as plain Python.
+        source: the cell as the user wrote it.
         namespace: the user's variables, read after the block.
+        plain: the same as plain Python, where it has magics.
         experiment: default: the project's.
         notebook: path of the notebook, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
@@ -85,7 +89,7 @@ def record_cell(
         SyntaxError: the cell does not parse; nothing is recorded.
     """
     project = project or Project.find()
-    read = code.read(source)
+    read = code.read(plain or source)
     before = environment.seeds()
     commit, patch = environment.git_state(project.root)
     tags = {"mlflow.source.git.commit": commit, "mlops.dirty": "yes" if patch else ""}
@@ -104,7 +108,7 @@ def record_cell(
             _keep_surroundings(done, read, reads, before, patch)
         done.metrics = code.metrics(read, namespace, done.result)
         run.log_metrics(done.metrics)
-        _keep_figures(run, figures)
+        _keep_figures(done, figures)
         found = fitted.find(read, namespace, torch_inputs, model)
         if model and not found:
             raise NotFound(f"No fitted model in the variable '{model}'", "Name the one that the cell fits")
@@ -197,7 +201,15 @@ def _figures() -> set[int]:
     return set(pyplot.get_fignums()) if pyplot else set()
 
 
-def _keep_figures(run: recording.ActiveRun, before: set[int]) -> None:
+def _keep_figures(done: Recording, before: set[int]) -> None:
+    """Keep the images that the cell displayed, then the figures it left open."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        for index, png in enumerate(done.images[:_MOST_FIGURES], start=1):
+            path = Path(folder) / f"shown-{index}.png"
+            path.write_bytes(png)
+            done.run.log_artifact(path, "figures")
     pyplot = sys.modules.get("matplotlib.pyplot")
     if pyplot is None:
         return
@@ -205,4 +217,4 @@ def _keep_figures(run: recording.ActiveRun, before: set[int]) -> None:
     for index, number in enumerate(new[:_MOST_FIGURES], start=1):
         figure = pyplot.figure(number)
         label = "".join(c if c.isalnum() else "-" for c in figure.get_label()) or f"figure-{index}"
-        run.log_figure(figure, f"figures/{label}.png")
+        done.run.log_figure(figure, f"figures/{label}.png")

@@ -10,7 +10,7 @@ from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs import live
-from jupyter_mlops.runs.records import Comparison, DataUse, Difference, Run, RunDetail
+from jupyter_mlops.runs.records import Comparison, DataUse, Difference, Run, RunDetail, RunList
 from jupyter_mlops.runs.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def list(  # noqa: A001
             f"MLflow cannot read that filter: {str(error).splitlines()[0]}",
             "For example: --filter \"metrics.accuracy > 0.9 and params.depth = '4'\"",
         ) from None
-    return Records([_record(run, experiments) for run in page], empty=_EMPTY)
+    return RunList([_record(run, experiments) for run in page], empty=_EMPTY)
 
 
 def get(run: str, *, project: Project | None = None) -> RunDetail:

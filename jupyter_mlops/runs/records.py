@@ -6,7 +6,9 @@ from datetime import datetime  # noqa: TC003 - pydantic reads it
 from typing import Any, ClassVar, Literal
 
 from jupyter_mlops import tables
-from jupyter_mlops.records import Record
+from jupyter_mlops.records import Record, Records
+
+_MOST_COLUMNS = 4
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
 RunKind = Literal["cell", "job", "sweep", "drift", "other"]
@@ -61,19 +63,39 @@ class Run(Record):
         """Seconds from start to end; None while it runs."""
         return (self.end_time - self.start_time).total_seconds() if self.end_time else None
 
-    def row(self) -> dict[str, Any]:
-        """Return the line of this run in a list."""
-        return {
-            "run": self.run_id[:8],
-            "name": self.name,
-            "kind": self.kind,
-            "status": self.status,
-            "metrics": self.metrics,
-            "params": self.params,
-            "data": [f"{use.path}@{use.version[:6]}" for use in self.data if use.role == "input"],
-            "took": tables.duration(self.duration) if self.duration is not None else None,
-            "started": self.start_time,
-        }
+
+class RunList(Records[Run]):
+    """Runs as a table: a column for each common metric, and for each parameter that varies."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one line for each run."""
+        metrics = _most_common([run.metrics for run in self.items])
+        params = _most_common([run.params for run in self.items], varying=True)
+        return [
+            {
+                "run": run.run_id[:8],
+                "name": run.name,
+                "kind": run.kind,
+                "status": run.status,
+                **{name: run.metrics.get(name) for name in metrics},
+                **{name: run.params.get(name) for name in params},
+                "data": [f"{use.path}@{use.version[:6]}" for use in run.data if use.role == "input"],
+                "took": tables.duration(run.duration) if run.duration is not None else None,
+                "started": run.start_time,
+            }
+            for run in self.items
+        ]
+
+
+def _most_common(dicts: list[dict[str, Any]], *, varying: bool = False) -> list[str]:
+    counts: dict[str, int] = {}
+    values: dict[str, set[str]] = {}
+    for item in dicts:
+        for name, value in item.items():
+            counts[name] = counts.get(name, 0) + 1
+            values.setdefault(name, set()).add(str(value))
+    names = [name for name in counts if not varying or len(values[name]) > 1]
+    return sorted(names, key=lambda name: -counts[name])[:_MOST_COLUMNS]
 
 
 class RunDetail(Run):

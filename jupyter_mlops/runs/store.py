@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # MLflow reports usage unless told otherwise; a user who wants that can set it to false.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# A bar for each of a model's small files says nothing and fills the output.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 _PARAMS_IN_A_BATCH = 100
 _METRICS_IN_A_BATCH = 1000

@@ -1,0 +1,71 @@
+"""`jupyter mlops NOUN VERB …`: the same table of verbs in a terminal.
+
+Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 the
+engine or the job failed, 2 the user can mend it, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.magics import parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_INTERRUPTED = 130
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one line and return the exit code."""
+    try:
+        return _run(sys.argv[1:] if words is None else words)
+    except parser.Help as asked:
+        print(asked.text)
+        return 0
+    except MlopsError as error:
+        print(f"mlops: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("mlops: interrupted", file=sys.stderr)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(words: Sequence[str]) -> int:
+    call = parser.parse(words, surface="shell")
+    with _results_only() as results:
+        value = call.run()
+        if call.json:
+            from jupyter_mlops.records import to_json
+
+            print(to_json(value), file=results, flush=True)
+        elif value is not None:
+            print(value, file=results, flush=True)
+    failed = call.verb.outcome and getattr(value, "status", "") in {"failed", "killed"}
+    return 1 if failed else 0
+
+
+@contextmanager
+def _results_only() -> Iterator[TextIO]:
+    """Keep standard output for the result: what libraries and children print goes to stderr."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as results:
+            yield results
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,230 @@
+"""What concerns the whole project: make one, say what is in it, check what it needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
+from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
+from jupyter_mlops.records import Record, Records
+
+_TEMPLATE = """\
+# The settings of this project; each can be overridden by MLOPS_<SECTION>_<KEY>.
+
+[project]
+name = {name}
+experiment = {name}
+
+# With a team, three lines replace the embedded defaults:
+# [tracking]
+# uri = "https://mlflow.example.org"     # or postgresql://…
+# [data]
+# remote = "s3://bucket/data"
+"""
+
+
+class Initialised(Record):
+    """What `init` made and what it found."""
+
+    name: str
+    root: str
+    made: list[str]
+    found: list[str]
+
+    def __str__(self) -> str:
+        made = f"made {', '.join(self.made)}" if self.made else "nothing to do"
+        found = f"; found {', '.join(self.found)}" if self.found else ""
+        return f"project '{self.name}' in {self.root}: {made}{found}"
+
+    def _repr_html_(self) -> None:  # type: ignore[override]
+        """One line of text says it; a table would not say more."""
+
+
+class ProjectStatus(Record):
+    """The project at a glance."""
+
+    name: str
+    root: str
+    experiment: str
+    tracking: str
+    remote: str
+    commit: str
+    dirty: bool
+    runs: int
+    data: int
+    jobs: int
+    services: int
+
+
+class Finding(Record):
+    """One thing that `doctor` looked at."""
+
+    shown: ClassVar[tuple[str, ...]] = ("part", "status", "detail", "fix")
+
+    part: str
+    status: Literal["ok", "missing", "broken"]
+    detail: str = ""
+    fix: str = ""
+
+
+def init(path: str = "", *, name: str = "") -> Initialised:
+    """Make a folder a project: settings, git, DVC and an MLflow store, where there are none.
+
+    Running it again changes nothing; two at once are safe.
+    """
+    from jupyter_mlops.data.setup import ensure_repository
+    from jupyter_mlops.runs.store import ensure_store
+
+    root = Path(path or ".").absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    made: list[str] = []
+    found: list[str] = []
+
+    def note(what: str, fresh: bool) -> None:
+        (made if fresh else found).append(what)
+
+    with files.locked(root / STATE_FOLDER / "locks" / "init.lock"):
+        note("git", _ensure_git(root))
+        note(SETTINGS_FILE, _ensure_settings(root, name or root.name or "project"))
+        project = Project.find(root)
+        _ignore(root)
+        note("DVC", ensure_repository(project))
+        if project.settings.tracking.uri:
+            found.append(f"MLflow at {project.tracking_uri}")
+        else:
+            note("MLflow (sqlite)", ensure_store(project))
+    project.announce("project", "initialised", project.name)
+    return Initialised(name=project.name, root=str(root), made=made, found=found)
+
+
+def status(*, project: Project | None = None) -> ProjectStatus:
+    """Show the project and how much of each noun it holds."""
+    from jupyter_mlops import data, jobs, runs, services
+    from jupyter_mlops.runs.capture.environment import git_state
+
+    project = project or Project.find()
+    commit, patch = git_state(project.root)
+    return ProjectStatus(
+        name=project.name,
+        root=str(project.root),
+        experiment=project.settings.project.experiment,
+        tracking=_without_password(project.tracking_uri),
+        remote=project.settings.data.remote,
+        commit=commit[:12],
+        dirty=bool(patch),
+        runs=len(runs.list(limit=1000, project=project)),
+        data=len(data.list(project=project)),
+        jobs=len(jobs.list(project=project)),
+        services=len(services.list(project=project)),
+    )
+
+
+def doctor() -> Records[Finding]:
+    """Check the parts that mlops needs: packages, git, the panel, the project's own stores."""
+    parts = [
+        _package("mlflow", "jupyter-mlops"),
+        _package("dvc", "jupyter-mlops"),
+        _package("papermill", "jupyter-mlops"),
+        _package("dbos", "jupyter-mlops"),
+        _package("jupyterlab", "jupyter-mlops[lab]"),
+        _package("bentoml", "jupyter-mlops[service]"),
+        _package("evidently", "jupyter-mlops[drift]"),
+        _package("torch", "jupyter-mlops[torch]"),
+        _git(),
+        _panel(),
+    ]
+    try:
+        project = Project.find()
+    except NotAProject as error:
+        parts.append(Finding(part="project", status="missing", detail=error.what, fix=error.do))
+    else:
+        parts += [_store(project), _lineage(project)]
+    return Records(parts)
+
+
+def _ensure_git(root: Path) -> bool:
+    try:
+        inside = subprocess.run(
+            ["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, check=False
+        )
+        # A folder that the outer repository ignores is nobody's; it gets a repository of its own.
+        ignored = subprocess.run(["git", "check-ignore", "-q", "."], cwd=root, capture_output=True, check=False)
+        if inside.returncode == 0 and ignored.returncode != 0:
+            return False
+        subprocess.run(["git", "init", "-q", "."], cwd=root, capture_output=True, check=True)
+    except FileNotFoundError:
+        raise MlopsError("git is not installed", "Install it (Debian: apt-get install git)") from None
+    except subprocess.CalledProcessError as error:
+        raise BackendFailed(f"git init failed: {error.stderr.decode(errors='replace').strip()}") from None
+    return True
+
+
+def _ensure_settings(root: Path, name: str) -> bool:
+    if (root / SETTINGS_FILE).exists():
+        return False
+    quoted = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    files.replace(root / SETTINGS_FILE, _TEMPLATE.format(name=quoted))
+    return True
+
+
+def _ignore(root: Path) -> None:
+    file = root / ".gitignore"
+    present = file.read_text() if file.exists() else ""
+    line = f"/{STATE_FOLDER}/"
+    if line not in present.splitlines():
+        files.replace(file, f"{present.rstrip()}\n{line}\n".lstrip("\n"))
+
+
+def _without_password(uri: str) -> str:
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+
+
+def _package(name: str, wanted: str) -> Finding:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return Finding(part=name, status="missing", fix=f"pip install '{wanted}'")
+    return Finding(part=name, status="ok", detail=version)
+
+
+def _git() -> Finding:
+    try:
+        done = subprocess.run(["git", "--version"], capture_output=True, check=True, text=True)
+    except (OSError, subprocess.CalledProcessError):
+        return Finding(part="git", status="missing", fix="Install it (Debian: apt-get install git)")
+    return Finding(part="git", status="ok", detail=done.stdout.strip().removeprefix("git version "))
+
+
+def _panel() -> Finding:
+    found = Path(sys.prefix) / "share/jupyter/labextensions/jupyter-mlops/package.json"
+    if found.exists():
+        return Finding(part="panel", status="ok", detail=str(found.parent))
+    return Finding(part="panel", status="missing", fix="pip install --force-reinstall jupyter-mlops")
+
+
+def _store(project: Project) -> Finding:
+    from jupyter_mlops.runs.store import open_store
+
+    where = _without_password(project.tracking_uri)
+    try:
+        open_store(project)
+    except MlopsError as error:
+        return Finding(part="tracking store", status="broken", detail=error.what, fix=error.do)
+    return Finding(part="tracking store", status="ok", detail=where)
+
+
+def _lineage(project: Project) -> Finding:
+    from jupyter_mlops.runs.capture.reads import Reads
+
+    with Reads(project) as reads:
+        pass
+    detail: Any = reads.blind or "Python's readers and native ones (pyarrow, polars, duckdb, …)"
+    return Finding(part="lineage", status="ok", detail=detail)

@@ -1,0 +1,58 @@
+"""What every test may ask for: a fresh project, and a private home."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jupyter_mlops import workspace
+from jupyter_mlops.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's own git, Jupyter, DVC and BentoML settings out of the tests."""
+    home = tmp_path_factory.mktemp("home")
+    kept = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(("MLOPS_", "MLFLOW_", "JUPYTER_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "HOME": str(home),
+        "IPYTHONDIR": str(home / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(home / "jupyter"),
+        "MPLBACKEND": "agg",
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "true",
+        "GIT_AUTHOR_NAME": "A Tester",
+        "GIT_AUTHOR_EMAIL": "tester@example.org",
+        "GIT_COMMITTER_NAME": "A Tester",
+        "GIT_COMMITTER_EMAIL": "tester@example.org",
+    }
+    yield
+    os.environ.clear()
+    os.environ |= kept
+
+
+@pytest.fixture(scope="session")
+def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make one initialised project; making the store takes seconds, a copy of it does not."""
+    root = tmp_path_factory.mktemp("template") / "screening"
+    workspace.init(str(root))
+    return root
+
+
+@pytest.fixture
+def project(_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return an initialised temporary project (git, DVC, sqlite store), the working folder in it."""
+    root = tmp_path / "screening"
+    subprocess.run(["cp", "-r", str(_template), str(root)], check=True)
+    # The template's experiment 0 has its own artifact folder in the store; it is not used.
+    monkeypatch.chdir(root)
+    return Project.find(root)
