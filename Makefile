@@ -1,14 +1,84 @@
-# make demo · make test · make lab · make bench · make test-all · make check · make lock
+# make demo · make lab · make test · make test-all · make check · make bench · make lock · make wheel
+#
+# Everything is set up by the targets themselves: a Python 3.11, git and make are all they need.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-UV := $(BIN)/uv
-TORCH := torch==2.13.0
+UV := $(BIN)/python -m uv
+DEMO := demo
 # A local folder of wheels, when pip was told of one; uv does not read that setting by itself.
 FIND_LINKS := $(if $(PIP_FIND_LINKS),--find-links "$(PIP_FIND_LINKS)")
 
-# torch and its CUDA parts differ from machine to machine: pinned by version above, left out of the hashes.
+# torch and its CUDA parts differ from machine to machine: pinned here, left out of the lock's hashes.
+TORCH := torch==2.13.0
 UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix nvidia-,cublas cuda-cupti \
 	cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 \
 	nvjitlink nvshmem-cu13 nvtx)
+
+# Nothing phones home while we build, test or demonstrate.
+export DO_NOT_TRACK := 1
+export DVC_NO_ANALYTICS := true
+export MLFLOW_DISABLE_TELEMETRY := true
+
+.PHONY: demo lab test test-all check bench env chromium lock wheel format clean
+
+demo: env
+	@$(BIN)/python notebooks/demo.py $(DEMO)
+
+lab: env
+	@test -f $(DEMO)/mlops.toml || $(BIN)/python notebooks/demo.py $(DEMO) --prepare
+	cd $(DEMO) && $(abspath $(BIN))/jupyter lab 00-tour.ipynb
+
+test: env chromium
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+
+test-all: env chromium
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: env panel-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: env
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: env
+	$(BIN)/python tests/benchmarks/bench.py
+
+env: $(VENV)/installed panel
+
+include labextension/build.mk
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
+	@$(MAKE) --no-print-directory panel-unlink
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip install --quiet --require-hashes --requirement requirements.lock
+	$(UV) pip install --quiet $(TORCH) $(FIND_LINKS)
+	SKIP_JUPYTER_BUILDER=1 $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+chromium:
+	@command -v chromium >/dev/null || { \
+		echo "installing chromium for the browser tests"; \
+		SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+lock: | $(BIN)/python
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	echo "$(TORCH)" > $(VENV)/constraints.txt
+	SKIP_JUPYTER_BUILDER=1 $(UV) pip compile --quiet --universal --python-version 3.11 --extra dev \
+		--generate-hashes --no-header --no-annotate --constraint $(VENV)/constraints.txt $(FIND_LINKS) \
+		$(addprefix --no-emit-package ,$(UNHASHED)) pyproject.toml --output-file requirements.lock
+
+wheel: env
+	$(UV) build --quiet --wheel --out-dir dist
+
+clean:
+	rm -rf $(VENV) $(DEMO) dist build jupyter_mlops/labextension labextension/node_modules labextension/lib
