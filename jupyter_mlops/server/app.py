@@ -15,14 +15,15 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 
-class MlopsServer(ExtensionApp):  # type: ignore[misc]
+class MlopsServer(ExtensionApp):
     """Serves the panel. It reads nothing and starts nothing until a project is asked for."""
 
     name = "jupyter_mlops"
 
     def initialize_settings(self) -> None:
         """Register the event schema and make the feed."""
-        self.feed = ChangeFeed(self._emit)
+        assert self.serverapp is not None
+        self.feed = ChangeFeed(self.serverapp.root_dir, self._emit)
         self.serverapp.event_logger.register_event_schema(
             Path(__file__).with_name("change.v1.yaml")
         )
@@ -35,9 +36,14 @@ class MlopsServer(ExtensionApp):  # type: ignore[misc]
         """Keep the panels that show this project up to date from now on."""
         self.feed.follow(project, path)
 
+    def expect(self, folder: str) -> None:
+        """Tell panels when this folder, which is in no project, gets into one."""
+        self.feed.expect(folder)
+
     async def stop_extension(self) -> None:
         """Stop what was started."""
         await self.feed.stop()
 
     def _emit(self, change: Change) -> None:
+        assert self.serverapp is not None
         self.serverapp.event_logger.emit(schema_id=CHANGE_SCHEMA, data=change.model_dump())

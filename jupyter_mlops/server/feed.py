@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.server.folders import path_of, project_of
 from jupyter_mlops.server.records import Change
 
 if TYPE_CHECKING:
@@ -58,35 +61,67 @@ class Tail:
 class ChangeFeed:
     """Follows the projects that were asked for and hands each change in them to `emit`."""
 
-    def __init__(self, emit: Callable[[Change], None]) -> None:
+    def __init__(self, root_dir: str, emit: Callable[[Change], None]) -> None:
+        self._root_dir = root_dir
         self._emit = emit
         self._tails: dict[str, Tail] = {}
+        self._expected: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project, path: str) -> None:
         """Report this project's changes from now on, under the name `path`."""
-        self._tails[path] = self._tails.pop(path, None) or Tail(project.events)
+        known = path in self._tails
+        self._tails[path] = self._tails.pop(path) if known else Tail(project.events)
         if len(self._tails) > MOST:
             del self._tails[next(iter(self._tails))]
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        self._start()
+
+    def expect(self, folder: str) -> None:
+        """Report when `folder`, which is in no project, gets into one: the user types `init`."""
+        self._expected.pop(folder, None)
+        self._expected[folder] = None
+        if len(self._expected) > MOST:
+            del self._expected[next(iter(self._expected))]
+        self._start()
 
     async def stop(self) -> None:
         """Follow nothing any more."""
         task, self._task = self._task, None
         self._tails.clear()
+        self._expected.clear()
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
+    def _start(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
+            for folder in list(self._expected):
+                project = await asyncio.to_thread(self._found, folder)
+                if project is not None:
+                    self._expected.pop(folder, None)
+                    self._emit(_made(path_of(self._root_dir, project), project))
             for path, tail in list(self._tails.items()):
                 for line in await asyncio.to_thread(tail.lines):
                     change = _change(path, line)
                     if change is not None:
                         self._emit(change)
+
+    def _found(self, folder: str) -> Project | None:
+        try:
+            return project_of(self._root_dir, folder)
+        except MlopsError:
+            return None
+
+
+def _made(path: str, project: Project) -> Change:
+    return Change(
+        project=path, noun="project", action="initialised", name=project.name, time=time.time()
+    )
 
 
 def _change(path: str, line: bytes) -> Change | None:

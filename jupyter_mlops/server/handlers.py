@@ -13,7 +13,7 @@ from jupyter_mlops import data, drift, jobs, runs, services
 from jupyter_mlops._version import __version__
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.records import to_json
-from jupyter_mlops.server.folders import path_of, project_of
+from jupyter_mlops.server.folders import NoProjectHere, path_of, project_of
 from jupyter_mlops.server.records import Failure, ProjectStatus
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_RUNS = 1000
 
 
-class NounHandler(APIHandler):  # type: ignore[misc]
+class NounHandler(APIHandler):
     """Finds the project of `?path=`, calls a verb in a thread, and turns its errors to statuses."""
 
     auth_resource = "mlops"
@@ -34,11 +34,14 @@ class NounHandler(APIHandler):  # type: ignore[misc]
         """Send what `verb` returns for the request's project, as JSON."""
         app: MlopsServer = self.settings["jupyter_mlops"]
         root_dir = self.settings["server_root_dir"]
+        folder = self.get_argument("path", "", strip=False)
         try:
-            project = await asyncio.to_thread(project_of, root_dir, self.get_argument("path", ""))
+            project = await asyncio.to_thread(project_of, root_dir, folder)
             app.follow(project, path_of(root_dir, project))
             body = await asyncio.to_thread(lambda: to_json(verb(project)))
         except MlopsError as error:
+            if isinstance(error, NoProjectHere):
+                app.expect(folder)
             self.set_status(error.status)
             body = Failure(
                 message=str(error), what=error.what, do=error.do, error=type(error).__name__

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from tornado.httpclient import HTTPClientError
+
+pytest_plugins = ["pytest_jupyter.jupyter_server"]
+
+
+@pytest.fixture
+def jp_server_config(jp_server_config):
+    return {**jp_server_config, "ServerApp": {"jpserver_extensions": {"jupyter_mlops": True}}}
+
+
+@pytest.fixture
+def project_folder(jp_root_dir):
+    """A project inside the folder that the server shows."""
+    folder = jp_root_dir / "work" / "screening"
+    folder.mkdir(parents=True)
+    (folder / "mlops.toml").write_text('[project]\nname = "screening"\n')
+    return folder
+
+
+@pytest.fixture
+def ask(jp_fetch):
+    """Ask a route; returns the status and the body's JSON."""
+
+    async def fetch(route, **params):
+        try:
+            response = await jp_fetch("mlops", "api", *route.split("/"), params=params)
+        except HTTPClientError as error:
+            return error.code, json.loads(error.response.body)
+        return response.code, json.loads(response.body)
+
+    return fetch
