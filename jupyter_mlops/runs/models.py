@@ -33,7 +33,8 @@ def find_model(store: Store, run_id: str, tags: dict[str, str]) -> ModelInfo | N
     )
     flavors, inputs = _read_mlmodel(Path(local))
     flavor = next((name for name in ("sklearn", "pytorch") if name in flavors), next(iter(flavors), ""))
-    format = _format(flavor, flavors.get(flavor, {}))
+    # MLflow does not write down that a torch model is a pt2; the recorder does.
+    format = tags.get("mlops.model_format") or _format(flavor, flavors.get(flavor, {}))
     return ModelInfo(
         model_id=model_id,
         uri=logged.artifact_location,
