@@ -1,16 +1,17 @@
+"""A real Jupyter Server with the extension, for these tests only: its fixtures are autouse."""
+
 from __future__ import annotations
 
 import json
 
 import pytest
+from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPClientError
-
-pytest_plugins = ["pytest_jupyter.jupyter_server"]
 
 
 @pytest.fixture
-def jp_server_config(jp_server_config):
-    return {**jp_server_config, "ServerApp": {"jpserver_extensions": {"jupyter_mlops": True}}}
+def jp_server_config():
+    return {"ServerApp": {"jpserver_extensions": {"jupyter_mlops": True}}}
 
 
 @pytest.fixture
