@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jupyter_mlops.data.cache import cached, frame, version
+    from jupyter_mlops.data.cache import cached, frame, read_table, version
     from jupyter_mlops.data.records import DataVersion
     from jupyter_mlops.data.verbs import add, checkout, list, status
 
@@ -20,10 +20,11 @@ _HOME = {
     "checkout": "verbs",
     "frame": "cache",
     "list": "verbs",
+    "read_table": "cache",
     "status": "verbs",
     "version": "cache",
 }
-__all__ = ["DataVersion", "add", "cached", "checkout", "frame", "list", "status", "version"]
+__all__ = ["DataVersion", "add", "cached", "checkout", "frame", "list", "read_table", "status", "version"]
 
 
 def __getattr__(name: str) -> Any:
