@@ -1,0 +1,41 @@
+"""The noun `job`: a notebook made callable, run once, over a grid, or on a schedule.
+
+Importing this loads nothing heavy; papermill and DBOS are loaded by the verbs that need them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jupyter_mlops.jobs.checking import check
+    from jupyter_mlops.jobs.executions import cancel, executions, logs
+    from jupyter_mlops.jobs.running import run
+    from jupyter_mlops.jobs.schedules import has_schedules, list, schedule, unschedule
+    from jupyter_mlops.jobs.starting import scheduler, start_scheduler
+    from jupyter_mlops.jobs.sweeping import sweep
+
+_HOME = {
+    "cancel": "executions",
+    "check": "checking",
+    "executions": "executions",
+    "has_schedules": "schedules",
+    "list": "schedules",
+    "logs": "executions",
+    "run": "running",
+    "schedule": "schedules",
+    "scheduler": "starting",
+    "start_scheduler": "starting",
+    "sweep": "sweeping",
+    "unschedule": "schedules",
+}
+__all__ = [  # noqa: PLE0604 - the names are those above
+    *_HOME
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,24 +12,37 @@ JobStatus = Literal["queued", "running", "finished", "failed", "killed", "schedu
 
 
 class Parameter(Record):
-    """A notebook's parameter: its type, default and help, as the notebook declares them."""
+    """A notebook's parameter: its type, default and help, as the notebook declares them.
+
+    Where the default is no constant, `expression` is its source and `default` is None.
+    """
 
     shown: ClassVar[tuple[str, ...]] = ("name", "type", "default", "help")
 
     name: str
     type: str
     default: Any = None
+    expression: str = ""
     help: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this parameter in a list."""
+        default = self.expression or ("None" if self.default is None else self.default)
+        return {"name": self.name, "type": self.type, "default": default, "help": self.help}
 
 
 class Problem(Record):
-    """Something that would make a job fail, found before it starts; `cell` counts from 1."""
+    """Something that would make a job fail, found before it starts; `cell` counts code cells from 1."""
 
     shown: ClassVar[tuple[str, ...]] = ("cell", "what", "fix")
 
     cell: int | None = None
     what: str
     fix: str = ""
+
+    def __str__(self) -> str:
+        where = f"cell {self.cell}: " if self.cell else ""
+        return f"{where}{self.what}. {self.fix}".strip()
 
 
 class Check(Record):
@@ -45,11 +58,49 @@ class Check(Record):
         """Whether the notebook can run as a job."""
         return not self.problems
 
+    @property
+    def status(self) -> str:
+        """`ready`, or `failed`: the check's own outcome."""
+        return "ready" if self.ok else "failed"
+
+    @property
+    def error(self) -> str:
+        """The first problem in one line; empty where there is none."""
+        return str(self.problems[0]) if self.problems else ""
+
+    def _summary(self) -> str:
+        found = f"{self.notebook}: {_count(len(self.parameters), 'parameter')}"
+        if self.parameters and not self.tagged:
+            found += " proposed (tag their cell 'parameters' to declare them)"
+        return f"{found}; {_count(len(self.problems), 'problem') if self.problems else 'ready to run'}."
+
+    def __str__(self) -> str:
+        parts = [self._summary()]
+        if self.parameters:
+            parts.append(tables.table_text([item.row() for item in self.parameters]))
+        parts += [f"✗ {item}" for item in self.problems]
+        return "\n\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>{tables.escape(self._summary())}</p>"]
+        if self.parameters:
+            parts.append(tables.table_html([item.row() for item in self.parameters]))
+        if self.problems:
+            parts.append(tables.table_html([item.row() for item in self.problems]))
+        return "".join(parts)
+
 
 class Execution(Record):
     """One execution of a notebook: a run, and the executed notebook beside it."""
 
-    shown: ClassVar[tuple[str, ...]] = ("run_id", "notebook", "status", "params", "metrics", "duration")
+    shown: ClassVar[tuple[str, ...]] = (
+        "run_id",
+        "notebook",
+        "status",
+        "params",
+        "metrics",
+        "duration",
+    )
 
     run_id: str
     notebook: str
@@ -87,7 +138,8 @@ class Sweep(Record):
 
     def _rows(self) -> list[dict[str, Any]]:
         return [
-            {**item.row(), "best": "★" if item.run_id == self.best else ""} for item in self.executions
+            {**item.row(), "best": "★" if item.run_id == self.best else ""}
+            for item in self.executions
         ]
 
     def __str__(self) -> str:
@@ -113,6 +165,7 @@ class Job(Record):
     last_status: str = ""
     last_time: datetime | None = None
     next_time: datetime | None = None
+    error: str = ""
 
     def row(self) -> dict[str, Any]:
         """Return the line of this job in a list."""
@@ -127,3 +180,7 @@ class Job(Record):
             "last": self.last_time,
             "next": self.next_time,
         }
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

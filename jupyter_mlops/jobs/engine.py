@@ -1,0 +1,296 @@
+"""A notebook executed cell by cell in a kernel of its own: papermill's engine, made to notice everything.
+
+What stock papermill does not tell: a kernel killed from outside leaves cells that all say
+`completed`; `exit()` in a cell ends the kernel without an error; a full disk leaves half a file.
+Here an execution is complete only if every cell ran and the kernel answered after the last one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, NotebookExecutionManager
+
+from jupyter_mlops import files
+from jupyter_mlops.jobs.processes import kill_group
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_mlops.jobs.notebook import CodeCell
+
+_SAVE_EVERY = 1.0
+_STOP_POLL = 0.25
+
+
+@dataclass
+class Request:
+    """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs."""
+
+    path: Path
+    notebook: Any
+    cells: list[CodeCell]
+    kernel: str
+    folder: Path
+    output: Path
+    environment: dict[str, str]
+    timeout: float = 0
+    stop: threading.Event = field(default_factory=threading.Event)
+    on_cell: Callable[[CodeCell, float | None], None] = lambda cell, seconds: None
+    on_kernel: Callable[[int], None] = lambda pid: None
+
+
+@dataclass
+class Outcome:
+    """How it ended: complete, or in which cell (by number) and why not; `stopped` when asked to."""
+
+    complete: bool = False
+    stopped: bool = False
+    error: str = ""
+    failed_cell: int | None = None
+
+
+def execute(request: Request) -> Outcome:
+    """Execute the notebook; the executed copy is at `request.output` whatever happened.
+
+    Blocks until the kernel and what it started are gone. Safe in any thread, also while an event
+    loop runs in it.
+    """
+    outcome = Outcome()
+    thread = threading.Thread(
+        target=_execute, args=(request, outcome), name="notebook", daemon=True
+    )
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_STOP_POLL)
+    except BaseException:  # an interrupt: the kernel must be gone before anyone hears of it
+        request.stop.set()
+        thread.join(30)
+        raise
+    return outcome
+
+
+def _execute(request: Request, outcome: Outcome) -> None:
+    try:
+        _Engine.execute_notebook(
+            request.notebook,
+            request.kernel,
+            output_path=str(request.output),
+            progress_bar=False,
+            request=request,
+            outcome=outcome,
+        )
+    except OSError as error:
+        outcome.complete = False
+        outcome.error = f"The executed notebook cannot be written: {error.strerror or error}"
+    except Exception as error:  # whatever the kernel or its client raised, the job did not finish
+        outcome.complete = False
+        outcome.error = outcome.error or _one_line(f"{type(error).__name__}: {error}")
+    if request.stop.is_set() and not outcome.complete:
+        outcome.stopped = True
+
+
+class _Saving(NotebookExecutionManager):  # type: ignore[misc]
+    """papermill's bookkeeping; the file is replaced whole, at most once a second while cells run."""
+
+    def save(self, **_kwargs: Any) -> None:
+        now = time.monotonic()
+        if self.end_time is None and now - getattr(self, "saved", -_SAVE_EVERY) < _SAVE_EVERY:
+            return
+        files.replace(Path(self.output_path), nbformat.writes(self.nb))
+        self.saved = now
+
+    def autosave_cell(self, **_kwargs: Any) -> None:
+        self.save()
+
+
+class _Engine(NBClientEngine):  # type: ignore[misc]
+    @classmethod
+    def execute_notebook(
+        cls, nb: Any, kernel_name: str, output_path: str | None = None, **kwargs: Any
+    ) -> Any:
+        # papermill makes its own manager here by name; ours saves atomically.
+        nb.metadata.setdefault("papermill", {}).update(
+            {"input_path": str(kwargs["request"].path), "output_path": output_path}
+        )
+        for cell in nb.cells:
+            cell.metadata.setdefault("tags", [])
+        state = _Saving(nb, output_path=output_path, progress_bar=False)
+        state.notebook_start()
+        try:
+            cls.execute_managed_notebook(state, kernel_name, **kwargs)
+        finally:
+            _complete(state)
+        return nb
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, request: Request, outcome: Outcome, **_kwargs: Any
+    ) -> Any:
+        # The connection is a unix socket in a private folder: no port, and a path short enough.
+        private = Path(tempfile.mkdtemp(prefix="mlops-"))
+        try:
+            client = _Client(
+                nb_man, request, outcome, kernel_name=kernel_name, startup_timeout=120, timeout=None
+            )
+            return asyncio.run(client.run(private))
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
+
+
+def _complete(state: Any) -> None:
+    """Close papermill's metadata; a cell that was never reached stays `pending`, unlike in papermill."""
+    pending = [
+        cell for cell in state.nb.cells if cell.metadata.papermill["status"] == state.PENDING
+    ]
+    state.notebook_complete()
+    changed = False
+    for cell in pending:
+        if cell.cell_type == "code" and cell.metadata.papermill["status"] != state.PENDING:
+            cell.metadata.papermill["status"] = state.PENDING
+            changed = True
+    if changed:
+        state.save()
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc]
+    """papermill's client on an event loop of its own, reporting each cell."""
+
+    def __init__(self, nb_man: Any, request: Request, outcome: Outcome, **kwargs: Any) -> None:
+        super().__init__(nb_man, **kwargs)
+        self.request = request
+        self.outcome = outcome
+        self.by_index = {cell.index: cell for cell in request.cells}
+        self.deadline = time.monotonic() + request.timeout if request.timeout else None
+        self.exited: int | None = None
+        self.on_cell_executed = self._executed
+        self.timeout_func = self._left
+
+    async def run(self, private: Path) -> Any:
+        from jupyter_client.manager import AsyncKernelManager
+
+        self.reset_execution_trackers()
+        self.km = AsyncKernelManager(
+            kernel_name=self.kernel_name,
+            transport="ipc",
+            connection_file=str(private / "kernel.json"),
+        )
+        with (self.request.output.parent / "kernel.log").open("ab") as log:
+            await self.async_start_new_kernel(
+                cwd=str(self.request.folder), env=self.request.environment, stdout=log, stderr=log
+            )
+        pid = int(self.km.provisioner.pid or 0)
+        self.request.on_kernel(pid)
+        watcher = asyncio.create_task(self._watch(pid))
+        try:
+            await self.async_start_new_kernel_client()
+            await self._cells()
+            self.shutdown_kernel = "graceful" if self.outcome.complete else "immediate"
+        except BaseException:
+            self.shutdown_kernel = "immediate"
+            raise
+        finally:
+            watcher.cancel()
+            with contextlib.suppress(Exception):  # it is gone already, which is what we want
+                await self._async_cleanup_kernel()
+            kill_group(pid)
+        return self.nb
+
+    async def _cells(self) -> None:
+        current: CodeCell | None = None
+        try:
+            for index, cell in enumerate(self.nb.cells):
+                current = self.by_index.get(index)
+                if current:
+                    await self._one(current, cell)
+                    if self.outcome.failed_cell:
+                        return
+            current = None
+            # The kernel must still be there after the last cell: only then is the job complete.
+            reply = await self.async_wait_for_reply(self.kc.kernel_info())
+            self.nb.metadata["language_info"] = reply["content"]["language_info"]
+            self.set_widgets_metadata()
+        except DeadKernelError:
+            self._fail(current, "the kernel died" + (self._log_tail() or ""))
+            return
+        except CellTimeoutError:
+            self._fail(current, f"stopped after the timeout of {self.request.timeout:g} s")
+            return
+        self.outcome.complete = not self.outcome.error
+
+    async def _one(self, known: CodeCell, cell: Any) -> None:
+        started = time.monotonic()
+        self.request.on_cell(known, None)
+        self.nb_man.cell_start(cell, known.index)
+        try:
+            await self.async_execute_cell(cell, known.index)
+            if self.exited is not None:
+                raise DeadKernelError
+        except CellExecutionError as error:
+            self.nb_man.cell_exception(cell, cell_index=known.index)
+            why = (
+                "it called sys.exit"
+                if error.ename == "SystemExit"
+                else _one_line(f"{error.ename}: {error.evalue}")
+            )
+            self._fail(known, why)
+        except BaseException:
+            self.nb_man.cell_exception(cell, cell_index=known.index)
+            raise
+        finally:
+            self.nb_man.cell_complete(cell, cell_index=known.index)
+            self.request.on_cell(known, time.monotonic() - started)
+
+    def _fail(self, cell: CodeCell | None, why: str) -> None:
+        self.outcome.complete = False
+        self.outcome.failed_cell = cell.number if cell else None
+        if self.exited is not None:
+            why = "it told the kernel to exit"
+        where = f" (cell {cell.number})" if cell else " (after the last cell)"
+        self.outcome.error = f"{why}{where}"
+
+    def _executed(self, cell: Any, cell_index: int, execute_reply: Any) -> None:  # noqa: ARG002
+        payloads = execute_reply["content"].get("payload") or ()
+        if any(item.get("source") == "ask_exit" for item in payloads):
+            self.exited = cell_index
+
+    def _left(self, _cell: Any) -> float | None:
+        return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
+
+    def _log_tail(self) -> str:
+        """Return the last line the kernel wrote outside of its cells: a fatal signal's name, mostly."""
+        try:
+            lines = (
+                (self.request.output.parent / "kernel.log").read_text(errors="replace").split("\n")
+            )
+        except OSError:
+            return ""
+        told = [
+            line.strip()
+            for line in lines
+            if line.strip().startswith(("Fatal", "Segmentation", "terminate"))
+        ]
+        return f": {told[0][:120]}" if told else ""
+
+    async def _watch(self, pid: int) -> None:
+        """Kill the kernel as soon as the execution is told to stop."""
+        while not self.request.stop.is_set():
+            await asyncio.sleep(_STOP_POLL)
+        kill_group(pid)
+
+
+def _one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[0][:300] if lines else ""

@@ -1,0 +1,289 @@
+"""Which names a notebook uses before it defines them, when its cells run from top to bottom.
+
+Sound in one direction only: what is reported would raise a NameError; what cannot be known (star
+imports, `exec`, magics that define names, names that functions look up when they are called) is
+never reported.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_GIVEN = frozenset(dir(builtins)) | {
+    "get_ipython", "display", "In", "Out", "exit", "quit", "open", "_", "__", "___", "_i", "_ii",
+    "_iii", "_ih", "_oh", "_dh", "_sh", "_exit_code", "__name__", "__doc__", "__builtin__",
+    "__builtins__", "__package__", "__loader__", "__spec__", "__annotations__", "__session__",
+    "__vsc_ipynb_file__",
+}  # fmt: skip
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_GUARDS = {"NameError", "Exception", "BaseException", "UnboundLocalError"}
+
+
+@dataclass(frozen=True, slots=True)
+class Undefined:
+    """A name used in a cell (by number) that is not defined there; `later` is where it is, if at all."""
+
+    name: str
+    cell: int
+    later: int | None = None
+    deleted: int | None = None
+
+
+@dataclass
+class Notebook:
+    """The module-level names, as they come to be while the cells are visited in order."""
+
+    everywhere: dict[str, int] = field(default_factory=dict)
+    defined: set[str] = field(default_factory=set)
+    deleted: dict[str, int] = field(default_factory=dict)
+    anything: bool = False
+    found: dict[str, Undefined] = field(default_factory=dict)
+    deferred: list[tuple[str, int]] = field(default_factory=list)
+
+    def cell(
+        self, number: int, tree: ast.Module, *, defines: Iterable[str] = (), report: bool = True
+    ) -> None:
+        """Visit one cell; with `report` off (a cell that may fail) it only defines names."""
+        for statement in tree.body:
+            _Visit(self, number, silent=not report).statement(statement, top=True)
+        self.defined.update(defines)
+
+    def finish(self) -> list[Undefined]:
+        """Return what is undefined, once all cells were visited."""
+        for name, cell in self.deferred:
+            if name not in self.everywhere and not known(name) and not self.anything:
+                self.found.setdefault(name, Undefined(name, cell))
+        return sorted(self.found.values(), key=lambda item: item.cell)
+
+
+def known(name: str) -> bool:
+    """Whether every notebook has this name: a builtin, IPython's own, `_3`, `_i3`."""
+    return name in _GIVEN or name.lstrip("_i").isdigit()
+
+
+def bound(node: ast.AST) -> Iterator[str]:
+    """Yield the names that `node` binds in its own scope, not those of functions inside it."""
+    stack: list[ast.AST] = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield item.name
+            stack += [*item.decorator_list, *_defaults(item)]
+            # A function's `global x` binds in the module once the function was called.
+            yield from (
+                name for sub in ast.walk(item) if isinstance(sub, ast.Global) for name in sub.names
+            )
+            continue
+        if isinstance(item, ast.Lambda):
+            stack += [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
+            continue
+        if isinstance(item, _COMPREHENSIONS):
+            # Only a walrus leaks out of a comprehension.
+            for sub in ast.walk(item):
+                if isinstance(sub, ast.NamedExpr) and isinstance(sub.target, ast.Name):
+                    yield sub.target.id
+            continue
+        if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store):
+            yield item.id
+        elif isinstance(item, ast.alias):
+            yield item.asname or item.name.partition(".")[0]
+        elif (isinstance(item, ast.ExceptHandler) and item.name) or (
+            isinstance(item, (ast.MatchAs, ast.MatchStar)) and item.name
+        ):
+            yield item.name
+        elif isinstance(item, ast.MatchMapping) and item.rest:
+            yield item.rest
+        stack += ast.iter_child_nodes(item)
+
+
+def _defaults(item: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.AST]:
+    if isinstance(item, ast.ClassDef):
+        return [*item.bases, *item.keywords]
+    return [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
+
+
+class _Visit:
+    """One statement's visit: uses are checked in the order in which Python evaluates them."""
+
+    def __init__(self, notebook: Notebook, cell: int, *, silent: bool) -> None:
+        self.notebook = notebook
+        self.cell = cell
+        self.silent = silent
+        self.scopes: list[set[str]] = []  # class bodies and comprehensions that run at once
+        self.within: list[set[str]] = []  # functions: what they look up is looked up later
+
+    def statement(self, node: ast.stmt, *, top: bool = False) -> None:
+        notebook = self.notebook
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            self._definition(node)
+        elif isinstance(node, ast.Delete):
+            self._uses(node)
+            if top:
+                for target in node.targets:
+                    if isinstance(target, ast.Name):
+                        notebook.defined.discard(target.id)
+                        notebook.deleted[target.id] = self.cell
+            return
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            self._uses(node.iter if not isinstance(node, ast.While) else node.test)
+            # A later line of the body may define what an earlier one uses in the next round.
+            self._define(bound(node))
+            self._block([*node.body, *node.orelse])
+        elif isinstance(node, ast.If):
+            self._uses(node.test)
+            self._define(bound(node.test))
+            self._block([*node.body, *node.orelse])
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                self._uses(item.context_expr)
+                self._define(bound(item))
+            self._block(node.body)
+        elif isinstance(node, (ast.Try, getattr(ast, "TryStar", ast.Try))):
+            self._try(node)  # type: ignore[arg-type]
+        elif isinstance(node, ast.Match):
+            self._uses(node.subject)
+            self._define(bound(node))
+            for case in node.cases:
+                self._uses(case.pattern)
+                if case.guard:
+                    self._uses(case.guard)
+                self._block(case.body)
+        else:
+            if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+                self._use(node.target.id)
+            self._uses(node)
+        self._define(bound(node))
+
+    def _block(self, body: list[ast.stmt]) -> None:
+        for statement in body:
+            self.statement(statement)
+
+    def _try(self, node: ast.Try) -> None:
+        guarded = any(
+            handler.type is None or _named(handler.type) & _GUARDS for handler in node.handlers
+        )
+        was, self.silent = self.silent, self.silent or guarded
+        self._block(node.body)
+        self.silent = was
+        self._define(bound(node))
+        for handler in node.handlers:
+            if handler.type:
+                self._uses(handler.type)
+            self._block(handler.body)
+        self._block([*node.orelse, *node.finalbody])
+
+    def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        for expression in [*node.decorator_list, *_defaults(node)]:
+            self._uses(expression)
+        if isinstance(node, ast.ClassDef):
+            own = {"__module__", "__qualname__", node.name}
+            own |= {name for statement in node.body for name in bound(statement)}
+            self.scopes.append(own)
+            self._block(node.body)
+            self.scopes.pop()
+        else:
+            self._function(node)
+
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> None:
+        arguments = node.args
+        names = {
+            item.arg for item in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+        }
+        names |= {item.arg for item in (arguments.vararg, arguments.kwarg) if item}
+        names |= {getattr(item, "name", "") for item in getattr(node, "type_params", ())}
+        names |= {"__class__"}
+        body: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else [*node.body]
+        shared: set[str] = set()
+        for item in body:
+            names |= set(bound(item))
+            shared |= {
+                name for sub in ast.walk(item) if isinstance(sub, ast.Global) for name in sub.names
+            }
+        self.within.append(names - shared)
+        hidden, self.scopes = self.scopes, []  # a function does not see its class's names
+        for item in body:
+            if isinstance(item, ast.stmt):
+                self.statement(item)
+            else:
+                self._uses(item)
+        self.scopes = hidden
+        self.within.pop()
+
+    def _uses(self, node: ast.AST) -> None:
+        """Check every name that evaluating `node` looks up."""
+        if isinstance(node, ast.Name):
+            if not isinstance(node.ctx, ast.Store):
+                self._use(node.id)
+        elif isinstance(node, ast.Lambda):
+            for default in [
+                *node.args.defaults,
+                *(value for value in node.args.kw_defaults if value),
+            ]:
+                self._uses(default)
+            self._function(node)
+        elif isinstance(node, _COMPREHENSIONS):
+            self._comprehension(node)
+        elif isinstance(node, ast.NamedExpr):
+            self._uses(node.value)
+            self._define(bound(node))
+        elif isinstance(node, ast.AnnAssign):
+            if node.value:
+                self._uses(node.value)
+            if not self.within:
+                self._uses(node.annotation)
+            if not isinstance(node.target, ast.Name):
+                self._uses(node.target)
+        else:
+            for child in ast.iter_child_nodes(node):
+                self._uses(child)
+
+    def _comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+    ) -> None:
+        self._uses(node.generators[0].iter)
+        targets = {name for part in node.generators for name in bound(part.target)}
+        lazy = isinstance(node, ast.GeneratorExp)
+        (self.within if lazy else self.scopes).append(targets)
+        for position, part in enumerate(node.generators):
+            if position:
+                self._uses(part.iter)
+            for condition in part.ifs:
+                self._uses(condition)
+        for value in [node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt]:
+            self._uses(value)
+        (self.within if lazy else self.scopes).pop()
+
+    def _use(self, name: str) -> None:
+        notebook = self.notebook
+        if (
+            self.silent
+            or known(name)
+            or any(name in scope for scope in (*self.scopes, *self.within))
+        ):
+            return
+        if self.within:
+            notebook.deferred.append((name, self.cell))
+        elif name not in notebook.defined and not notebook.anything:
+            later = notebook.everywhere.get(name)
+            gone = notebook.deleted.get(name)
+            later = later if later is not None and later >= self.cell else None
+            notebook.found.setdefault(name, Undefined(name, self.cell, later, gone))
+
+    def _define(self, names: Iterable[str]) -> None:
+        if self.within:
+            return  # a function's own names; its `global` ones come with `bound`
+        if self.scopes:
+            self.scopes[-1].update(names)
+        else:
+            self.notebook.defined.update(names)
+
+
+def _named(node: ast.expr) -> set[str]:
+    return {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}

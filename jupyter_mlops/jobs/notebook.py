@@ -1,0 +1,126 @@
+"""Notebooks as the job verbs see them: found, read, and their code cells counted from 1."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import NotFound, UsageError, nearest
+
+if TYPE_CHECKING:
+    from jupyter_mlops.project import Project
+
+PARAMETERS_TAG = "parameters"
+SKIP_TAG = "skip-execution"
+MAY_FAIL_TAG = "raises-exception"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCell:
+    """One code cell: its number (code cells only, from 1), its place among all cells, its text."""
+
+    number: int
+    index: int
+    source: str
+    tags: frozenset[str] = field(default_factory=frozenset)
+    stage: str = ""
+
+    @property
+    def title(self) -> str:
+        """What a progress line calls this cell: the heading above it, else its first line of code."""
+        return self.stage or first_line(self.source)
+
+
+def locate(notebook: str | Path, project: Project) -> Path:
+    """Return the notebook's path: as given, under the project's root, or without its `.ipynb`.
+
+    Raises:
+        NotFound: there is no such file.
+        UsageError: it is a folder.
+    """
+    text = str(notebook).strip()
+    if not text:
+        raise UsageError("No notebook given", "Type its path, e.g. train.ipynb")
+    given = Path(text).expanduser()
+    places = [given] if given.is_absolute() else [Path.cwd() / given, project.root / given]
+    for place in places:
+        if place.is_file():
+            return place.resolve()
+        with_suffix = place.with_name(f"{place.name}.ipynb")
+        if with_suffix.is_file():
+            return with_suffix.resolve()
+    if any(place.is_dir() for place in places):
+        raise UsageError(f"{text} is a folder, not a notebook", f"Type a file: {text}/NAME.ipynb")
+    known = [path.name for path in places[-1].parent.glob("*.ipynb")]
+    hint = nearest(given.name, known) or (
+        f"Here are: {', '.join(sorted(known)[:5])}" if known else ""
+    )
+    raise NotFound(f"No notebook {text}", hint or "Type a path relative to the project")
+
+
+def read(path: Path) -> Any:
+    """Return the notebook at `path` in nbformat 4; the file itself is never changed.
+
+    Raises:
+        UsageError: the file is not a notebook.
+    """
+    import nbformat
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nbformat warns of cells without ids and adds them
+            notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+            nbformat.validate(notebook, relax_add_props=True)
+    except OSError as error:
+        raise UsageError(f"{path.name} cannot be read: {error.strerror}") from None
+    except Exception as error:  # nbformat has no one base class, and bad JSON raises a dozen kinds
+        why = " ".join(str(error).split())[:120]
+        raise UsageError(
+            f"{path.name} is not a notebook: {why}", "Open it in JupyterLab and save it again"
+        ) from None
+    return notebook
+
+
+def code_cells(notebook: Any) -> list[CodeCell]:
+    """Return the code cells in order, each with the markdown heading that stands right above it."""
+    cells: list[CodeCell] = []
+    stage = ""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "markdown":
+            stage = heading(cell.source) or stage
+        elif cell.cell_type == "code":
+            tags = frozenset(cell.metadata.get("tags") or ())
+            cells.append(CodeCell(len(cells) + 1, index, cell.source, tags, stage))
+            stage = ""
+    return cells
+
+
+def heading(markdown: str) -> str:
+    """Return the last heading of a markdown cell, without its marks."""
+    found = ""
+    fenced = False
+    for line in markdown.splitlines():
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        mark, _, text = line.partition(" ")
+        if not fenced and mark and set(mark) == {"#"}:
+            found = text.strip().strip("#*_` ")
+    return found
+
+
+def first_line(source: str, width: int = 60) -> str:
+    """Return the first line that says something: not blank, a comment or `%load_ext`."""
+    lines = [line.strip() for line in source.splitlines() if line.strip()]
+    telling = [
+        line for line in lines if not line.startswith(("#", "%load_ext", "import ", "from "))
+    ]
+    line = (telling or lines or ["(empty)"])[0]
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def kernel_name(notebook: Any, project: Project) -> str:
+    """Return the kernel a notebook asks for: `mlops.toml`'s `jobs.kernel` first, then its own."""
+    own = notebook.metadata.get("kernelspec", {}).get("name", "")
+    return project.settings.jobs.kernel or str(own or "")

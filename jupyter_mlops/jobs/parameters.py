@@ -1,0 +1,240 @@
+"""A notebook's parameters: found in its tagged cell (or proposed), and given other values.
+
+Values are written over the constants where they stand, in a copy of the notebook. papermill puts
+them into a cell after the tagged one (before everything when there is none), so what the notebook
+derives from a default stays stale, and an untagged notebook's own `z = 1` wins over the given value.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import tokenize
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.jobs import names, source, values
+from jupyter_mlops.jobs.notebook import PARAMETERS_TAG, CodeCell
+from jupyter_mlops.jobs.records import Parameter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_TYPE_COMMENT = re.compile(r"^type:\s*(?P<type>[^\s#]+(?:\[[^\]]*\])?)\s*(?P<help>.*)$")
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A parameter and where its value stands: the cell, and the value's expression in its text."""
+
+    parameter: Parameter
+    cell: CodeCell
+    value: ast.expr
+
+
+def find(cells: list[CodeCell]) -> tuple[list[Declared], bool]:
+    """Return the parameters and whether a tagged cell declares them (else they are a proposal)."""
+    tagged = [cell for cell in cells if PARAMETERS_TAG in cell.tags]
+    if tagged:
+        return _unique(_declared(tagged[0], constants_only=False)), True
+    return _proposed(cells), False
+
+
+def _proposed(cells: list[CodeCell]) -> list[Declared]:
+    """Return the constants of the first cells: from the first that has one, while cells only set up."""
+    bindings = _bindings(cells)
+    found: list[Declared] = []
+    for cell in cells:
+        here = [
+            item
+            for item in _declared(cell, constants_only=True)
+            if bindings.get(item.parameter.name) == 1 and not item.parameter.name.startswith("_")
+        ]
+        found += here
+        if found and not _only_sets_up(cell):
+            break
+    return _unique(found)
+
+
+def _bindings(cells: list[CodeCell]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for cell in cells:
+        for statement in top_level(cell):
+            for name in names.bound(statement):
+                counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _only_sets_up(cell: CodeCell) -> bool:
+    return all(
+        isinstance(node, (ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign, ast.Pass))
+        or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        or (isinstance(node, ast.Expr) and "get_ipython" in ast.dump(node))
+        for node in top_level(cell)
+    )
+
+
+def top_level(cell: CodeCell) -> list[ast.stmt]:
+    """Return a cell's statements; none where it is not Python."""
+    try:
+        return source.parse(cell.source).tree.body
+    except source.CellSyntaxError:
+        return []
+
+
+def is_constant(node: ast.expr) -> bool:
+    """Whether an expression is a constant as a parameter's default is."""
+    return _constant(node) is not _MISSING
+
+
+def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[Declared]:
+    try:
+        parsed = source.parse(cell.source)
+    except source.CellSyntaxError:
+        return
+    comments = _comments(parsed.text)
+    for statement in parsed.tree.body:
+        comment = comments.get(statement.end_lineno or 0, "")
+        for name, value, annotation in _assignments(statement):
+            literal = _constant(value)
+            if literal is _MISSING and constants_only:
+                continue
+            said, help = _type_comment(comment)
+            constant = literal is not _MISSING
+            inferred = type(literal).__name__ if constant and literal is not None else "any"
+            parameter = Parameter(
+                name=name,
+                type=annotation
+                or said
+                or {"tuple": "list", "set": "list", "bytes": "str"}.get(inferred, inferred),
+                default=_json(literal) if constant else None,
+                expression="" if constant else ast.unparse(value),
+                help=help,
+            )
+            yield Declared(parameter, cell, value)
+
+
+def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr, str]]:
+    if isinstance(statement, ast.AnnAssign):
+        if isinstance(statement.target, ast.Name) and statement.value:
+            annotation = statement.annotation
+            text = (
+                annotation.value
+                if isinstance(annotation, ast.Constant)
+                else ast.unparse(annotation)
+            )
+            yield statement.target.id, statement.value, str(text)
+    elif isinstance(statement, ast.Assign):
+        for target in statement.targets:
+            if isinstance(target, ast.Name):
+                yield target.id, statement.value, ""
+            elif (
+                isinstance(target, (ast.Tuple, ast.List))
+                and isinstance(statement.value, (ast.Tuple, ast.List))
+                and len(target.elts) == len(statement.value.elts)
+            ):
+                for part, value in zip(target.elts, statement.value.elts, strict=True):
+                    if isinstance(part, ast.Name):
+                        yield part.id, value, ""
+
+
+def _unique(declared: Iterator[Declared] | list[Declared]) -> list[Declared]:
+    """Keep the last declaration of each name, in the order of the first: that one is in force."""
+    return list({item.parameter.name: item for item in declared}.values())
+
+
+def _constant(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return _MISSING
+
+
+def _json(value: Any) -> Any:
+    try:
+        return values.to_json(value)
+    except values.ValueRefused:
+        return repr(value)
+
+
+def _comments(text: str) -> dict[int, str]:
+    """Return the trailing comment of each line; a `#` in a string is none."""
+    found: dict[int, str] = {}
+    try:
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                found[token.start[0]] = token.string.lstrip("#:! ").strip()
+    except (tokenize.TokenError, SyntaxError):
+        pass  # what was read so far stands
+    return found
+
+
+def _type_comment(comment: str) -> tuple[str, str]:
+    match = _TYPE_COMMENT.match(comment)
+    if match is None:
+        return "", comment
+    return match["type"], match["help"].lstrip("# ").strip()
+
+
+def inject(notebook: Any, cells: list[CodeCell], given: dict[str, Any]) -> None:
+    """Write the given values into `notebook` (a copy): the constants there are replaced.
+
+    A parameter that the same cell binds in another way too (in an `if`, by `a = b = 1`) is also
+    assigned after the cell's last line, so that the given value wins.
+    """
+    declared, tagged = find(cells)
+    by_cell: dict[int, list[Declared]] = {}
+    for item in declared:
+        if item.parameter.name in given:
+            by_cell.setdefault(item.cell.index, []).append(item)
+    for index, items in by_cell.items():
+        cell = notebook.cells[index]
+        cell.source = _rewritten(items[0].cell, {item.parameter.name for item in items}, given)
+    notebook.metadata.setdefault("papermill", {})["parameters"] = dict(given)
+    if given and not tagged:
+        for index in by_cell:
+            tags = notebook.cells[index].metadata.setdefault("tags", [])
+            notebook.cells[index].metadata["tags"] = [*tags, "overridden-parameters"]
+
+
+def _rewritten(cell: CodeCell, chosen: set[str], given: dict[str, Any]) -> str:
+    parsed = source.parse(cell.source)
+    original = cell.source.splitlines(keepends=True)
+    text = parsed.text.splitlines(keepends=True)
+    edits: list[tuple[ast.expr, str]] = []
+    bound: dict[str, int] = {}
+    for statement in parsed.tree.body:
+        for name in names.bound(statement):
+            bound[name] = bound.get(name, 0) + 1
+        chained = isinstance(statement, ast.Assign) and len(statement.targets) > 1
+        for name, value, _ in _assignments(statement):
+            if name in chosen and not chained:
+                edits.append((value, values.python(given[name])))
+                bound[name] -= 1
+    # The lines as typed, where IPython's transformation left the edited ones alone.
+    shift = parsed.offset
+    same = all(
+        text[line - 1].rstrip("\n") == original[line - 1 + shift].rstrip("\n")
+        if line - 1 + shift < len(original)
+        else False
+        for value, _ in edits
+        for line in range(value.lineno, (value.end_lineno or value.lineno) + 1)
+    )
+    same = same and len(text) + shift == len(original)
+    lines, move = (original, shift) if same else (text, 0)
+    for value, replacement in sorted(
+        edits, key=lambda edit: (edit[0].lineno, edit[0].col_offset), reverse=True
+    ):
+        first, last = value.lineno - 1 + move, (value.end_lineno or value.lineno) - 1 + move
+        head = lines[first].encode()[: value.col_offset].decode()
+        tail = lines[last].encode()[value.end_col_offset :].decode()
+        lines[first : last + 1] = [f"{head}{replacement}{tail}"]
+    left = [name for name in sorted(chosen) if bound.get(name)]
+    result = "".join(lines)
+    if left:
+        result = result.rstrip("\n") + "".join(
+            f"\n{name} = {values.python(given[name])}" for name in left
+        )
+    return result

@@ -1,0 +1,297 @@
+"""`job run`: one execution of a notebook, recorded as a run."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import runs
+from jupyter_mlops.errors import UsageError
+from jupyter_mlops.jobs import checking, parameters, schedules, state
+from jupyter_mlops.jobs import notebook as notebooks
+from jupyter_mlops.jobs.records import Execution
+from jupyter_mlops.progress import say
+from jupyter_mlops.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_mlops.jobs.checking import Checked
+    from jupyter_mlops.jobs.notebook import CodeCell
+    from jupyter_mlops.runs.recording import ActiveRun
+
+_CANCEL_POLL = 0.5
+
+
+@dataclass
+class Plan:
+    """One execution to come: what was checked, and how it is to run."""
+
+    checked: Checked
+    name: str
+    timeout: float = 0
+    output: Path | None = None
+    parent: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+    on_cell: Callable[[CodeCell, float | None], None] = lambda cell, seconds: None
+
+
+def run(
+    notebook: str,
+    *,
+    params: dict[str, Any] | None = None,
+    name: str = "",
+    timeout: float = 0,
+    output: str = "",
+    cwd: str = "",
+    force: bool = False,
+    project: Project | None = None,
+) -> Execution:
+    """Execute a notebook in a fresh kernel and record it as one run.
+
+    Args:
+        notebook: its path, or the name of a job in `jobs/`.
+        params: values for its parameters; text is read as the parameter's type.
+        name: the run's name; default: the notebook's.
+        timeout: seconds for the whole notebook; 0: as `mlops.toml` says.
+        output: also write the executed notebook here.
+        cwd: the kernel's working folder; default: the notebook's.
+        force: run although `job check` found problems.
+        project: default: the project at or above the working folder.
+
+    Raises:
+        UsageError: the notebook would fail, and why; or a parameter is unknown or ill-typed.
+    """
+    project = project or Project.find()
+    job = schedules.find(notebook, project)
+    if job:
+        params = {**job.params, **(params or {})}
+        notebook, name, timeout, cwd = (
+            job.notebook,
+            name or job.name,
+            timeout or job.timeout,
+            cwd or job.cwd,
+        )
+    checked = checking.examine(notebook, params=params, cwd=cwd, project=project)
+    refuse(checked, force=force)
+    destination = _destination(output, checked)
+    lines = Lines(len(checked.cells))
+    plan = Plan(
+        checked,
+        name or checked.path.stem,
+        timeout,
+        destination,
+        tags={"mlops.job": name or checked.path.stem},
+    )
+    plan.on_cell = lines.cell
+    say(f"job {plan.name}: {checked.check.notebook}{_with(checked.given)}")
+    execution = perform(plan, project)
+    lines.close()
+    return execution
+
+
+def refuse(checked: Checked, *, force: bool) -> None:
+    """Raise what would make the notebook fail; with `force` only what cannot be run at all."""
+    if not force:
+        checked.refuse()
+    wrong = [
+        item for item in checked.check.problems if "parameter" in item.what or "kernel" in item.what
+    ]
+    if wrong:
+        raise UsageError(wrong[0].what, wrong[0].fix)
+
+
+def perform(plan: Plan, project: Project) -> Execution:
+    """Execute and record; an interrupt ends it as killed, and is not raised again."""
+    checked = plan.checked
+    started = datetime.now(UTC)
+    result: Execution | None = None
+    interrupted = False
+    try:
+        with runs.start(
+            plan.name,
+            kind="job",
+            params=checked.params,
+            tags=plan.tags,
+            parent=plan.parent,
+            notebook=checked.check.notebook,
+            project=project,
+        ) as active:
+            result = Execution(
+                run_id=active.run_id,
+                notebook=checked.check.notebook,
+                status="running",
+                params=checked.params,
+                start_time=started,
+            )
+            project.announce("job", "started", plan.name)
+            _execute(plan, project, active, result)
+    except KeyboardInterrupt:
+        if result is None:
+            raise  # nothing was recorded yet
+        interrupted = True
+    assert result is not None
+    if interrupted:
+        result.status = "killed"
+        result.error = result.error or "Interrupted"
+    result.duration = (datetime.now(UTC) - started).total_seconds()
+    project.announce("job", result.status, plan.name)
+    return result
+
+
+def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution) -> None:
+    from jupyter_mlops.jobs.engine import Outcome, Request, execute  # papermill
+
+    checked = plan.checked
+    folder = state.folder(project, active.run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    copied = copy.deepcopy(checked.notebook)
+    parameters.inject(copied, checked.cells, checked.given)
+    output = folder / checked.path.name
+    request = Request(
+        path=checked.path,
+        notebook=copied,
+        cells=notebooks.code_cells(copied),
+        kernel=checked.kernel or "python3",
+        folder=checked.folder,
+        output=output,
+        environment=_environment(plan, project, active.run_id),
+        timeout=plan.timeout or project.settings.jobs.timeout,
+        stop=plan.stop,
+        on_cell=plan.on_cell,
+        on_kernel=lambda pid: state.own(project, active.run_id, pid),
+    )
+    state.own(project, active.run_id)
+    outcome = Outcome()
+    over = threading.Event()
+    threading.Thread(
+        target=_await_cancel, args=(folder / "cancel", plan.stop, over), name="cancel", daemon=True
+    ).start()
+    try:
+        outcome = execute(request)
+    finally:
+        over.set()
+        cancelled = (folder / "cancel").exists()
+        state.release(project, active.run_id)
+        _keep(plan, project, active, result, output)
+    result.error = "Cancelled" if cancelled and outcome.stopped else outcome.error
+    result.failed_cell = outcome.failed_cell
+    if outcome.stopped:
+        active.failure = result.error
+        raise KeyboardInterrupt
+    if outcome.complete:
+        result.status = "finished"
+    else:
+        result.status = "failed"
+        active.fail(result.error)
+        active.set_tags({"mlops.failed_cell": outcome.failed_cell or ""})
+
+
+def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, output: Path) -> None:
+    """Keep the executed notebook and the numbers of the runs that its cells recorded."""
+    if output.exists():
+        result.output = project.relative(output)
+        with suppress(OSError):
+            active.log_artifact(output)
+        if plan.output:
+            plan.output.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(output, plan.output)
+            result.output = project.relative(plan.output)
+    # What plain MLflow calls logged went into this run itself; cells' own runs are copied up.
+    metrics: dict[str, float | None] = {}
+    children = runs.list(
+        filter=f"tags.mlops.parent = '{active.run_id}'", limit=500, project=project
+    )
+    for child in sorted(children, key=lambda item: item.start_time):
+        if child.kind == "cell":
+            metrics |= {key: value for key, value in child.metrics.items() if value is not None}
+    if metrics:
+        active.log_metrics({key: value for key, value in metrics.items() if value is not None})
+    own = runs.get(active.run_id, project=project).metrics
+    result.metrics = {**own, **metrics}
+
+
+def _environment(plan: Plan, project: Project, run_id: str) -> dict[str, str]:
+    """Return the kernel's environment: ours, and what ties it to this run."""
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in {"JPY_PARENT_PID", "PYTHONSAFEPATH"}
+    }
+    return {
+        **environment,
+        "MLOPS_ROOT": str(project.root),
+        "MLOPS_PARENT_RUN": run_id,
+        "MLFLOW_TRACKING_URI": project.tracking_uri,
+        "MLFLOW_RUN_ID": run_id,
+        "JPY_SESSION_NAME": str(plan.checked.path),
+        **plan.environment,
+    }
+
+
+def _await_cancel(request: Path, stop: threading.Event, over: threading.Event) -> None:
+    while not over.wait(_CANCEL_POLL):
+        if request.exists():
+            stop.set()
+            return
+
+
+def _destination(output: str, checked: Checked) -> Path | None:
+    if not output:
+        return None
+    path = Path(output).expanduser().absolute()
+    if path.is_dir():
+        path /= checked.path.name
+    if path.resolve() == checked.path:
+        raise UsageError(
+            "--output is the notebook itself", "A job never changes it: give another name"
+        )
+    if path.suffix != ".ipynb":
+        raise UsageError(f"--output {output} is not a notebook", f"Type: {path.name}.ipynb")
+    return path
+
+
+def _with(params: dict[str, Any]) -> str:
+    return (
+        " with " + ", ".join(f"{key}={value!r}" for key, value in params.items()) if params else ""
+    )
+
+
+class Lines:
+    """The progress of one execution: a line for each cell, its time added when it is done."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.open = False
+
+    def cell(self, cell: CodeCell, seconds: float | None) -> None:
+        """Begin the cell's line, or end it with the time it took."""
+        if seconds is None:
+            self.close()
+            width = len(str(self.count))
+            print(
+                f"[{cell.number:>{width}}/{self.count}] {cell.title} …",
+                end="",
+                file=sys.stderr,
+                flush=True,
+            )
+            self.open = True
+        else:
+            print(f" {seconds:.1f} s", file=sys.stderr, flush=True)
+            self.open = False
+
+    def close(self) -> None:
+        """End a line that was left open."""
+        if self.open:
+            print(file=sys.stderr, flush=True)
+            self.open = False

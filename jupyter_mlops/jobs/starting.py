@@ -1,0 +1,54 @@
+"""Schedulers are processes: one started for as long as a server lives, or run in a terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from jupyter_mlops.errors import Conflict
+from jupyter_mlops.project import Project
+
+LOCK = "scheduler"
+
+
+def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
+    """Start the project's scheduler as a child that ends when this process does, however it ends.
+
+    Returns None, and starts nothing, where a scheduler of this project runs already. Whoever holds
+    the child stops it by closing its `stdin`, then waits for it.
+    """
+    try:
+        with project.locked(LOCK, timeout=0):
+            pass
+    except Conflict:
+        return None
+    log = project.state / "logs" / "scheduler.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "jupyter_mlops.jobs.scheduler", str(project.root), "--watch-stdin"],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=project.root,
+            env=clean_environment(),
+            # A terminal's Ctrl-C is for the server, which then closes the pipe.
+            start_new_session=True,
+        )
+
+
+def scheduler(*, project: Project | None = None) -> None:
+    """Run the scheduler in this terminal until it is interrupted.
+
+    Where one runs already, this one stands by and takes over when the other ends.
+    """
+    from jupyter_mlops.jobs import scheduler as daemon
+
+    daemon.serve(project or Project.find())
+
+
+def clean_environment() -> dict[str, str]:
+    """Return this environment without what ties it to a kernel or a run."""
+    ours = {"MLOPS_PARENT_RUN", "MLFLOW_RUN_ID", "JPY_PARENT_PID", "JPY_SESSION_NAME"}
+    return {key: value for key, value in os.environ.items() if key not in ours}
