@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 Given = str | Path | pd.DataFrame
 
-_WHAT_TO_TYPE = (
-    "For example: drift check SERVICE, or drift check --reference A.parquet --current B.parquet"
-)
+_WHAT_TO_TYPE = "Type: drift check SERVICE, or drift check --reference FILE --current FILE"
 
 
 @dataclass
@@ -43,10 +41,8 @@ def gather(
     """Read both sides; with a run, only on the columns that its model takes.
 
     Raises:
-        UsageError: the arguments do not name one reference and one current side.
         MlopsError: a side cannot be read or is empty, or the two have no column in common.
     """
-    _refuse_unclear(service, reference, current, run, last)
     inputs: list[str] = []
     trained_on = run
     if service:
@@ -78,17 +74,21 @@ def gather(
     return sides
 
 
-def _refuse_unclear(service: str, reference: Given, current: Given, run: str, last: int) -> None:
+def refuse_unclear(service: str, reference: Given, current: Given, run: str, last: int) -> None:
+    """Refuse arguments that do not name one reference and one current side.
+
+    Raises:
+        UsageError: what is missing or given twice.
+    """
     if last < 0:
         raise UsageError(f"--last must be a number of rows, not {last}", "For example: --last 1000")
     if _is_given(reference) and run:
         raise UsageError("Both --reference and --run name a reference", "Leave out one of the two")
     if not (service or _is_given(reference) or run):
-        missing = "no reference" if _is_given(current) else "nothing"
-        raise UsageError(
-            f"There is {missing} to compare with" if missing != "nothing" else "Nothing to compare",
-            _WHAT_TO_TYPE,
+        what = (
+            "There is no reference to compare with" if _is_given(current) else "Nothing to compare"
         )
+        raise UsageError(what, _WHAT_TO_TYPE)
     if not (service or _is_given(current)):
         raise UsageError("There is no current data to compare", "Add: --current FILE")
 
@@ -129,7 +129,7 @@ def _logged(service: str, last: int, project: Project | None) -> pd.DataFrame:
     if frame.empty:
         raise MlopsError(
             f"Service '{service}' has logged no predictions yet",
-            f"Send it some, for example: %mlops service test {service}",
+            f"Ask it first, in Python: services.predict('{service}', rows)",
         )
     return frame
 

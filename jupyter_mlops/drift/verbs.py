@@ -52,8 +52,9 @@ def check(
         MlopsError: a side cannot be had; the line says which and what to type.
     """
     from jupyter_mlops.drift.comparison import compare
-    from jupyter_mlops.drift.sources import gather
+    from jupyter_mlops.drift.sources import gather, refuse_unclear
 
+    refuse_unclear(service, reference, current, run, last)
     project = project or _project(needed=bool(service or run))
     page = _writable(html) if html else None
     sides = gather(service, reference, current, run, last, project)
