@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - pydantic reads it
 from typing import Any, ClassVar, Literal
 
+from jupyter_mlops import tables
 from jupyter_mlops.records import Record
+
+_NAMES_SHOWN = 6
 
 ServiceStatus = Literal["built", "starting", "ready", "stopped", "failed"]
 
@@ -21,7 +24,15 @@ class Parity(Record):
 class Service(Record):
     """A run's model packaged as a Bento, and where it answers when it is started."""
 
-    shown: ClassVar[tuple[str, ...]] = ("name", "status", "url", "model", "run", "requests", "built")
+    shown: ClassVar[tuple[str, ...]] = (
+        "name",
+        "status",
+        "url",
+        "model",
+        "run",
+        "requests",
+        "built",
+    )
 
     name: str
     tag: str
@@ -48,6 +59,47 @@ class Service(Record):
             "built": self.created,
         }
 
+    def details(self) -> list[tuple[str, Any]]:
+        """Return what the service shows by itself, where it answers first."""
+        parity = "not checked"
+        if self.parity is not None:
+            parity = (
+                f"{self.parity.rows} rows answered as the notebook's model does"
+                if self.parity.equal
+                else "answers differently from the notebook's model"
+            )
+        names = [item["name"] for item in self.inputs]
+        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+        shown: list[tuple[str, Any]] = [
+            ("service", self.tag),
+            ("status", self.status),
+            ("url", self.url),
+            ("pid", self.pid),
+            ("run", f"{self.run_name} ({self.run_id[:8]})"),
+            ("flavor", self.flavor),
+            ("inputs", ", ".join(names[:_NAMES_SHOWN]) + more),
+            ("parity", parity),
+            ("logged", self.requests),
+            ("built", self.created),
+        ]
+        return [(title, value) for title, value in shown if value not in (None, "")]
+
+
+class Logged(Record):
+    """One row that a service was asked, and what it said."""
+
+    shown: ClassVar[tuple[str, ...]] = ("time", "version", "request", "prediction", "inputs")
+
+    time: datetime
+    version: str
+    request: str
+    inputs: dict[str, Any]
+    prediction: Any
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this row in a list: when, what it said, and the inputs by column."""
+        return {"time": tables.ago(self.time), "prediction": self.prediction, **self.inputs}
+
 
 class Answer(Record):
     """What `service test` sent and got back: rows, predictions, latency in milliseconds."""
@@ -59,3 +111,16 @@ class Answer(Record):
     agree: bool | None = None
     latency_ms: float
     requests_per_second: float | None = None
+
+    def details(self) -> list[tuple[str, Any]]:
+        """Return the comparison in words, then how fast it was."""
+        same = {True: "yes", False: "no", None: "not compared: the run is gone"}[self.agree]
+        more = ["…"] if len(self.predictions) > _NAMES_SHOWN else []
+        return [
+            ("service", self.service),
+            ("rows", self.rows),
+            ("answers", [*self.predictions[:_NAMES_SHOWN], *more]),
+            ("as the model's", same),
+            ("latency", f"{self.latency_ms:.3g} ms"),
+            ("one client", f"{self.requests_per_second or 0:.0f} requests/s"),
+        ]

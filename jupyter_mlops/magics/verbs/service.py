@@ -2,6 +2,72 @@
 
 from __future__ import annotations
 
-from jupyter_mlops.magics.table import Noun, Verb
+from jupyter_mlops.magics.table import Arg, Noun, Verb
 
-NOUN = Noun("service", "being written", bare="list", verbs=())
+_HOME = "jupyter_mlops.services"
+_SERVICE = Arg("name", "the service", required=True, complete="service")
+
+NOUN = Noun(
+    "service",
+    "a run's model on a port, by BentoML",
+    bare="list",
+    verbs=(
+        Verb(
+            "service", "build", f"{_HOME}.building:build",
+            "package a run's model, if it answers alike",
+            (
+                Arg("run", "the run: its id, the start of it, or its name",
+                    required=True, complete="run"),
+                Arg("name", "the service's name; default: the run's", ("--name", "-n"), default=""),
+                Arg("allow_pickle", "package a pickle, whose loading runs the code it holds",
+                    ("--allow-pickle",), switch=True),
+            ),
+            example="service build forest --name screening",
+        ),
+        Verb(
+            "service", "start", f"{_HOME}.running:start",
+            "start a service; it ends with this kernel",
+            (
+                _SERVICE,
+                Arg("port", "default: any free one", ("--port", "-p"), type=int, default=0),
+                Arg("host", "default: 127.0.0.1, or service.host in mlops.toml", ("--host",),
+                    default=""),
+                Arg("detach", "leave it running when this process ends (in a shell: always)",
+                    ("--detach", "-d"), switch=True),
+                Arg("timeout", "seconds until it must answer", ("--timeout",),
+                    type=float, default=60.0, metavar="SECONDS"),
+            ),
+            example="service start screening --port 3000",
+        ),
+        Verb(
+            "service", "stop", f"{_HOME}.running:stop",
+            "stop a service, wherever it was started",
+            (_SERVICE,),
+        ),
+        Verb(
+            "service", "list", f"{_HOME}.running:list",
+            "list the services, and which of them run",
+        ),
+        Verb(
+            "service", "test", f"{_HOME}.asking:test",
+            "ask a service, and compare with the model",
+            (
+                _SERVICE,
+                Arg("rows", "how many rows to send", ("--rows", "-n"), type=int, default=20),
+                Arg("file", "send rows of this table instead of the reference; they are logged",
+                    ("--file", "-f"), default="", complete="path"),
+            ),
+            example="service test screening --file data/new.parquet",
+        ),
+        Verb(
+            "service", "log", f"{_HOME}.prediction_log:log",
+            "show what a service was asked, and said",
+            (
+                _SERVICE,
+                Arg("last", "only the newest N rows", ("--last", "-n"),
+                    type=int, default=20, metavar="N"),
+            ),
+            example="service log screening --last 5",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,136 @@
+"""`service log`: what a started service was asked, and what it said."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.project import Project
+from jupyter_mlops.records import Records
+from jupyter_mlops.services import store
+from jupyter_mlops.services.records import Logged
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+_BLOCK = 1024 * 1024
+_TEST = ".test.jsonl"
+
+#: Files only grow: the lines up to a position are counted once.
+_counted: dict[Path, tuple[int, int]] = {}
+
+
+def folder(project: Project, name: str) -> Path:
+    """Where a service writes its predictions, one file for each process."""
+    return project.state / "predictions" / name
+
+
+def predictions(name: str, *, last: int = 0, project: Project | None = None) -> pd.DataFrame:
+    """Return the logged inputs of a service, the oldest first, as the model's columns and types.
+
+    The answers and the times are in `frame.attrs["predictions"]` and `frame.attrs["times"]`. What
+    `service test` sent of the reference is left out.
+
+    Args:
+        name: the service.
+        last: only so many of the newest rows; 0 for all.
+        project: default: the project at or above the working folder.
+
+    Raises:
+        NotFound: no such service.
+    """
+    import pandas as pd
+
+    project = project or Project.find()
+    schema = store.latest(project, name).read_json("schema.json")["inputs"]
+    records = _records(project, name, last)
+    frame = pd.DataFrame(
+        {
+            item["name"]: _series([record["inputs"].get(item["name"]) for record in records], item)
+            for item in schema
+        }
+    )
+    frame.attrs["predictions"] = [record.get("prediction") for record in records]
+    frame.attrs["times"] = [record["time"] for record in records]
+    return frame
+
+
+def log(name: str, *, last: int = 20, project: Project | None = None) -> Records[Logged]:
+    """List what a service was asked and said, the oldest of the `last` rows first."""
+    project = project or Project.find()
+    store.latest(project, name)
+    return Records(
+        [
+            Logged(
+                time=datetime.fromtimestamp(record["time"], UTC),
+                version=record["version"],
+                request=record["request"],
+                inputs=record["inputs"],
+                prediction=record.get("prediction"),
+            )
+            for record in _records(project, name, last)
+        ],
+        empty=f"{name} was not asked yet.",
+    )
+
+
+def _records(project: Project, name: str, last: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    # The newest files first, as far as they are needed.
+    for path in sorted(_files(project, name), reverse=True):
+        with path.open("rb") as file:
+            records = [record for line in file if (record := _record(line)) is not None]
+        found = records + found
+        if last and len(found) >= last:
+            break
+    found.sort(key=lambda record: record["time"])
+    return found[-last:] if last else found
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    """Return a record, or None for a line that a full disk or a killed process left torn."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    whole = isinstance(record, dict) and isinstance(record.get("inputs"), dict) and "time" in record
+    return record if whole else None
+
+
+def _series(values: list[Any], column: dict[str, Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    dtype = column["dtype"]
+    if column.get("categories") is not None:
+        return pd.Series(pd.Categorical(values, categories=column["categories"]))
+    if column["type"] == "datetime":
+        return pd.Series(pd.to_datetime(values, format="ISO8601", utc="UTC" in dtype)).astype(dtype)
+    if None in values and column["type"] in {"long", "integer", "boolean"}:
+        return pd.Series(values, dtype=object if column["type"] == "boolean" else "float64")
+    return pd.Series(values, dtype=dtype)
+
+
+def count(project: Project, name: str) -> int:
+    """Return how many rows a service has logged."""
+    return sum(_lines(path) for path in _files(project, name))
+
+
+def _files(project: Project, name: str) -> list[Path]:
+    return [path for path in folder(project, name).glob("*.jsonl") if not path.name.endswith(_TEST)]
+
+
+def _lines(path: Path) -> int:
+    position, lines = _counted.get(path, (0, 0))
+    try:
+        with path.open("rb") as file:
+            file.seek(position)
+            while block := file.read(_BLOCK):
+                lines += block.count(b"\n")
+                position += len(block)
+    except OSError:
+        return 0
+    _counted[path] = (position, lines)
+    return lines

@@ -1,0 +1,198 @@
+"""`service start`, `stop` and `list`: which services run, on which port, as which process."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import Conflict
+from jupyter_mlops.progress import say, step
+from jupyter_mlops.project import Project
+from jupyter_mlops.records import Records
+from jupyter_mlops.services import launching, prediction_log, store
+from jupyter_mlops.services.launching import Launched
+from jupyter_mlops.services.records import Parity, Service
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_EMPTY = "No services yet. Build one: %mlops service build RUN"
+_PROBE_SECONDS = 0.5
+
+
+def start(
+    name: str,
+    *,
+    port: int = 0,
+    host: str = "",
+    detach: bool = False,
+    timeout: float = 60,
+    project: Project | None = None,
+) -> Service:
+    """Start a service and return when it answers.
+
+    Args:
+        name: the service; its latest version is started.
+        port: default: any free one.
+        host: default: `service.host` in mlops.toml, which is 127.0.0.1.
+        detach: leave it running when this process ends; otherwise it ends with it.
+        timeout: seconds it may take until it answers.
+        project: default: the project at or above the working folder.
+
+    Raises:
+        Conflict: the port is busy, or the service runs already on another one.
+        BackendFailed: it did not start; the last line of its log.
+    """
+    project = project or Project.find()
+    bento = store.latest(project, name)
+    host = host or project.settings.service.host
+    with project.locked(f"service-{name}", timeout=timeout + 30):
+        running = _running(project, name)
+        if running is not None:
+            return _already(project, bento, running, port)
+        with step(f"Starting {bento.tag}"):
+            launched = launching.launch(
+                bento.path,
+                log=_log(project, name),
+                environment=_environment(project, name),
+                host=host,
+                port=port,
+                detach=detach,
+                timeout=timeout,
+                note=lambda launched: _note(project, bento, launched, detach=detach),
+            )
+    project.announce("service", "started", name)
+    say(f"{name} answers on {launched.url}")
+    return record(project, bento)
+
+
+def stop(name: str, *, project: Project | None = None) -> Service:
+    """Stop a service, wherever it was started; it may finish what it answers.
+
+    Raises:
+        NotFound: no such service.
+        Conflict: it does not run.
+    """
+    project = project or Project.find()
+    bento = store.latest(project, name)
+    with project.locked(f"service-{name}"):
+        running = _running(project, name)
+        if running is None:
+            _forget(project, name)
+            raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")
+        launching.end(running["pid"], running["started"])
+        _forget(project, name)
+    project.announce("service", "stopped", name)
+    return record(project, bento)
+
+
+def list(*, project: Project | None = None) -> Records[Service]:
+    """List all services that were built, with what runs."""
+    project = project or Project.find()
+    return Records(
+        [record(project, store.latest(project, name)) for name in store.names(project)],
+        empty=_EMPTY,
+    )
+
+
+def get(name: str, *, project: Project | None = None) -> Service:
+    """Return one service: the version that runs, else the latest."""
+    project = project or Project.find()
+    return record(project, store.latest(project, name))
+
+
+def record(project: Project, bento: store.Bento) -> Service:
+    """Return the record of a service as it is now."""
+    running = _running(project, bento.name)
+    status: Any = "stopped" if _log(project, bento.name).exists() else "built"
+    if running is not None:
+        if running["tag"] != bento.tag:
+            bento = store.by_tag(project, running["tag"])
+        launched = _launched(running)
+        status = "ready" if launching.answers(launched, timeout=_PROBE_SECONDS) else "starting"
+    origin = bento.origin
+    parity = origin.get("parity")
+    return Service(
+        name=bento.name,
+        tag=bento.tag,
+        status=status,
+        run_id=origin["run_id"],
+        run_name=origin["run_name"],
+        flavor=origin["flavor"],
+        inputs=[
+            {"name": item["name"], "type": item["type"]}
+            for item in bento.read_json("schema.json")["inputs"]
+        ],
+        parity=Parity(**parity) if parity else None,
+        url=_launched(running).url if running else "",
+        pid=running["pid"] if running else None,
+        requests=prediction_log.count(project, bento.name),
+        created=bento.created,
+    )
+
+
+def _already(project: Project, bento: store.Bento, running: dict[str, Any], port: int) -> Service:
+    """Return the service that runs already, if it is the one that was asked for."""
+    if running["tag"] != bento.tag:
+        raise Conflict(
+            f"{running['tag']} is running, and {bento.tag} is newer",
+            f"Stop it first: %mlops service stop {bento.name}",
+        )
+    if port and port != running["port"]:
+        raise Conflict(
+            f"{bento.name} is running already, on port {running['port']}",
+            f"Stop it first: %mlops service stop {bento.name}",
+        )
+    say(f"{bento.name} is running already, on {_launched(running).url}")
+    return record(project, bento)
+
+
+def _environment(project: Project, name: str) -> dict[str, str]:
+    settings = project.settings.service
+    return {
+        "BENTOML_HOME": str(store.home(project)),
+        "MLOPS_PREDICTIONS": str(prediction_log.folder(project, name)),
+        "MLOPS_SERVICE_MAX_BODY_MB": str(settings.max_body_mb),
+    }
+
+
+def _log(project: Project, name: str) -> Path:
+    return project.state / "services" / f"{name}.log"
+
+
+def _note(project: Project, bento: store.Bento, launched: Launched, *, detach: bool) -> None:
+    content = {
+        "name": bento.name,
+        "tag": bento.tag,
+        "pid": launched.pid,
+        "started": launched.started,
+        "host": launched.host,
+        "port": launched.port,
+        "detached": detach,
+        "time": datetime.now(UTC).isoformat(),
+    }
+    files.replace(_state(project, bento.name), json.dumps(content))
+
+
+def _state(project: Project, name: str) -> Path:
+    return project.state / "services" / f"{name}.json"
+
+
+def _running(project: Project, name: str) -> dict[str, Any] | None:
+    """Return what was noted of the service's process if that very process lives, else None."""
+    try:
+        noted = json.loads(_state(project, name).read_text(encoding="utf-8"))
+        lives = launching.alive(int(noted["pid"]), float(noted["started"]))
+        return dict(noted) if lives else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _launched(noted: dict[str, Any]) -> Launched:
+    return Launched(noted["pid"], noted["started"], noted["host"], noted["port"])
+
+
+def _forget(project: Project, name: str) -> None:
+    _state(project, name).unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""Rows out of an Arrow IPC stream, of plain column types only.
+
+A dictionary, a string view or a compressed buffer unpacks a small body into gigabytes, so these are
+refused before they are unpacked.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+from .rejected import Rejected
+
+_RECORD_BATCH, _DICTIONARY_BATCH = 3, 2
+
+
+def read(body: bytes, most_rows: int) -> tuple[list[str], list[list[Any]]]:
+    """Return (column names, rows) of an Arrow stream.
+
+    Raises:
+        Rejected: it is not one, has too many rows, or a type that can unpack without bound.
+    """
+    import pyarrow as pa
+
+    try:
+        for message in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)):
+            if _is_packed(message.metadata.to_pybytes()):
+                raise Rejected(
+                    415,
+                    "media",
+                    "Compressed or dictionary-encoded Arrow is not read; send it plain",
+                )
+        with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
+            _plain_types(reader.schema)
+            batches, count = [], 0
+            for batch in reader:
+                batch.validate(full=True)
+                count += batch.num_rows
+                if count > most_rows:
+                    raise Rejected(413, "rows", f"More than {most_rows} rows in one request")
+                batches.append(batch)
+            table = pa.Table.from_batches(batches, reader.schema)
+    except (pa.ArrowException, OSError, EOFError, struct.error):
+        raise Rejected(400, "malformed", "The body is not an Arrow stream") from None
+    names = [name for name in table.column_names if not name.startswith("__index_level_")]
+    if len(set(table.column_names)) != len(table.column_names):
+        raise Rejected(422, "columns", "A column name is given twice")
+    columns = [table.column(name).to_pylist() for name in names]
+    return names, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _plain_types(schema: Any) -> None:
+    from pyarrow import types
+
+    plain = (
+        types.is_integer, types.is_floating, types.is_boolean, types.is_string,
+        types.is_large_string, types.is_timestamp, types.is_null,
+    )  # fmt: skip
+    for field in schema:
+        if not any(check(field.type) for check in plain):
+            raise Rejected(
+                422,
+                "type",
+                f"Column '{field.name[:64]}' has an Arrow type that is not read; send plain values",
+            )
+
+
+def _is_packed(metadata: bytes) -> bool:
+    """Return whether a message is a dictionary or is compressed, as its flatbuffer says."""
+    message = struct.unpack_from("<I", metadata, 0)[0]
+    kind_at = _field(metadata, message, 1)
+    kind = metadata[kind_at] if kind_at else 0
+    if kind == _DICTIONARY_BATCH:
+        return True
+    if kind != _RECORD_BATCH:
+        return False
+    header_at = _field(metadata, message, 2)
+    header = header_at + struct.unpack_from("<I", metadata, header_at)[0]
+    return _field(metadata, header, 3) != 0
+
+
+def _field(buffer: bytes, table: int, index: int) -> int:
+    """Return where a flatbuffer table keeps a field, or 0 when it has its default."""
+    vtable = table - struct.unpack_from("<i", buffer, table)[0]
+    if 4 + 2 * index >= struct.unpack_from("<H", buffer, vtable)[0]:
+        return 0
+    offset = struct.unpack_from("<H", buffer, vtable + 4 + 2 * index)[0]
+    return table + offset if offset else 0

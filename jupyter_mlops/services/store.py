@@ -1,0 +1,118 @@
+"""The project's Bento store, read as the folders that it is.
+
+Listing services must not cost BentoML's import: `bentos/NAME/latest` names a version, and
+`bentos/NAME/VERSION/src/origin.json` says what we packaged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import NotFound, UsageError, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mlops.project import Project
+
+_NAME = re.compile(r"[a-z0-9]([-._a-z0-9]{0,61}[a-z0-9])?")
+
+
+@dataclass(frozen=True)
+class Bento:
+    """One packaged version of a service: its folder and its origin."""
+
+    path: Path
+    origin: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Bento:
+        """Read the Bento in `path`."""
+        return cls(path, json.loads((path / "src" / "origin.json").read_text(encoding="utf-8")))
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return str(self.origin["name"])
+
+    @property
+    def tag(self) -> str:
+        """BentoML's tag, `name:version`."""
+        return f"{self.origin['name']}:{self.origin['version']}"
+
+    @property
+    def created(self) -> datetime:
+        """When it was built."""
+        return datetime.fromisoformat(self.origin["built"])
+
+    @property
+    def source(self) -> Path:
+        """The folder with service.py, the model and the reference."""
+        return self.path / "src"
+
+    def read_json(self, name: str) -> Any:
+        """Read one of the Bento's JSON files."""
+        return json.loads((self.source / name).read_text(encoding="utf-8"))
+
+
+def home(project: Project) -> Path:
+    """The folder that BENTOML_HOME is set to."""
+    return project.state / "bentoml"
+
+
+def names(project: Project) -> list[str]:
+    """The names of all services that were built, in order."""
+    return sorted(path.parent.name for path in (home(project) / "bentos").glob("*/latest"))
+
+
+def latest(project: Project, name: str) -> Bento:
+    """Return the latest version of a service.
+
+    Raises:
+        NotFound: no service of that name was built.
+    """
+    check_name(name)
+    folder = home(project) / "bentos" / name
+    try:
+        return Bento.read(folder / (folder / "latest").read_text(encoding="utf-8").strip())
+    except (OSError, ValueError):
+        known = names(project)
+        hint = nearest(name, known) or (
+            f"Known: {', '.join(known)}" if known else "Build one: %mlops service build RUN"
+        )
+        raise NotFound(f"No service '{name}'", hint) from None
+
+
+def by_tag(project: Project, tag: str) -> Bento:
+    """Return one version of a service."""
+    name, _, version = tag.partition(":")
+    return Bento.read(home(project) / "bentos" / name / version)
+
+
+def publish(project: Project, built: Path, name: str) -> Bento:
+    """Move a checked Bento into the store, whole, and make it the latest of its name."""
+    target = home(project) / "bentos" / name / built.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    built.rename(target)
+    files.replace(target.parent / "latest", built.name)
+    return Bento.read(target)
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that BentoML (and a file name) cannot have.
+
+    Raises:
+        UsageError: it is not lower-case letters, digits, `-`, `_` and `.`, at most 63 of them.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"'{name[:64]}' cannot name a service", f"For example: {slug(name)}")
+
+
+def slug(name: str) -> str:
+    """Return the nearest name that a service can have."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-") or "model"
