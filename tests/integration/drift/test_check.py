@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -130,50 +131,32 @@ def test_html_writes_evidentlys_own_report_with_names_that_cannot_end_its_script
     report = drift.check(
         reference=tables["old"], current=tables["new"], html="evidently.html", record=False
     )
-    with open("evidently.html", encoding="utf-8") as file:
-        page = file.read()
+    page = Path("evidently.html").read_text(encoding="utf-8")
     assert len(page) > 100_000
     assert "<script>alert(1)" not in page
     assert {column.column for column in report.columns} == {"age", "town", hostile, "empty"}
 
 
+BOTH = {"reference": "old.csv", "current": "new.csv"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "says"),
     [
-        (
-            {},
-            UsageError,
-            "Nothing to compare. Type: drift check SERVICE, or drift check --reference",
-        ),
+        ({}, UsageError, "Nothing to compare. Type: drift check SERVICE, or drift check --ref"),
         ({"reference": "old.csv"}, UsageError, "no current data to compare. Add: --current FILE"),
         ({"current": "new.csv"}, UsageError, "no reference to compare with. Type: drift check"),
-        (
-            {"reference": "old.csv", "run": "forest", "current": "new.csv"},
-            UsageError,
-            "Leave out one",
-        ),
-        ({"reference": "old.csv", "current": "new.csv", "last": -1}, UsageError, "--last must be"),
-        ({"reference": "old.csv", "current": "no.csv"}, NotFound, "No file no.csv. Check the path"),
-        ({"reference": ".", "current": "new.csv"}, MlopsError, "is a folder. Give a file"),
-        (
-            {"reference": "old.csv", "current": "torn.parquet"},
-            MlopsError,
-            "cannot be read as .parquet",
-        ),
-        ({"reference": "old.csv", "current": "empty.csv"}, MlopsError, "cannot be read as .csv"),
-        ({"reference": "old.csv", "current": "rows.csv"}, MlopsError, "rows.csv has no rows"),
-        ({"reference": "old.csv", "current": "other.csv"}, MlopsError, "have no column in common"),
-        (
-            {"reference": "old.csv", "current": "notes.txt"},
-            MlopsError,
-            "notes.txt: .txt is not read",
-        ),
-        ({"reference": "old.csv", "current": "new.csv", "html": "."}, MlopsError, "is a folder"),
-        (
-            {"reference": "old.csv", "current": "new.csv", "html": "no/a.html"},
-            NotFound,
-            "No folder no",
-        ),
+        (BOTH | {"run": "forest"}, UsageError, "Leave out one"),
+        (BOTH | {"last": -1}, UsageError, "--last must be"),
+        (BOTH | {"current": "no.csv"}, NotFound, "No file no.csv. Check the path"),
+        (BOTH | {"reference": "."}, MlopsError, "is a folder. Give a file"),
+        (BOTH | {"current": "torn.parquet"}, MlopsError, "cannot be read as .parquet"),
+        (BOTH | {"current": "empty.csv"}, MlopsError, "cannot be read as .csv"),
+        (BOTH | {"current": "rows.csv"}, MlopsError, "rows.csv has no rows"),
+        (BOTH | {"current": "other.csv"}, MlopsError, "have no column in common"),
+        (BOTH | {"current": "notes.txt"}, MlopsError, "notes.txt: .txt is not read"),
+        (BOTH | {"html": "."}, MlopsError, "is a folder"),
+        (BOTH | {"html": "no/a.html"}, NotFound, "No folder no"),
         ({"service": "screening"}, NotAProject, "Type: %mlops init"),
         ({"run": "forest", "current": "new.csv"}, NotAProject, "Type: %mlops init"),
     ],
@@ -186,8 +169,7 @@ def test_a_check_that_cannot_be_made_says_in_one_line_what_to_type(tables, argum
         "other.csv": "height\n1\n",
         "notes.txt": "age",
     }.items():
-        with open(name, "w", encoding="utf-8") as file:
-            file.write(content)
+        Path(name).write_text(content, encoding="utf-8")
     with pytest.raises(kind) as caught:
         drift.check(**arguments)
     line = str(caught.value)
@@ -203,8 +185,7 @@ def test_a_mistake_records_nothing(project, tables):
 
 
 def test_a_project_that_cannot_be_read_is_an_error_even_for_two_files(tables):
-    with open("mlops.toml", "w", encoding="utf-8") as file:
-        file.write("[drift\n")
+    Path("mlops.toml").write_text("[drift\n", encoding="utf-8")
     with pytest.raises(NotAProject, match="cannot be read"):
         drift.check(reference="old.csv", current="new.csv")
 
