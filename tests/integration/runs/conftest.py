@@ -1,0 +1,27 @@
+"""A real IPython shell in this process, as a notebook's user sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_mlops.project import Project
+
+
+@pytest.fixture
+def cell(project: Project) -> Callable[[str], Any]:
+    """Return a function that runs one cell in a fresh shell with the extension loaded."""
+    shell = InteractiveShell()
+    shell.colors = "nocolor"
+    shell.run_line_magic("load_ext", "jupyter_mlops")
+
+    def run(source: str) -> Any:
+        return shell.run_cell(source, store_history=False)
+
+    run.shell = shell  # type: ignore[attr-defined]
+    return run

@@ -1,0 +1,97 @@
+"""A project is a folder with an mlops.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import Conflict, MlopsError, NotAProject, nearest
+from jupyter_mlops.project import Project
+
+
+def _settings(folder: Path, text: str) -> Project:
+    (folder / "mlops.toml").write_text(text)
+    return Project.find(folder)
+
+
+def test_a_project_is_found_from_a_folder_below_it(tmp_path: Path) -> None:
+    _settings(tmp_path, '[project]\nname = "screening"\n')
+    inner = tmp_path / "notebooks" / "old"
+    inner.mkdir(parents=True)
+    found = Project.find(inner)
+    assert (found.root, found.name) == (tmp_path, "screening")
+
+
+def test_no_project_says_what_to_type(tmp_path: Path) -> None:
+    with pytest.raises(NotAProject, match=r"%mlops init"):
+        Project.find(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[projct]\n", "unknown section 'projct'.*Did you mean 'project'"),
+        ('[tracking]\nurl = "x"\n', r"unknown key in \[tracking\] 'url'.*'uri'"),
+        ("[jobs]\nworkers = 'two'\n", "jobs.workers must be a int"),
+        ("[jobs]\nworkers = true\n", "jobs.workers must be a int"),
+        ("project = 3\n", "project must be a section"),
+        ("[project\n", "cannot be read"),
+    ],
+)
+def test_a_mistake_in_the_settings_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(NotAProject, match=message) as raised:
+        _settings(tmp_path, text)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLOPS_TRACKING_URI", "http://localhost:5000")
+    monkeypatch.setenv("MLOPS_JOBS_WORKERS", "7")
+    settings = _settings(tmp_path, '[tracking]\nuri = "sqlite:///other.db"\n').settings
+    assert settings.tracking.uri == "http://localhost:5000"
+    assert settings.jobs.workers == 7
+
+
+def test_an_error_shows_as_one_line_without_a_traceback() -> None:
+    error = MlopsError("No file x", "Check the path")
+    assert error._render_traceback_() == ["mlops: No file x. Check the path"]
+
+
+def test_the_nearest_word_is_offered_only_when_it_is_near() -> None:
+    assert nearest("lst", ["list", "show"]) == "Did you mean 'list'?"
+    assert nearest("zzz", ["list", "show"]) == ""
+
+
+def test_a_file_is_replaced_whole_and_leaves_no_scratch(tmp_path: Path) -> None:
+    target = tmp_path / "inner" / "file.json"
+    files.replace(target, "one")
+    files.replace(target, b"two")
+    assert target.read_text() == "two"
+    assert [item.name for item in target.parent.iterdir()] == ["file.json"]
+
+
+def test_a_held_lock_is_reported_after_its_timeout(tmp_path: Path) -> None:
+    import multiprocessing
+
+    held = tmp_path / "a.lock"
+    context = multiprocessing.get_context("spawn")
+    ready, release = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(held, ready, release))
+    holder.start()
+    try:
+        assert ready.wait(30)
+        with pytest.raises(Conflict, match=r"a\.lock has been held"), files.locked(held, timeout=0.2):
+            pass
+    finally:
+        release.set()
+        holder.join()
+    with files.locked(held, timeout=5):
+        pass
+
+
+def _hold(path: Path, ready, release) -> None:
+    with files.locked(path):
+        ready.set()
+        release.wait(30)
