@@ -63,6 +63,7 @@ def compare_column(name: str, reference: Column | None, current: Column | None) 
         threshold=score.threshold,
         drift=score.drift,
         status="drift" if score.drift else "no drift",
+        reason="" if score.drift else score.note,
         histogram=histogram,
     )
 

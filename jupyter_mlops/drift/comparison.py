@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Below this many current rows distances rise without any drift: they measure the sample's noise.
 SMALL_WINDOW = 1000
+_NOTES = 5
 
 
 def compare(
@@ -48,6 +49,7 @@ def compare(
             f"Small window: {len(current):,} rows. "
             f"Below {SMALL_WINDOW:,} a drifted column may be chance"
         )
+    notes += [f"{column.column}: {column.reason}" for column in evaluated if column.reason][:_NOTES]
     skipped = len(compared) - len(evaluated)
     if skipped:
         notes.append(f"{skipped} of {len(compared)} columns not evaluated: see their reasons")

@@ -40,7 +40,7 @@ def of_numbers(reference: Floats, current: Floats) -> Histogram | None:
     if whole:
         labels = [_number(low + i, 1.0) for i in range(len(edges) - 1)]
     else:
-        labels = [f"{_number(a, step)} – {_number(b, step)}" for a, b in pairwise(edges)]
+        labels = [f"{_number(a, step)} to {_number(b, step)}" for a, b in pairwise(edges)]
         if low > min(reference[0], current[0]):
             labels[0] = f"< {_number(edges[1], step)}"
         if high < max(reference[-1], current[-1]):

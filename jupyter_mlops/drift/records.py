@@ -27,7 +27,8 @@ class Histogram(Record):
 class ColumnDrift(Record):
     """One column's comparison; `score`, `method` and `threshold` are Evidently's.
 
-    `drift` is None where the column could not be evaluated, and `reason` says why.
+    `drift` is None where the column could not be evaluated, and `reason` says why. With a score,
+    `reason` says why a verdict of "no drift" is weak, if it is.
     """
 
     shown: ClassVar[tuple[str, ...]] = ("column", "status", "score", "threshold", "method")

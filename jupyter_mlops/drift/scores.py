@@ -37,12 +37,16 @@ _SMALLEST_NORM = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One column's result: Evidently's display name, score, threshold and verdict."""
+    """One column's result: Evidently's display name, score, threshold and verdict.
+
+    `note` says what a reader must know to trust it.
+    """
 
     method: str
     score: float
     threshold: float
     drift: bool
+    note: str = ""
 
 
 class SortedSample:
@@ -108,7 +112,13 @@ def _first_distinct(ordered: Floats, count: int) -> Floats:
 def wasserstein(reference: SortedSample, current: SortedSample, deviation: float) -> Score:
     """Score by the Wasserstein distance in deviations of the reference (at least 0.001)."""
     score = reference.wasserstein(current) / max(deviation, _SMALLEST_NORM)
-    return Score(WASSERSTEIN, score, _DISTANCE, score >= _DISTANCE)
+    # A shift of many deviations scores next to nothing there.
+    note = (
+        "values this close together: Evidently's score hides shifts"
+        if (deviation < _SMALLEST_NORM)
+        else ""
+    )
+    return Score(WASSERSTEIN, score, _DISTANCE, score >= _DISTANCE, note)
 
 
 def kolmogorov_smirnov(reference: NDArray[Any], current: NDArray[Any]) -> Score:

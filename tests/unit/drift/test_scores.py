@@ -84,6 +84,14 @@ def test_the_whole_drifts_from_the_share_on_and_columns_without_a_score_do_not_c
     ]
 
 
+def test_a_shift_on_a_tiny_scale_is_warned_of_since_evidentlys_score_hides_it():
+    values = np.random.default_rng(0).normal(0, 1e-6, 2000)
+    report = drift.compare(pd.DataFrame({"x": values}), pd.DataFrame({"x": values + 3e-6}))
+    assert report.columns[0].status == "no drift"
+    assert report.warnings == [f"x: {report.columns[0].reason}"]
+    assert "hides shifts" in report.columns[0].reason
+
+
 def test_importing_the_noun_loads_no_backend():
     import subprocess
     import sys
