@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import queue
 import shutil
 import tempfile
 import threading
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _SAVE_EVERY = 1.0
 _STOP_POLL = 0.25
+_GOODBYE = 20  # seconds
 
 
 @dataclass
@@ -68,21 +70,22 @@ def execute(request: Request) -> Outcome:
     loop runs in it.
     """
     outcome = Outcome()
-    thread = threading.Thread(
-        target=_execute, args=(request, outcome), name="notebook", daemon=True
-    )
-    thread.start()
+    over = threading.Event()
+    # Not joined: an interrupt during `Thread.join` makes Python 3.11 take the thread for ended.
+    threading.Thread(
+        target=_execute, args=(request, outcome, over), name="notebook", daemon=True
+    ).start()
     try:
-        while thread.is_alive():
-            thread.join(_STOP_POLL)
+        while not over.wait(_STOP_POLL):
+            pass
     except BaseException:  # an interrupt: the kernel must be gone before anyone hears of it
         request.stop.set()
-        thread.join(30)
+        over.wait(30)
         raise
     return outcome
 
 
-def _execute(request: Request, outcome: Outcome) -> None:
+def _execute(request: Request, outcome: Outcome, over: threading.Event) -> None:
     try:
         _Engine.execute_notebook(
             request.notebook,
@@ -98,8 +101,9 @@ def _execute(request: Request, outcome: Outcome) -> None:
     except Exception as error:  # whatever the kernel or its client raised, the job did not finish
         outcome.complete = False
         outcome.error = outcome.error or _one_line(f"{type(error).__name__}: {error}")
-    if request.stop.is_set() and not outcome.complete:
-        outcome.stopped = True
+    finally:
+        outcome.stopped = request.stop.is_set() and not outcome.complete
+        over.set()
 
 
 class _Saving(NotebookExecutionManager):  # type: ignore[misc]
@@ -222,6 +226,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             reply = await self.async_wait_for_reply(self.kc.kernel_info())
             self.nb.metadata["language_info"] = reply["content"]["language_info"]
             self.set_widgets_metadata()
+            await self._goodbye()
         except DeadKernelError:
             self._fail(current, "the kernel died" + (self._log_tail() or ""))
             return
@@ -229,6 +234,17 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             self._fail(current, f"stopped after the timeout of {self.request.timeout:g} s")
             return
         self.outcome.complete = not self.outcome.error
+
+    async def _goodbye(self) -> None:
+        """Ask the kernel to shut down and wait for its answer: a dead one has none."""
+        asked = self.kc.shutdown()
+        for _ in range(_GOODBYE):
+            with contextlib.suppress(queue.Empty):
+                reply = await self.kc.control_channel.get_msg(timeout=1)
+                if reply["parent_header"].get("msg_id") == asked:
+                    return
+            await self._async_check_alive()
+        raise DeadKernelError("Kernel died")
 
     async def _one(self, known: CodeCell, cell: Any) -> None:
         started = time.monotonic()
