@@ -1,29 +1,37 @@
-"""The extension as Jupyter Server loads it: routes, the event schema, the live feed."""
+"""The extension as Jupyter Server loads it: routes, the event schema, live feed, schedulers."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_server.extension.application import ExtensionApp
 
+from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.server.feed import ChangeFeed
+from jupyter_mlops.server.folders import project_of
 from jupyter_mlops.server.handlers import ROUTES
 from jupyter_mlops.server.records import CHANGE_SCHEMA, Change
+from jupyter_mlops.server.scheduling import Schedulers
 
 if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
     from jupyter_mlops.project import Project
 
 
 class MlopsServer(ExtensionApp):
-    """Serves the panel. It reads nothing and starts nothing until a project is asked for."""
+    """Serves the panel, and runs the schedules of the projects that are looked at."""
 
     name = "jupyter_mlops"
 
     def initialize_settings(self) -> None:
-        """Register the event schema and make the feed."""
+        """Register the event schema; make what is started later."""
         assert self.serverapp is not None
         self.feed = ChangeFeed(self.serverapp.root_dir, self._emit)
+        self.schedulers = Schedulers()
+        self._background: set[asyncio.Task[None]] = set()
         self.serverapp.event_logger.register_event_schema(
             Path(__file__).with_name("change.v1.yaml")
         )
@@ -32,9 +40,14 @@ class MlopsServer(ExtensionApp):
         """Add the routes."""
         self.handlers.extend(ROUTES)
 
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:  # noqa: ARG002
+        """Take up the schedules of the project in the server's own folder, with no panel open."""
+        self._ensure_scheduler("")
+
     def follow(self, project: Project, path: str) -> None:
-        """Keep the panels that show this project up to date from now on."""
+        """Keep the panels that show this project up to date, and keep its schedules."""
         self.feed.follow(project, path)
+        self._ensure_scheduler(path)
 
     def expect(self, folder: str) -> None:
         """Tell panels when this folder, which is in no project, gets into one."""
@@ -43,7 +56,28 @@ class MlopsServer(ExtensionApp):
     async def stop_extension(self) -> None:
         """Stop what was started."""
         await self.feed.stop()
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self.schedulers.stop()
 
     def _emit(self, change: Change) -> None:
         assert self.serverapp is not None
         self.serverapp.event_logger.emit(schema_id=CHANGE_SCHEMA, data=change.model_dump())
+        if change.noun == "job":
+            self._ensure_scheduler(change.project)
+
+    def _ensure_scheduler(self, path: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._ensure(path))
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _ensure(self, path: str) -> None:
+        assert self.serverapp is not None
+        try:
+            project = await asyncio.to_thread(project_of, self.serverapp.root_dir, path)
+            await self.schedulers.ensure(project)
+        except MlopsError as error:
+            self.log.debug("no scheduler for /%s: %s", path, error)
+        except OSError as error:
+            self.log.warning("the scheduler for /%s did not start: %s", path, error)

@@ -48,6 +48,7 @@ def use_theme(page, theme):
         "theme => void window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
     )
     page.wait_for_selector(f"body[data-jp-theme-name='{theme}']", state="attached")
+    page.wait_for_selector("#jupyterlab-splash", state="detached")
 
 
 def test_a_recorded_cell_appears_in_the_panel_without_a_reload(lab, open_lab, barriers, picture):
@@ -136,8 +137,6 @@ def report():
 
 
 def test_a_drift_report_is_alive_in_a_reopened_untrusted_notebook_without_a_kernel(
-    lab, open_lab, barriers, picture
-):
     lab, open_lab, barriers, picture
 ):
     output = new_output(

@@ -1,0 +1,60 @@
+"""The projects' schedulers: running while this server does, and ended with it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import jobs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mlops.project import Project
+
+#: Seconds before a project is looked at again: another process may hold its scheduler's place.
+PAUSE = 5
+#: Seconds that a scheduler has to end by itself.
+GRACE = 10
+
+
+class Schedulers:
+    """One scheduler process for each project that declares jobs."""
+
+    def __init__(self) -> None:
+        self._children: dict[Path, subprocess.Popen[bytes]] = {}
+        self._looked: dict[Path, float] = {}
+
+    async def ensure(self, project: Project) -> None:
+        """Start this project's scheduler if it has jobs and none runs yet, here or elsewhere."""
+        child = self._children.get(project.root)
+        if child is not None and child.poll() is None:
+            return
+        now = time.monotonic()
+        if now - self._looked.get(project.root, -PAUSE) < PAUSE:
+            return
+        self._looked[project.root] = now
+        started = await asyncio.to_thread(_start, project)
+        if started is not None:
+            self._children[project.root] = started
+
+    async def stop(self) -> None:
+        """End every scheduler that was started here."""
+        children, self._children = [*self._children.values()], {}
+        await asyncio.gather(*(asyncio.to_thread(_end, child) for child in children))
+
+
+def _start(project: Project) -> subprocess.Popen[bytes] | None:
+    return jobs.start_scheduler(project) if jobs.has_schedules(project) else None
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.stdin is not None:
+        child.stdin.close()  # it takes this as the word to end
+    try:
+        child.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
