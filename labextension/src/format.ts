@@ -68,5 +68,8 @@ export function relative(moment: string, now: number): string {
 
 /** Write a moment in full, for a tooltip. */
 export function moment(time: string): string {
-  return new Date(time).toLocaleString();
+  return new Date(time).toLocaleString(undefined, {
+    dateStyle: 'medium',
+    timeStyle: 'short'
+  });
 }

@@ -68,7 +68,12 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
           })
       },
       trans,
-      () => live.start()
+      shown => {
+        model.shown = shown;
+        if (shown) {
+          live.start();
+        }
+      }
     );
     const live = new LiveUpdates(
       model,

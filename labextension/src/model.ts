@@ -76,6 +76,9 @@ export class PanelModel {
   readonly service: ListModel<Service>;
   readonly drift: ListModel<DriftCheck>;
 
+  /** Whether anybody looks: lists are fetched only then. */
+  shown = false;
+
   /** How many runs are listed. */
   limit = 50;
 
@@ -136,7 +139,7 @@ export class PanelModel {
 
   /** Fetch one noun's list. */
   async refreshList(noun: Noun): Promise<void> {
-    if (this._project) {
+    if (this._project && this.shown) {
       await this[noun].refresh(this._project.path);
     }
   }

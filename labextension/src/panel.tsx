@@ -1,10 +1,11 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget, SidePanel } from '@jupyterlab/ui-components';
 import type { Message } from '@lumino/messaging';
+import type { AccordionPanel } from '@lumino/widgets';
 import * as React from 'react';
 
 import { mlopsIcon } from './icons';
-import type { PanelModel } from './model';
+import { NOUNS, PanelModel } from './model';
 import { FailureNote } from './parts';
 import { DataSection } from './sections/data';
 import { DriftSection } from './sections/drift';
@@ -19,7 +20,7 @@ export class MlopsPanel extends SidePanel {
     model: PanelModel,
     open: IOpeners,
     trans: TranslationBundle,
-    private readonly onShown: () => void
+    private readonly onShown: (shown: boolean) => void
   ) {
     super();
     this.id = 'jp-mlops-panel';
@@ -47,12 +48,41 @@ export class MlopsPanel extends SidePanel {
     sections.forEach(section => this.addWidget(section));
     this.content.hide();
     model.projectChanged.connect(() => this.content.setHidden(!model.project));
+    this.accordion.handleMoved.connect(() => {
+      this.arranged = true;
+    });
+    NOUNS.forEach(noun =>
+      model[noun].changed.connect(() => this.arrange(model))
+    );
   }
 
   protected onAfterShow(msg: Message): void {
     super.onAfterShow(msg);
-    this.onShown();
+    this.onShown(true);
   }
+
+  protected onAfterHide(msg: Message): void {
+    super.onAfterHide(msg);
+    this.onShown(false);
+  }
+
+  private get accordion(): AccordionPanel {
+    return this.content as AccordionPanel;
+  }
+
+  /** Give longer lists more of the height, until the user arranges the sections. */
+  private arrange(model: PanelModel): void {
+    const folded = this.widgets.some(section => section.isHidden);
+    if (!this.arranged && !folded && this.isVisible) {
+      this.accordion.setRelativeSizes(
+        NOUNS.map(noun =>
+          Math.min(Math.max(model[noun].items?.length ?? 0, 2), 8)
+        )
+      );
+    }
+  }
+
+  private arranged = false;
 }
 
 /** The project's name and folder, or how to make one; tells screen readers what changed. */
@@ -78,7 +108,9 @@ class ProjectHeader extends ReactWidget {
           <>
             <div className="jp-Mlops-projectName">{project.name}</div>
             <div className="jp-Mlops-projectPath" title={project.path || '/'}>
-              /{project.path}
+              {[`/${project.path}`, project.experiment]
+                .filter(part => part && part !== project.name)
+                .join(' · ')}
             </div>
           </>
         )}

@@ -85,6 +85,20 @@ export function Pairs(props: {
   );
 }
 
+/** A line to type; it breaks between words only, never inside an option. */
+export function Command(props: { line: string }): JSX.Element {
+  return (
+    <code>
+      {props.line.split(' ').map((word, at) => (
+        <React.Fragment key={at}>
+          {at > 0 && ' '}
+          <span>{word}</span>
+        </React.Fragment>
+      ))}
+    </code>
+  );
+}
+
 /** What went wrong, and what to do about it. */
 export function FailureNote(props: { failure: Failure }): JSX.Element {
   return (
@@ -164,7 +178,7 @@ function withCode(sentence: string): React.ReactNode {
   return code && /^%|^pip |^jupyter /.test(code) ? (
     <>
       {before}
-      <code>{code.trim()}</code>
+      <Command line={code.trim()} />
     </>
   ) : (
     sentence

@@ -61,7 +61,9 @@ export class RunPage extends Page<RunDetail> {
               [
                 trans.__('inputs'),
                 run.model.inputs
-                  .map(input => `${input.name}: ${input.type}`)
+                  .map(input =>
+                    input.name ? `${input.name}: ${input.type}` : input.type
+                  )
                   .join(', ')
               ]
             ]}

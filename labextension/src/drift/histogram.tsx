@@ -67,7 +67,7 @@ export function HistogramView(props: {
 export function HistogramTable(props: { histogram: Histogram }): JSX.Element {
   const { labels, reference, current } = props.histogram;
   return (
-    <table className="jp-Mlops-table jp-Mlops-bins">
+    <table className="jp-Mlops-table">
       <thead>
         <tr>
           <th scope="col">bin</th>

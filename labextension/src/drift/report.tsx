@@ -181,7 +181,14 @@ function ColumnRows(props: {
                   width={360}
                   height={140}
                 />
-                <HistogramTable histogram={histogram} />
+                <div
+                  className="jp-Mlops-bins"
+                  tabIndex={0}
+                  role="group"
+                  aria-label={`${column.column}: bins`}
+                >
+                  <HistogramTable histogram={histogram} />
+                </div>
               </div>
             ) : (
               !column.reason && <p>No distribution was kept.</p>

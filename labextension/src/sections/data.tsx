@@ -1,7 +1,7 @@
 import * as React from 'react';
 
 import { bytes } from '../format';
-import { RelativeTime, Row } from '../parts';
+import { Command, RelativeTime, Row } from '../parts';
 import type { DataVersion } from '../types.gen';
 import { Section } from './section';
 
@@ -38,7 +38,7 @@ export class DataSection extends Section<DataVersion> {
     return (
       <>
         <p>{this.trans.__('No versioned data yet. Type:')}</p>
-        <code>%mlops data add PATH</code>
+        <Command line="%mlops data add PATH" />
       </>
     );
   }

@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { Badge, RelativeTime, Row } from '../parts';
+import { Badge, Command, RelativeTime, Row } from '../parts';
 import type { DriftCheck } from '../types.gen';
 import { Section } from './section';
 
@@ -42,7 +42,7 @@ export class DriftSection extends Section<DriftCheck> {
             'No drift checks yet. Compare what a service sees with its training data:'
           )}
         </p>
-        <code>%mlops drift check SERVICE</code>
+        <Command line="%mlops drift check SERVICE" />
       </>
     );
   }

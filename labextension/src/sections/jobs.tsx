@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { Pairs, RelativeTime, Row } from '../parts';
+import { Command, Pairs, RelativeTime, Row } from '../parts';
 import type { Job } from '../types.gen';
 import { Section } from './section';
 
@@ -43,7 +43,7 @@ export class JobsSection extends Section<Job> {
     return (
       <>
         <p>{this.trans.__('No jobs yet. Run a notebook with parameters:')}</p>
-        <code>%mlops job run NOTEBOOK -p NAME=VALUE</code>
+        <Command line="%mlops job run NOTEBOOK -p NAME=VALUE" />
       </>
     );
   }

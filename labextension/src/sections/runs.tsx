@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { Pairs, RelativeTime, Row } from '../parts';
+import { Command, Pairs, RelativeTime, Row } from '../parts';
 import type { Run } from '../types.gen';
 import { Section } from './section';
 
@@ -57,7 +57,7 @@ export class RunsSection extends Section<Run> {
     return (
       <>
         <p>{this.trans.__('No runs yet. Put this on top of a cell:')}</p>
-        <code>%%mlops run NAME</code>
+        <Command line="%%mlops run NAME" />
       </>
     );
   }

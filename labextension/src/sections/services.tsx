@@ -1,6 +1,6 @@
 import * as React from 'react';
 
-import { RelativeTime, Row } from '../parts';
+import { Command, RelativeTime, Row } from '../parts';
 import type { Service } from '../types.gen';
 import { Section } from './section';
 
@@ -49,7 +49,7 @@ export class ServicesSection extends Section<Service> {
     return (
       <>
         <p>{this.trans.__('No services yet. Package the model of a run:')}</p>
-        <code>%mlops service build RUN --name NAME</code>
+        <Command line="%mlops service build RUN --name NAME" />
       </>
     );
   }
