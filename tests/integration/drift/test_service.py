@@ -8,7 +8,9 @@ import pytest
 from jupyter_mlops import drift, runs, services
 from jupyter_mlops.errors import MlopsError, NotFound
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow, BentoML and Evidently warn by themselves
+pytestmark = pytest.mark.filterwarnings(
+    "ignore"
+)  # MLflow, BentoML and Evidently warn by themselves
 
 CELL = """
 import pandas as pd
