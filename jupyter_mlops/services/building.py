@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PARITY_ROWS = 200
 _START_SECONDS = 120.0
+_DAY = 86_400
 
 
 def build(
@@ -88,6 +90,10 @@ def _scratch(project: Project) -> Iterator[Path]:
     """Yield a folder on the store's own disk, so that publishing is one rename; empty it after."""
     place = project.state / "building"
     place.mkdir(parents=True, exist_ok=True)
+    for left in place.iterdir():
+        # What a killed build left; one that still runs is younger than a day.
+        if time.time() - left.stat().st_mtime > _DAY:
+            shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(dir=place))
     try:
         yield folder

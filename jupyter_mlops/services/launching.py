@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import select
 import signal
 import socket
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _LAST_PORT = 65_535
 _STOP_SECONDS = 10.0
+#: The line below a traceback: `package.SomeError: what happened`.
+_RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(Error|Exception)$")
 
 #: Children of this process, kept so that they are waited for and their pipes stay open.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -181,15 +184,11 @@ def last_words(log: Path) -> str:
     """Return the line of a service's log that says best why it ended."""
     try:
         lines = [
-            line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()
+            line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()
         ]
     except OSError:
         lines = []
-    errors = [
-        line
-        for line in lines
-        if line.split(":")[0].split(".")[-1].endswith(("Error", "Exception", "NotFound"))
-    ]
+    errors = [line for line in lines if _RAISED.match(line)]
     return (errors or lines or ["it said nothing"])[-1][:400]
 
 

@@ -52,17 +52,21 @@ def start(
         running = _running(project, name)
         if running is not None:
             return _already(project, bento, running, port)
-        with step(f"Starting {bento.tag}"):
-            launched = launching.launch(
-                bento.path,
-                log=_log(project, name),
-                environment=_environment(project, name),
-                host=host,
-                port=port,
-                detach=detach,
-                timeout=timeout,
-                note=lambda launched: _note(project, bento, launched, detach=detach),
-            )
+        try:
+            with step(f"Starting {bento.tag}"):
+                launched = launching.launch(
+                    bento.path,
+                    log=_log(project, name),
+                    environment=_environment(project, name),
+                    host=host,
+                    port=port,
+                    detach=detach,
+                    timeout=timeout,
+                    note=lambda launched: _note(project, bento, launched, detach=detach),
+                )
+        except BaseException:
+            _forget(project, name)
+            raise
     project.announce("service", "started", name)
     say(f"{name} answers on {launched.url}")
     return record(project, bento)
