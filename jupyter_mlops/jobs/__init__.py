@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.jobs.executions import cancel, executions, logs
     from jupyter_mlops.jobs.running import run
     from jupyter_mlops.jobs.schedules import has_schedules, list, schedule, unschedule
-    from jupyter_mlops.jobs.starting import scheduler, start_scheduler
+    from jupyter_mlops.jobs.starting import run_scheduler, start_scheduler
     from jupyter_mlops.jobs.sweeping import sweep
 
 _HOME = {
@@ -25,7 +25,7 @@ _HOME = {
     "logs": "executions",
     "run": "running",
     "schedule": "schedules",
-    "scheduler": "starting",
+    "run_scheduler": "starting",
     "start_scheduler": "starting",
     "sweep": "sweeping",
     "unschedule": "schedules",

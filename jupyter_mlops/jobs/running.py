@@ -73,28 +73,40 @@ def run(
         UsageError: the notebook would fail, and why; or a parameter is unknown or ill-typed.
     """
     project = project or Project.find()
-    job = schedules.find(notebook, project)
-    if job:
-        params = {**job.params, **(params or {})}
-        notebook, name, timeout, cwd = (
-            job.notebook,
-            name or job.name,
-            timeout or job.timeout,
-            cwd or job.cwd,
-        )
-    checked = checking.examine(notebook, params=params, cwd=cwd, project=project)
-    refuse(checked, force=force)
-    destination = _destination(output, checked)
-    lines = Lines(len(checked.cells))
-    plan = Plan(
-        checked,
-        name or checked.path.stem,
-        timeout,
-        destination,
-        tags={"mlops.job": name or checked.path.stem},
+    job = schedules.find(notebook, project) or schedules.Schedule(notebook=notebook)
+    plan = plan_of(
+        job.model_copy(
+            update={
+                "name": name or job.name,
+                "params": {**job.params, **(params or {})},
+                "timeout": timeout or job.timeout,
+                "cwd": cwd or job.cwd,
+            }
+        ),
+        project,
+        force=force,
     )
+    plan.output = _destination(output, plan.checked)
+    return shown(plan, project)
+
+
+def plan_of(job: schedules.Schedule, project: Project, *, force: bool = False) -> Plan:
+    """Return the execution of a declared job, checked.
+
+    Raises:
+        UsageError: it would fail, and why.
+    """
+    checked = checking.examine(job.notebook, params=job.params, cwd=job.cwd, project=project)
+    refuse(checked, force=force)
+    name = job.name or checked.path.stem
+    return Plan(checked, name, job.timeout, tags={"mlops.job": name})
+
+
+def shown(plan: Plan, project: Project) -> Execution:
+    """Execute with a line of progress for each cell."""
+    lines = Lines(len(plan.checked.cells))
     plan.on_cell = lines.cell
-    say(f"job {plan.name}: {checked.check.notebook}{_with(checked.given)}")
+    say(f"job {plan.name}: {plan.checked.check.notebook}{_with(plan.checked.given)}")
     execution = perform(plan, project)
     lines.close()
     return execution

@@ -27,7 +27,13 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "jupyter_mlops.jobs.scheduler", str(project.root), "--watch-stdin"],
+            [
+                sys.executable,
+                "-m",
+                "jupyter_mlops.jobs.scheduler",
+                str(project.root),
+                "--watch-stdin",
+            ],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
@@ -38,14 +44,14 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
         )
 
 
-def scheduler(*, project: Project | None = None) -> None:
+def run_scheduler(*, project: Project | None = None) -> None:
     """Run the scheduler in this terminal until it is interrupted.
 
     Where one runs already, this one stands by and takes over when the other ends.
     """
-    from jupyter_mlops.jobs import scheduler as daemon
+    from jupyter_mlops.jobs import scheduler
 
-    daemon.serve(project or Project.find())
+    scheduler.serve(project or Project.find())
 
 
 def clean_environment() -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import files
+from jupyter_mlops.jobs.processes import kill_group
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,3 +77,14 @@ def release(project: Project, run_id: str) -> None:
 def executed(project: Project, run_id: str) -> Path | None:
     """Return the executed notebook, if it is here."""
     return next(iter(sorted(folder(project, run_id).glob("*.ipynb"))), None)
+
+
+def reap(project: Project) -> None:
+    """End the kernels whose executing process died; their runs are closed by whoever lists runs next."""
+    for note in (project.state / "jobs").glob("*/process.json"):
+        found = owner(project, note.parent.name)
+        if found is None or found.alive:
+            continue
+        if found.kernel_alive:
+            kill_group(found.kernel_pid)
+        release(project, note.parent.name)

@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 _MOST_POINTS = 10_000
 _POLL = 0.25
 # Tried in this order when no metric is named; then any metric that all points share.
-_USUAL = ("auc", "roc_auc", "accuracy", "f1", "r2", "score", "log_loss", "loss", "rmse", "mse", "mae")
+_USUAL = (
+    "auc",
+    "roc_auc",
+    "accuracy",
+    "f1",
+    "r2",
+    "score",
+    "log_loss",
+    "loss",
+    "rmse",
+    "mse",
+    "mae",
+)
 _SMALLER_IS_BETTER = ("loss", "error", "rmse", "mse", "mae", "mape", "perplexity")
 
 
@@ -63,18 +75,26 @@ def sweep(
     if maximize and minimize:
         raise UsageError("--maximize and --minimize exclude each other", "Give one of them")
     if workers < 0:
-        raise UsageError(f"--workers {workers} is not a number of workers", "For example: --workers 2")
+        raise UsageError(
+            f"--workers {workers} is not a number of workers", "For example: --workers 2"
+        )
     job = schedules.find(notebook, project)
     notebook, fixed = (job.notebook, job.params) if job else (notebook, {})
     grid = {key: values_of(value) for key, value in (params or {}).items()}
     empty = [key for key, values in grid.items() if not values]
     if not grid or empty:
-        what = f"Parameter '{empty[0]}' has no values" if empty else "A sweep needs values to go through"
+        what = (
+            f"Parameter '{empty[0]}' has no values"
+            if empty
+            else "A sweep needs values to go through"
+        )
         raise UsageError(what, "For example: -p depth=2,4,8")
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if len(points) > _MOST_POINTS:
         raise UsageError(f"The grid has {len(points)} points", f"Keep it to {_MOST_POINTS}")
-    checks = [checking.examine(notebook, params=fixed | point, project=project) for point in points[:1]]
+    checks = [
+        checking.examine(notebook, params=fixed | point, project=project) for point in points[:1]
+    ]
     running.refuse(checks[0], force=force)
     checks += [checking.again(checks[0], fixed | point) for point in points[1:]]
     for checked in checks[1:]:
@@ -133,7 +153,11 @@ def _sweep(
             project=project,
         ) as parent:
             result = Sweep(
-                run_id=parent.run_id, notebook=notebook, status="running", metric=metric, executions=[]
+                run_id=parent.run_id,
+                notebook=notebook,
+                status="running",
+                metric=metric,
+                executions=[],
             )
             state.own(project, parent.run_id)
             project.announce("job", "started", f"{name} sweep")
@@ -249,7 +273,13 @@ def _point(checked: Checked, grid: dict[str, list[Any]]) -> str:
 def _threads(workers: int) -> dict[str, str]:
     """Return limits that keep the workers' numeric libraries from taking every core each."""
     count = str(max(1, (os.cpu_count() or 1) // workers))
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS", "LOKY_MAX_CPU_COUNT")
+    names = (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "NUMEXPR_NUM_THREADS",
+        "LOKY_MAX_CPU_COUNT",
+    )
     return {name: os.environ.get(name, count) for name in names}
 
 
@@ -259,16 +289,22 @@ def _choose(result: Sweep, metric: str, maximize: bool, minimize: bool) -> None:
     names = [key for item in finished for key, value in item.metrics.items() if value is not None]
     recorded = list(dict.fromkeys(names))
     if not metric:
-        metric = next((name for name in _USUAL if name in recorded), recorded[0] if recorded else "")
+        metric = next(
+            (name for name in _USUAL if name in recorded), recorded[0] if recorded else ""
+        )
     elif recorded and metric not in recorded:
-        say(f"no point recorded '{metric}'. {nearest(metric, recorded) or 'Recorded: ' + ', '.join(recorded)}")
+        say(
+            f"no point recorded '{metric}'. {nearest(metric, recorded) or 'Recorded: ' + ', '.join(recorded)}"
+        )
     result.metric = metric
     lower = any(word in metric.lower() for word in _SMALLER_IS_BETTER)
     result.maximize = maximize or not (minimize or lower)
-    scored = [(item.metrics[metric], item.run_id) for item in finished if item.metrics.get(metric) is not None]
+    scored = [
+        (item.metrics[metric], item.run_id)
+        for item in finished
+        if item.metrics.get(metric) is not None
+    ]
     scored = [pair for pair in scored if pair[0] == pair[0]]  # NaN is no score
     if scored:
         choose = max if result.maximize else min
         result.best = choose(scored, key=lambda pair: pair[0] or 0.0)[1]
-
-

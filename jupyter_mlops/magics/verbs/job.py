@@ -5,13 +5,26 @@ from __future__ import annotations
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
 _HOME = "jupyter_mlops.jobs"
-_NOTEBOOK = Arg("notebook", "a notebook, or the name of a job in jobs/", required=True, complete="notebook")
+_NOTEBOOK = Arg(
+    "notebook", "a notebook, or the name of a job in jobs/", required=True, complete="notebook"
+)
 _PARAMS = Arg("params", "a parameter's value, once for each", ("-p", "--param"), pairs=True)
 _NAME = Arg("name", "its name; default: the notebook's", ("--name", "-n"), default="")
 _TIMEOUT = Arg(
-    "timeout", "seconds for a whole notebook", ("--timeout",), type=float, default=0.0, metavar="SECONDS"
+    "timeout",
+    "seconds for a whole notebook",
+    ("--timeout",),
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
 )
-_CWD = Arg("cwd", "the kernel's working folder; default: the notebook's", ("--cwd",), default="", complete="path")
+_CWD = Arg(
+    "cwd",
+    "the kernel's working folder; default: the notebook's",
+    ("--cwd",),
+    default="",
+    complete="path",
+)
 _FORCE = Arg("force", "run although the check found problems", ("--force", "-f"), switch=True)
 _RUN_OR_JOB = Arg("run", "a run's id or name, or a job's name", required=True, complete="job")
 
@@ -83,7 +96,7 @@ NOUN = Noun(
 
 ROOT_VERBS = (
     Verb(
-        "", "scheduler", f"{_HOME}:scheduler", "fire the scheduled jobs until stopped (JupyterLab does it too)",
+        "", "scheduler", f"{_HOME}:run_scheduler", "fire the scheduled jobs until stopped (JupyterLab does it too)",
         where="shell",
     ),
 )  # fmt: skip

@@ -1,0 +1,209 @@
+"""The scheduler: one process per project that fires the jobs of `jobs/*.yaml`.
+
+Each tick is a DBOS workflow whose id is the job and the scheduled time, kept in
+`.mlops/scheduler.sqlite`: enqueueing it twice is one execution. A lock lets one scheduler work; the
+others stand by. After a kill the workflow is taken up again: its worker is waited for if it still
+lives, its result is used if it finished meanwhile, else it runs once more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import Conflict, MlopsError
+from jupyter_mlops.jobs import schedules, state, ticks
+from jupyter_mlops.jobs.starting import LOCK
+from jupyter_mlops.progress import say
+from jupyter_mlops.project import Project
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from jupyter_mlops.jobs.schedules import Schedule
+
+_POLL = 0.5
+_STAND_BY = 1.0
+#: A tick this late still counts as on time; what is older was missed, and falls under `catch_up`.
+_GRACE = timedelta(seconds=10)
+#: Ticks of one job that may wait at once; a job slower than its schedule must not pile up for ever.
+_MOST_WAITING = 16
+
+
+def serve(project: Project, *, watch_stdin: bool = False) -> None:
+    """Run until interrupted, terminated or, with `watch_stdin`, until whoever started this is gone."""
+    stop = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    if watch_stdin:
+        threading.Thread(target=_until_parent_ends, args=(stop,), daemon=True).start()
+    told = False
+    try:
+        while not stop.is_set():
+            try:
+                with project.locked(LOCK, timeout=0):
+                    _Daemon(project, stop).run()
+            except Conflict:
+                if not told:
+                    say("another scheduler runs for this project; this one stands by")
+                told = True
+                stop.wait(_STAND_BY)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _until_parent_ends(stop: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    stop.set()
+
+
+class _Daemon:
+    """The scheduler at work: it holds the lock."""
+
+    def __init__(self, project: Project, stop: threading.Event) -> None:
+        self.project = project
+        self.stop = stop
+        self.jobs: dict[str, Schedule] = {}
+        self.stamps: dict[str, tuple[int, int]] = {}
+        self.considered = _Considered(project.state / "jobs" / "considered.json")
+
+    def run(self) -> None:
+        from dbos import DBOS
+
+        os.chdir(self.project.root)
+        state.reap(self.project)
+        ticks.tidy(self.project)
+        ticks.launch(self.project)
+        say(f"scheduler of '{self.project.name}' runs (pid {os.getpid()}); Ctrl-C ends it")
+        self.project.announce("job", "scheduler started")
+        try:
+            while not self.stop.is_set():
+                self._reload()
+                now = datetime.now(UTC)
+                for job in list(self.jobs.values()):
+                    self._consider(job, now)
+                self.stop.wait(_POLL)
+        finally:
+            say("scheduler stops …")
+            ticks.stop_workers()
+            DBOS.destroy(workflow_completion_timeout_sec=20)
+            self.project.announce("job", "scheduler stopped")
+
+    def _reload(self) -> None:
+        """Read what changed in `jobs/`; a file that cannot be read keeps its job as it was."""
+        stamps: dict[str, tuple[int, int]] = {}
+        for path in (self.project.root / schedules.FOLDER).glob("*.yaml"):
+            try:
+                stat = path.stat()
+            except OSError:
+                continue  # removed meanwhile
+            stamps[path.stem] = (stat.st_mtime_ns, stat.st_size)
+            if self.stamps.get(path.stem) == stamps[path.stem]:
+                continue
+            try:
+                job = schedules.load(path)
+            except MlopsError as error:
+                say(str(error))
+                continue
+            self.jobs[path.stem] = job
+            following = job.next_time()
+            say(f"job {job.name}: {job.cron or 'no cron'}; next {following or 'never'}")
+            self.considered.begin(job, stat.st_mtime)
+        for gone in self.jobs.keys() - stamps.keys():
+            say(f"job {gone}: unscheduled")
+            del self.jobs[gone]
+            self.considered.forget(gone)
+        self.stamps = stamps
+
+    def _consider(self, job: Schedule, now: datetime) -> None:
+        if not job.cron or job.paused:
+            self.considered.until(job, now)
+            return
+        due = due_ticks(job, self.considered.last(job, now), now)
+        for tick in due:
+            if ticks.waiting(job.name) >= _MOST_WAITING:
+                say(
+                    f"job {job.name}: {_MOST_WAITING} executions wait already; {tick:%H:%M:%S} is skipped"
+                )
+            else:
+                ticks.enqueue(self.project, job, tick)
+        if due:
+            # Only after the queue has it: killed in between, the tick is enqueued again, and is one.
+            self.considered.until(job, due[-1])
+
+
+def due_ticks(job: Schedule, last: datetime, now: datetime) -> list[datetime]:
+    """Return the ticks to fire in (last, now]: those on time, else at most one for all that were missed."""
+    ticks_before = job.ticks(now + timedelta(microseconds=1))
+    on_time: list[datetime] = []
+    while True:
+        tick: datetime = ticks_before.get_prev(datetime).astimezone(UTC)
+        if tick <= last:
+            missed = False
+            break
+        if now - tick > _GRACE:
+            missed = True
+            break
+        on_time.append(tick)
+    if on_time:
+        return on_time[::-1]
+    if missed and job.catch_up == "once":
+        return [tick]
+    return []
+
+
+class _Considered:
+    """Up to which time each job's ticks were dealt with; only the lock's holder writes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.times: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError):
+            self.times = {}
+
+    def begin(self, job: Schedule, changed: float) -> None:
+        """Start a job that is new, or whose times changed, from when its file was written."""
+        kept = self.times.get(job.name)
+        when = f"{job.cron} {job.timezone}"
+        if kept is None or kept["when"] != when:
+            start = min(changed, time.time())
+            self.times[job.name] = {
+                "when": when,
+                "until": datetime.fromtimestamp(start, UTC).isoformat(),
+            }
+            self._write()
+
+    def last(self, job: Schedule, now: datetime) -> datetime:
+        kept = self.times.get(job.name)
+        return datetime.fromisoformat(kept["until"]) if kept else now
+
+    def until(self, job: Schedule, moment: datetime) -> None:
+        kept = self.times.get(job.name)
+        if kept is not None:
+            kept["until"] = moment.isoformat()
+            self._write()
+
+    def forget(self, name: str) -> None:
+        if self.times.pop(name, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        files.replace(self.path, json.dumps(self.times, indent=1))
+
+
+if __name__ == "__main__":
+    serve(Project.find(sys.argv[1]), watch_stdin="--watch-stdin" in sys.argv[2:])
