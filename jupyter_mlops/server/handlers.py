@@ -132,6 +132,17 @@ class ServicesHandler(NounHandler):
         await self.answer(lambda project: services.list(project=project))
 
 
+class ServiceActionHandler(NounHandler):
+    """POST: a service up or down."""
+
+    @web.authenticated
+    @authorized
+    async def post(self, name: str, action: str) -> None:
+        """Start it, to end with this server, or stop it; send it as it then is."""
+        verb = services.start if action == "start" else services.stop
+        await self.answer(lambda project: verb(name, project=project))
+
+
 class DriftHistoryHandler(NounHandler):
     """GET: the earlier drift checks."""
 
@@ -160,6 +171,7 @@ ROUTES: tuple[tuple[str, type[NounHandler]], ...] = (
     (r"mlops/api/data", DataHandler),
     (r"mlops/api/jobs", JobsHandler),
     (r"mlops/api/services", ServicesHandler),
+    (r"mlops/api/services/([^/]+)/(start|stop)", ServiceActionHandler),
     (r"mlops/api/drift", DriftHistoryHandler),
     (r"mlops/api/drift/([^/]+)", DriftHandler),
 )

@@ -28,46 +28,61 @@ export class MlopsApi {
   constructor(private readonly settings: ServerConnection.ISettings) {}
 
   status(folder: string): Promise<ProjectStatus> {
-    return this.get('status', folder);
+    return this.ask('status', folder);
   }
 
   runs(folder: string, limit: number): Promise<Run[]> {
-    return this.get('runs', folder, { limit: `${limit}` });
+    return this.ask('runs', folder, { limit: `${limit}` });
   }
 
   run(folder: string, id: string): Promise<RunDetail> {
-    return this.get(`runs/${encodeURIComponent(id)}`, folder);
+    return this.ask(`runs/${encodeURIComponent(id)}`, folder);
   }
 
   data(folder: string): Promise<DataVersion[]> {
-    return this.get('data', folder);
+    return this.ask('data', folder);
   }
 
   jobs(folder: string): Promise<Job[]> {
-    return this.get('jobs', folder);
+    return this.ask('jobs', folder);
   }
 
   services(folder: string): Promise<Service[]> {
-    return this.get('services', folder);
+    return this.ask('services', folder);
   }
 
   driftHistory(folder: string): Promise<DriftCheck[]> {
-    return this.get('drift', folder);
+    return this.ask('drift', folder);
   }
 
   drift(folder: string, run: string): Promise<DriftReport> {
-    return this.get(`drift/${encodeURIComponent(run)}`, folder);
+    return this.ask(`drift/${encodeURIComponent(run)}`, folder);
   }
 
-  private async get<T>(
+  /** Start or stop a service; answers when it is up or down. */
+  act(
+    folder: string,
+    service: string,
+    action: 'start' | 'stop'
+  ): Promise<Service> {
+    const route = `services/${encodeURIComponent(service)}/${action}`;
+    return this.ask(route, folder, {}, { method: 'POST' });
+  }
+
+  private async ask<T>(
     route: string,
     folder: string,
-    query: { [key: string]: string } = {}
+    query: { [key: string]: string } = {},
+    init: RequestInit = {}
   ): Promise<T> {
     const url =
       URLExt.join(this.settings.baseUrl, 'mlops', 'api', route) +
       URLExt.objectToQueryString({ path: folder, ...query });
-    const response = await ServerConnection.makeRequest(url, {}, this.settings);
+    const response = await ServerConnection.makeRequest(
+      url,
+      init,
+      this.settings
+    );
     const body: unknown = await response.json().catch(() => null);
     if (!response.ok) {
       throw new RequestFailed(response.status, asFailure(body, response));

@@ -14,7 +14,7 @@ export function number(value: number | null): string {
 
 /** Write a share as a percentage. */
 export function percent(share: number): string {
-  return `${parseFloat((100 * share).toPrecision(3))} %`;
+  return `${parseFloat((100 * share).toFixed(1))} %`;
 }
 
 /** Write a size in bytes. */

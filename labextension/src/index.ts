@@ -7,6 +7,7 @@ import {
   createToolbarFactory,
   ICommandPalette,
   IToolbarWidgetRegistry,
+  Notification,
   setToolbar
 } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
@@ -16,7 +17,7 @@ import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { CommandToolbarButton } from '@jupyterlab/ui-components';
 
-import { MlopsApi } from './api';
+import { failureOf, MlopsApi } from './api';
 import { addCommands, CommandIDs } from './commands';
 import { LiveUpdates } from './live';
 import { PanelModel } from './model';
@@ -65,7 +66,14 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
         file: path =>
           void app.commands.execute('docmanager:open', {
             path: inProject(path)
-          })
+          }),
+        service: async (name, action) => {
+          const folder = model.project?.path ?? '';
+          await model.api.act(folder, name, action).catch((reason: unknown) => {
+            Notification.error(failureOf(reason).message);
+          });
+          await model.refreshList('service');
+        }
       },
       trans,
       shown => {

@@ -76,7 +76,7 @@ export class MlopsPanel extends SidePanel {
     if (!this.arranged && !folded && this.isVisible) {
       this.accordion.setRelativeSizes(
         NOUNS.map(noun =>
-          Math.min(Math.max(model[noun].items?.length ?? 0, 2), 8)
+          Math.min(Math.max(model[noun].items?.length ?? 0, 2.6), 6)
         )
       );
     }
@@ -108,7 +108,7 @@ class ProjectHeader extends ReactWidget {
           <>
             <div className="jp-Mlops-projectName">{project.name}</div>
             <div className="jp-Mlops-projectPath" title={project.path || '/'}>
-              {[`/${project.path}`, project.experiment]
+              {[project.path && `/${project.path}`, project.experiment]
                 .filter(part => part && part !== project.name)
                 .join(' · ')}
             </div>

@@ -17,7 +17,9 @@ export class DataSection extends Section<DataVersion> {
         side={item.modified && <RelativeTime time={item.modified} />}
         details={
           <>
-            <code className="jp-Mlops-pair">{item.version.slice(0, 8)}</code>
+            <span className="jp-Mlops-pair jp-Mlops-mono">
+              {item.version.slice(0, 8)}
+            </span>
             <span className="jp-Mlops-pair">{bytes(item.size)}</span>
             {item.files > 1 && (
               <span className="jp-Mlops-pair">

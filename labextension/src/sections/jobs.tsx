@@ -17,9 +17,12 @@ export class JobsSection extends Section<Job> {
         details={
           <>
             {job.cron && (
-              <code className="jp-Mlops-pair" title={job.timezone}>
+              <span
+                className="jp-Mlops-pair jp-Mlops-mono"
+                title={job.timezone}
+              >
                 {job.cron}
-              </code>
+              </span>
             )}
             {job.next_time && (
               <span className="jp-Mlops-pair">

@@ -5,11 +5,12 @@ import * as React from 'react';
 import type { ListModel } from '../model';
 import { FailureNote, onListKey } from '../parts';
 
-/** What a section opens when a row is activated. */
+/** What a section's rows can do. */
 export interface IOpeners {
   run(id: string): void;
   drift(id: string): void;
   file(path: string): void;
+  service(name: string, action: 'start' | 'stop'): Promise<void>;
 }
 
 /** One noun's section: its list, or what to type when there is nothing in it. */

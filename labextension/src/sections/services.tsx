@@ -2,7 +2,7 @@ import * as React from 'react';
 
 import { Command, RelativeTime, Row } from '../parts';
 import type { Service } from '../types.gen';
-import { Section } from './section';
+import { IOpeners, Section } from './section';
 
 /** The packaged models, and where those that are started answer. */
 export class ServicesSection extends Section<Service> {
@@ -29,16 +29,26 @@ export class ServicesSection extends Section<Service> {
           </>
         }
         extra={
-          service.url && (
-            <a
-              className="jp-Mlops-link"
-              href={service.url}
-              target="_blank"
-              rel="noopener noreferrer"
-            >
-              {service.url.replace(/^https?:\/\//, '')}
-            </a>
-          )
+          <span className="jp-Mlops-extra">
+            <ActionButton
+              service={service}
+              labels={{
+                start: this.trans.__('start'),
+                stop: this.trans.__('stop')
+              }}
+              onAct={(name, action) => this.open.service(name, action)}
+            />
+            {service.url && (
+              <a
+                className="jp-Mlops-link"
+                href={service.url}
+                target="_blank"
+                rel="noopener noreferrer"
+              >
+                {service.url.replace(/^https?:\/\//, '')}
+              </a>
+            )}
+          </span>
         }
         onOpen={() => this.open.run(service.run_id)}
       />
@@ -53,4 +63,31 @@ export class ServicesSection extends Section<Service> {
       </>
     );
   }
+}
+
+/** Starts a service that is down and stops one that is up; rests while that takes its time. */
+function ActionButton(props: {
+  service: Service;
+  labels: { start: string; stop: string };
+  onAct: IOpeners['service'];
+}): JSX.Element {
+  const { service, labels, onAct } = props;
+  const [busy, setBusy] = React.useState(false);
+  const up = service.status === 'ready' || service.status === 'starting';
+  const action = up ? 'stop' : 'start';
+  return (
+    <button
+      type="button"
+      className="jp-Mlops-action"
+      aria-label={`${labels[action]} ${service.name}`}
+      disabled={busy}
+      onClick={() => {
+        setBusy(true);
+        void onAct(service.name, action).finally(() => setBusy(false));
+      }}
+    >
+      {labels[action]}
+      {busy && ' …'}
+    </button>
+  );
 }

@@ -12,7 +12,7 @@ from tornado.httpclient import HTTPClientError
 from jupyter_mlops.server.handlers import ROUTES
 
 REQUESTS = [
-    (method.upper(), re.sub(r"\([^)]*\)", "anything", route))
+    (method.upper(), route.replace("([^/]+)", "anything").replace("(start|stop)", "start"))
     for route, handler in ROUTES
     for method in ("get", "post", "put", "patch", "delete")
     if method in vars(handler)
