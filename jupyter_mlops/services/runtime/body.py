@@ -90,4 +90,4 @@ def _from_arrow(body: bytes, schema: Schema, limits: Limits) -> list[Row]:
     names, rows = arrow_stream.read(body, limits.rows)
     if not rows:
         raise Rejected(422, "empty", "The Arrow stream holds no rows")
-    return schema.from_values(rows, names)
+    return schema.from_values(rows, names, look=True)

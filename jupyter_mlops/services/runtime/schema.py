@@ -110,8 +110,13 @@ class Schema:
             checked.append(self._check(values, index))
         return checked
 
-    def from_values(self, rows: list[Any], names: Sequence[str] | None) -> list[Row]:
-        """Return checked rows from lists of values in the order of `names` (none: the model's)."""
+    def from_values(
+        self, rows: list[Any], names: Sequence[str] | None, *, look: bool = False
+    ) -> list[Row]:
+        """Return checked rows from lists of values in the order of `names` (none: the model's).
+
+        `look` examines every value: unlike JSON, Arrow has NaN and infinity.
+        """
         pick: Callable[[Any], Any] | None = None
         if names is not None and tuple(names) != self.names:
             if len(set(names)) != len(names):
@@ -127,12 +132,12 @@ class Schema:
             if type(values) is not list or len(values) != width:
                 count = len(values) if type(values) is list else 0
                 raise Rejected(422, "shape", f"Row {index} must have {width} values, not {count}")
-            checked.append(self._check(tuple(pick(values) if pick else values), index))
+            checked.append(self._check(tuple(pick(values) if pick else values), index, look))
         return checked
 
-    def _check(self, values: tuple[Any, ...], index: int) -> Row:
+    def _check(self, values: tuple[Any, ...], index: int, look: bool = False) -> Row:
         shape = tuple(map(type, values))
-        if shape in self._known:
+        if shape in self._known and not look:
             return values
         good = tuple(
             self._value(value, column, index)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,6 @@ from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 FOREST = """
 import pandas as pd
@@ -58,7 +58,7 @@ def record(service_project: Project) -> Callable[[str, str], str]:
     from jupyter_mlops import runs
 
     def record_cell(name: str, cell: str) -> str:
-        before = os.getcwd()
+        before = Path.cwd()
         os.chdir(service_project.root)
         namespace: dict[str, object] = {}
         try:
