@@ -31,5 +31,7 @@ def _jupyter_labextension_paths() -> list[dict[str, str]]:
     return [{"src": "labextension", "dest": "jupyter-mlops"}]
 
 
-def _jupyter_server_extension_points() -> list[dict[str, str]]:
-    return [{"module": "jupyter_mlops.server"}]
+def _jupyter_server_extension_points() -> list[dict[str, Any]]:
+    from jupyter_mlops.server.app import MlopsServer
+
+    return [{"module": "jupyter_mlops.server", "app": MlopsServer}]

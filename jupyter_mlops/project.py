@@ -166,7 +166,7 @@ def read_settings(path: Path) -> Settings:
     _refuse_unknown(path, "section", given, sections)
     read: dict[str, Any] = {}
     for section, kind in sections.items():
-        defaults: Any = kind()  # type: ignore[operator,misc]
+        defaults: Any = kind()  # type: ignore[operator]
         values = given.get(section, {})
         if not isinstance(values, dict):
             raise NotAProject(f"{path}: {section} must be a section", f"Write: [{section}]")

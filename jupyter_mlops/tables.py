@@ -14,10 +14,12 @@ from typing import Any
 escape = html.escape
 
 _WIDEST = 48
+# Plain colours that read on white and on black: JupyterLab's sanitiser drops var().
+_GREEN, _BLUE, _RED, _AMBER = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00"
 _STATUS_COLOURS = {
-    "finished": "success", "ready": "success", "no drift": "success", "ok": "success",
-    "running": "info", "scheduled": "info", "failed": "error", "drift": "error",
-    "killed": "warn", "stopped": "warn",
+    "finished": _GREEN, "ready": _GREEN, "no drift": _GREEN, "ok": _GREEN, "running": _BLUE,
+    "scheduled": _BLUE, "failed": _RED, "drift": _RED, "missing": _RED, "broken": _RED,
+    "killed": _AMBER, "changed": _AMBER, "not evaluated": _AMBER,
 }  # fmt: skip
 
 
@@ -49,12 +51,12 @@ def number(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Return seconds as `0.42 s`, `12 s`, `3 min 20 s` or `2 h 5 min`."""
-    if seconds < 10:  # noqa: PLR2004
+    if seconds < 10:
         return f"{seconds:.2g} s"
     whole = round(seconds)
-    if whole < 60:  # noqa: PLR2004
+    if whole < 60:
         return f"{whole} s"
-    if whole < 3600:  # noqa: PLR2004
+    if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
@@ -68,7 +70,7 @@ def size(count: int) -> str:
     """Return bytes as `3.2 MB` (powers of 1,000, as DVC and disks count)."""
     amount = float(count)
     for unit in ("B", "kB", "MB", "GB"):
-        if amount < 1000:  # noqa: PLR2004
+        if amount < 1000:
             return f"{amount:.0f} B" if unit == "B" else f"{amount:.3g} {unit}"
         amount /= 1000
     return f"{amount:.3g} TB"
@@ -82,7 +84,9 @@ def table_text(rows: list[dict[str, Any]]) -> str:
     right = [_numeric(rows, title) for title in titles]
 
     def line(values: list[str]) -> str:
-        parts = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True))
+        parts = (
+            v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True)
+        )
         return "  ".join(parts).rstrip()
 
     return "\n".join([line(titles), line(["─" * width for width in widths]), *map(line, body)])
@@ -94,7 +98,8 @@ def table_html(rows: list[dict[str, Any]]) -> str:
     right = {title: _numeric(rows, title) for title in titles}
     head = "".join(f"<th{_align(right[title])}>{escape(title)}</th>" for title in titles)
     body = "".join(
-        "<tr>" + "".join(_td(row.get(title), right[title]) for title in titles) + "</tr>" for row in rows
+        "<tr>" + "".join(_td(row.get(title), right[title]) for title in titles) + "</tr>"
+        for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -118,7 +123,7 @@ def _td(value: Any, right: bool) -> str:
     text = cell(value)
     colour = _STATUS_COLOURS.get(text.lower())
     if colour:
-        return f'<td style="text-align: left; color: var(--jp-{colour}-color1, inherit)">{escape(text)}</td>'
+        return f'<td style="text-align: left; color: {colour}">{escape(text)}</td>'
     return f"<td{_align(right)}>{escape(text)}</td>"
 
 
@@ -129,7 +134,8 @@ def _align(right: bool) -> str:
 def _numeric(rows: list[dict[str, Any]], title: str) -> bool:
     values = [row.get(title) for row in rows]
     return any(isinstance(value, (int, float)) for value in values) and all(
-        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values
+        value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
+        for value in values
     )
 
 

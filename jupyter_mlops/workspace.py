@@ -153,14 +153,20 @@ def _ensure_git(root: Path) -> bool:
             ["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, check=False
         )
         # A folder that the outer repository ignores is nobody's; it gets a repository of its own.
-        ignored = subprocess.run(["git", "check-ignore", "-q", "."], cwd=root, capture_output=True, check=False)
+        ignored = subprocess.run(
+            ["git", "check-ignore", "-q", "."], cwd=root, capture_output=True, check=False
+        )
         if inside.returncode == 0 and ignored.returncode != 0:
             return False
         subprocess.run(["git", "init", "-q", "."], cwd=root, capture_output=True, check=True)
     except FileNotFoundError:
-        raise MlopsError("git is not installed", "Install it (Debian: apt-get install git)") from None
+        raise MlopsError(
+            "git is not installed", "Install it (Debian: apt-get install git)"
+        ) from None
     except subprocess.CalledProcessError as error:
-        raise BackendFailed(f"git init failed: {error.stderr.decode(errors='replace').strip()}") from None
+        raise BackendFailed(
+            f"git init failed: {error.stderr.decode(errors='replace').strip()}"
+        ) from None
     return True
 
 
@@ -207,7 +213,9 @@ def _panel() -> Finding:
     found = Path(sys.prefix) / "share/jupyter/labextensions/jupyter-mlops/package.json"
     if found.exists():
         return Finding(part="panel", status="ok", detail=str(found.parent))
-    return Finding(part="panel", status="missing", fix="pip install --force-reinstall jupyter-mlops")
+    return Finding(
+        part="panel", status="missing", fix="pip install --force-reinstall jupyter-mlops"
+    )
 
 
 def _store(project: Project) -> Finding:

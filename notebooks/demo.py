@@ -53,7 +53,8 @@ def summary(folder: Path) -> list[str]:
         *(f"data     {item['path']} @ {item['version'][:12]}, {item['status']}" for item in data),
     ]
     for point in sorted(
-        (point for point in points if point["parent"] == sweep["run_id"]), key=lambda p: p["start_time"]
+        (point for point in points if point["parent"] == sweep["run_id"]),
+        key=lambda p: p["start_time"],
     ):
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in point["metrics"].items())
         lines.append(f"sweep    depth {point['params'].get('depth', '?'):>2}: {metrics}")

@@ -24,7 +24,17 @@ _HOME = {
     "status": "verbs",
     "version": "cache",
 }
-__all__ = ["DataVersion", "add", "cached", "checkout", "frame", "list", "read_table", "status", "version"]
+__all__ = [
+    "DataVersion",
+    "add",
+    "cached",
+    "checkout",
+    "frame",
+    "list",
+    "read_table",
+    "status",
+    "version",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -51,7 +51,9 @@ def version(path: Path | str, *, project: Project | None = None, keep: bool = Tr
             if before and keep:
                 _known[before] = found
             return found
-    raise Conflict(f"{path} kept changing while it was read", "Wait until it is written, then repeat")
+    raise Conflict(
+        f"{path} kept changing while it was read", "Wait until it is written, then repeat"
+    )
 
 
 def cached(version: str, *, project: Project | None = None) -> Path:
@@ -83,14 +85,16 @@ def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
     """Read one table from a file by its suffix."""
     import pandas as pd
 
+    # pandas would turn columns named like dates, and strings of digits, into something else.
+    exact: dict[str, Any] = {"convert_dates": False, "dtype": False, "precise_float": True}
     readers: dict[str, Any] = {
         ".parquet": pd.read_parquet,
         ".pq": pd.read_parquet,
         ".csv": pd.read_csv,
         ".tsv": lambda file: pd.read_csv(file, sep="\t"),
         ".feather": pd.read_feather,
-        ".json": pd.read_json,
-        ".jsonl": lambda file: pd.read_json(file, lines=True),
+        ".json": lambda file: pd.read_json(file, **exact),
+        ".jsonl": lambda file: pd.read_json(file, lines=True, **exact),
     }
     suffix = (suffix or path.suffix).lower()
     if suffix not in readers:
@@ -144,7 +148,9 @@ def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:
     if keep:
         done = transfer(staging, store, {built.hash_info}, shallow=False, hardlink=False)
         if done.failed:
-            raise BackendFailed(f"{target} could not be copied into DVC's cache", "Is the disk full?")
+            raise BackendFailed(
+                f"{target} could not be copied into DVC's cache", "Is the disk full?"
+            )
     return DataVersion(
         path=project.relative(target),
         version=str(built.hash_info.value),

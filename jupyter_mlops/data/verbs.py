@@ -20,14 +20,23 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _EMPTY = "No data versions yet. Type: %mlops data add FILE"
-_SKIP = {".git", ".dvc", ".mlops", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints"}
+_SKIP = {
+    ".git",
+    ".dvc",
+    ".mlops",
+    ".venv",
+    "venv",
+    "node_modules",
+    "__pycache__",
+    ".ipynb_checkpoints",
+}
 _LARGE = 100_000_000
 
 
-def add(paths: list[str], *, project: Project | None = None) -> Records[DataVersion]:
+def add(paths: Sequence[str], *, project: Project | None = None) -> Records[DataVersion]:
     """Keep the content of files or folders, and write a `.dvc` file beside each.
 
     The file itself stays as it is, ignored by git from now on; the `.dvc` file is what git keeps.
@@ -49,7 +58,7 @@ def add(paths: list[str], *, project: Project | None = None) -> Records[DataVers
     return Records(added, empty=_EMPTY)
 
 
-def list(*, project: Project | None = None) -> Records[DataVersion]:  # noqa: A001
+def list(*, project: Project | None = None) -> Records[DataVersion]:
     """List the files with versions, and whether each still is what its version says."""
     project = project or Project.find()
     return Records([_status_of(file, project) for file in _dvc_files(project)], empty=_EMPTY)
@@ -65,7 +74,7 @@ def status(*, project: Project | None = None) -> Records[DataVersion]:
 
 
 def checkout(
-    paths: list[str] | None = None, *, force: bool = False, project: Project | None = None
+    paths: Sequence[str] | None = None, *, force: bool = False, project: Project | None = None
 ) -> Records[DataVersion]:
     """Put files back to the content that their `.dvc` files name (all of them without `paths`).
 
@@ -98,10 +107,13 @@ def _inside(path: Path, project: Project) -> Path:
         raise NotFound(f"No file {path}", "Check the path; it is relative to the working folder")
     if not target.resolve().is_relative_to(project.root.resolve()):
         raise MlopsError(
-            f"{path} is outside the project {project.root}", "Copy or move it into the project first"
+            f"{path} is outside the project {project.root}",
+            "Copy or move it into the project first",
         )
     if target.suffix == ".dvc":
-        raise MlopsError(f"{path} is a version file", f"Add the data itself: {target.with_suffix('')}")
+        raise MlopsError(
+            f"{path} is a version file", f"Add the data itself: {target.with_suffix('')}"
+        )
     tracked = subprocess.run(
         ["git", "ls-files", "--error-unmatch", target.name],
         cwd=target.parent, capture_output=True, check=False,
@@ -134,10 +146,11 @@ def _read_dvc_file(file: Path) -> dict[str, Any]:
     try:
         outs = yaml.safe_load(file.read_text())["outs"]
         entry: dict[str, Any] = outs[0]
-        entry["md5"], entry["path"]  # noqa: B018 - both must be there
+        entry["md5"], entry["path"]
     except (yaml.YAMLError, KeyError, TypeError, IndexError, UnicodeDecodeError):
         raise MlopsError(
-            f"{file} is not a version file DVC could have written", "Restore it: git checkout -- that file"
+            f"{file} is not a version file DVC could have written",
+            "Restore it: git checkout -- that file",
         ) from None
     return entry
 
@@ -152,7 +165,9 @@ def _write_dvc_file(target: Path, found: DataVersion) -> None:
     if found.version.endswith(".dir"):
         entry["nfiles"] = found.files
     entry |= {"hash": "md5", "path": target.name}
-    kept = {k: v for k, v in (content.get("outs") or [{}])[0].items() if k not in {*entry, "nfiles"}}
+    kept = {
+        k: v for k, v in (content.get("outs") or [{}])[0].items() if k not in {*entry, "nfiles"}
+    }
     content["outs"] = [entry | kept]
     files.replace(file, yaml.safe_dump(content, sort_keys=False))
 

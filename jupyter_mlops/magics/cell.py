@@ -80,7 +80,8 @@ def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
     except SyntaxError as error:
         line = (error.text or "").strip()
         raise UsageError(
-            f"Line {error.lineno} of the cell is not Python: {error.msg}" + (f" in `{line}`" if line else ""),
+            f"Line {error.lineno} of the cell is not Python: {error.msg}"
+            + (f" in `{line}`" if line else ""),
             "Nothing ran and nothing was recorded; correct the line",
         ) from None
     file = shell.compile.cache(plain, shell.execution_count, raw_code=cell)
@@ -94,7 +95,8 @@ def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
     start = compile(ast.Module(body, []), file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     if any(code is not None and code.co_flags & _AWAITS for code in (start, ending)):
         raise UsageError(
-            "A recorded cell cannot await at its top level", "Await in the cell above, and use the result here"
+            "A recorded cell cannot await at its top level",
+            "Await in the cell above, and use the result here",
         )
     return start, ending
 
@@ -120,7 +122,9 @@ def _show_only_the_users_frames(shell: Any, error: BaseException) -> None:
     start = frame
 
     def draw() -> list[str]:
-        lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, start, tb_offset=0)
+        lines: list[str] = shell.InteractiveTB.structured_traceback(
+            type(error), error, start, tb_offset=0
+        )
         return lines
 
     try:

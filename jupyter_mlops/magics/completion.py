@@ -25,11 +25,17 @@ _remembered: dict[str, tuple[float, list[str]]] = {}
 @context_matcher(identifier="mlops")  # type: ignore[untyped-decorator]
 def complete(context: Any) -> Any:
     """Match the last word of a `%mlops` line; other lines are left alone."""
-    match = _LINE.search(context.line_with_cursor.splitlines()[-1] if context.line_with_cursor else "")
+    match = _LINE.search(
+        context.line_with_cursor.splitlines()[-1] if context.line_with_cursor else ""
+    )
     if not match:
         return {"completions": [], "suppress": False}
     *before, word = match["rest"].split(" ")
-    offered = [item for item in candidates([part for part in before if part], word) if item.startswith(word)]
+    offered = [
+        item
+        for item in candidates([part for part in before if part], word)
+        if item.startswith(word)
+    ]
     # The token that IPython replaces begins after the last delimiter in the word.
     cut = len(word) - len(context.token) if word.endswith(context.token) else 0
     return {

@@ -97,14 +97,17 @@ def _parse_cell(
 ) -> Call:
     verb = next((item for item in verbs.values() if item.where == "cell"), None)
     if verb is None:
-        raise UsageError(f"%%mlops {noun.name} takes no cell", f"Type: %mlops {noun.name} on one line")
+        raise UsageError(
+            f"%%mlops {noun.name} takes no cell", f"Type: %mlops {noun.name} on one line"
+        )
     return _parse_verb(verb, words, lead, surface, cell=True)
 
 
 def _parse_verb(verb: Verb, words: list[str], lead: str, surface: str, cell: bool) -> Call:
     if verb.where == "cell" and not cell:
         raise UsageError(
-            f"'{verb.words}' records a cell", f"Put %%mlops {verb.words.split()[0]} NAME on its first line"
+            f"'{verb.words}' records a cell",
+            f"Put %%mlops {verb.words.split()[0]} NAME on its first line",
         )
     if verb.where == "shell" and surface != "shell":
         raise UsageError(f"'{verb.words}' is for a terminal", f"Type: jupyter mlops {verb.words}")
@@ -131,7 +134,7 @@ class _Parser(argparse.ArgumentParser):
             raise UsageError(f"'{wrong}' is one word too many", f"Type: {self.prog} -h")
         raise UsageError(message[:1].upper() + message[1:], f"Type: {self.prog} -h")
 
-    def print_help(self, file: Any = None) -> None:
+    def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - argparse names it
         raise Help(self.format_help().rstrip())
 
 
@@ -140,14 +143,16 @@ def build(verb: Verb, lead: str) -> argparse.ArgumentParser:
     parser = _Parser(
         prog=f"{lead} {verb.words}",
         description=verb.help[:1].upper() + verb.help[1:] + ".",
-        epilog=f"Example: {lead if verb.where != 'cell' else '%%mlops'} {verb.example}" if verb.example else None,
+        epilog=f"Example: {lead if verb.where != 'cell' else '%%mlops'} {verb.example}"
+        if verb.example
+        else None,
         allow_abbrev=False,
         exit_on_error=True,
     )
     for arg in verb.args:
         _add(parser, arg)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.flags = tuple(flag for arg in verb.args for flag in arg.flags) + ("--json", "--help")
+    parser.flags = (*(flag for arg in verb.args for flag in arg.flags), "--json", "--help")
     return parser
 
 
@@ -178,14 +183,19 @@ def _pairs(items: list[str], arg: Arg) -> dict[str, str]:
     for item in items:
         key, sign, value = item.partition("=")
         if not sign or not key.strip():
-            raise UsageError(f"'{item}' is not KEY=VALUE", f"For example: {(arg.flags or ('-p',))[0]} depth=4")
+            raise UsageError(
+                f"'{item}' is not KEY=VALUE", f"For example: {(arg.flags or ('-p',))[0]} depth=4"
+            )
         found[key.strip()] = value
     return found
 
 
 def overview(lead: str) -> str:
     """Return the help of the whole grammar."""
-    lines = [f"{lead} NOUN VERB [arguments]   (-h after any of them is help; a bare noun lists)", ""]
+    lines = [
+        f"{lead} NOUN VERB [arguments]   (-h after any of them is help; a bare noun lists)",
+        "",
+    ]
     for noun in nouns().values():
         verbs = " · ".join(verb.name or noun.name for verb in noun.verbs if verb.where != "cell")
         lines += [f"  {noun.name:<9}{noun.help}", f"  {'':<9}{verbs}"]

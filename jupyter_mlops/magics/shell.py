@@ -69,7 +69,9 @@ def _cell(shell: Any, line: str, cell: str) -> None:
         print(asked.text)
         return
     if not cell.strip():
-        raise UsageError("There is no cell below %%mlops run", "Put the code to record under that line")
+        raise UsageError(
+            "There is no cell below %%mlops run", "Put the code to record under that line"
+        )
     arguments = call.arguments
     record(
         shell,
@@ -89,7 +91,9 @@ def _words(shell: Any, line: str) -> list[str]:
         try:
             return shlex.quote(str(eval(match[1], shell.user_global_ns, shell.user_ns)))  # noqa: S307
         except Exception as error:
-            raise UsageError(f"{match[0]} cannot be evaluated: {type(error).__name__}: {error}") from None
+            raise UsageError(
+                f"{match[0]} cannot be evaluated: {type(error).__name__}: {error}"
+            ) from None
 
     try:
         return shlex.split(_EXPRESSION.sub(value, line), posix=sys.platform != "win32")

@@ -40,8 +40,28 @@ _HOME = {
     "start": "recording",
     "training_data": "models",
 }
-__all__ = [  # noqa: PLE0604 - the names are those above
-    *_HOME
+__all__ = [
+    "ActiveRun",
+    "Comparison",
+    "ModelVersion",
+    "Run",
+    "RunDetail",
+    "artifact",
+    "compare",
+    "delete",
+    "get",
+    "list",
+    "list_models",
+    "load_model",
+    "model_files",
+    "open_store",
+    "promote",
+    "record_cell",
+    "register",
+    "show",
+    "signature",
+    "start",
+    "training_data",
 ]
 
 

@@ -48,7 +48,9 @@ class Recording:
         """Return the one line that the cell ends with."""
         parts = [f"{self.run.name} {self.run_id[:8]}"]
         if self.metrics:
-            parts.append(" ".join(f"{k}={tables.number(v)}" for k, v in [*self.metrics.items()][:4]))
+            parts.append(
+                " ".join(f"{k}={tables.number(v)}" for k, v in [*self.metrics.items()][:4])
+            )
         if self.model:
             parts.append(f"model ({self.model})")
         if self.inputs:
@@ -94,7 +96,13 @@ def record_cell(
     commit, patch = environment.git_state(project.root)
     tags = {"mlflow.source.git.commit": commit, "mlops.dirty": "yes" if patch else ""}
     with recording.start(
-        name, kind="cell", tags=tags, notebook=notebook, experiment=experiment, active=True, project=project
+        name,
+        kind="cell",
+        tags=tags,
+        notebook=notebook,
+        experiment=experiment,
+        active=True,
+        project=project,
     ) as run:
         done = Recording(run, project, source, namespace)
         reads = Reads(project)
@@ -111,7 +119,9 @@ def record_cell(
         _keep_figures(done, figures)
         found = fitted.find(read, namespace, torch_inputs, model)
         if model and not found:
-            raise NotFound(f"No fitted model in the variable '{model}'", "Name the one that the cell fits")
+            raise NotFound(
+                f"No fitted model in the variable '{model}'", "Name the one that the cell fits"
+            )
         if found:
             _keep_hyper_parameters(done, found[-1])
             if keep_model:
@@ -128,7 +138,8 @@ def _keep_surroundings(
     done.inputs = [(use.path, use.version) for use in _versions(done, reads.inputs)]
     outputs = [(use.path, use.version) for use in _versions(done, reads.outputs)]
     done.run.store.log_data(
-        done.run_id, [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs]
+        done.run_id,
+        [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
     )
     packages = environment.packages()
     done.run.set_tags({"mlops.packages": len(packages)})

@@ -57,7 +57,7 @@ def log_model(found: Fitted) -> str:
         return _log_sklearn(found) if found.flavor == "sklearn" else _log_torch(found)
 
 
-def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:  # noqa: A002
+def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:
     """Load an estimator from its MLflow folder."""
     if format == "skops":
         import skops.io
@@ -77,7 +77,7 @@ def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:  # no
     return mlflow.sklearn.load_model(str(folder))
 
 
-def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:  # noqa: A002
+def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:
     """Load a torch module from its MLflow folder, on the CPU."""
     if format == "pt2":
         import torch

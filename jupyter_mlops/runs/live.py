@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 def mark(project: Project, run_id: str) -> None:
     """Note that this process is executing `run_id`."""
-    note = {"pid": os.getpid(), "start": files.process_start(os.getpid()), "host": socket.gethostname()}
+    note = {
+        "pid": os.getpid(),
+        "start": files.process_start(os.getpid()),
+        "host": socket.gethostname(),
+    }
     files.replace(_note(project, run_id), json.dumps(note))
 
 

@@ -11,7 +11,7 @@ from jupyter_mlops.errors import NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import formats, query
 from jupyter_mlops.runs.records import ModelInfo, RunDetail
-from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+from jupyter_mlops.runs.store import Store, import_mlflow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,9 @@ def find_model(store: Store, run_id: str, tags: dict[str, str]) -> ModelInfo | N
         artifact_uri=f"{logged.artifact_location}/MLmodel", tracking_uri=store.project.tracking_uri
     )
     flavors, inputs = _read_mlmodel(Path(local))
-    flavor = next((name for name in ("sklearn", "pytorch") if name in flavors), next(iter(flavors), ""))
+    flavor = next(
+        (name for name in ("sklearn", "pytorch") if name in flavors), next(iter(flavors), "")
+    )
     # MLflow does not write down that a torch model is a pt2; the recorder does.
     format = tags.get("mlops.model_format") or _format(flavor, flavors.get(flavor, {}))
     return ModelInfo(

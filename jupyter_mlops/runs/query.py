@@ -14,6 +14,8 @@ from jupyter_mlops.runs.records import Comparison, DataUse, Difference, Run, Run
 from jupyter_mlops.runs.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import mlflow.entities
 
 _KINDS = {"cell", "job", "sweep", "drift"}
@@ -28,9 +30,9 @@ _EMPTY = "No runs yet. Put %%mlops run NAME on top of a cell that trains, and ru
 _SHORTEST_PREFIX = 4
 
 
-def list(  # noqa: A001
+def list(
     *,
-    filter: str = "",  # noqa: A002
+    filter: str = "",
     sort: str = "",
     experiment: str = "",
     kind: str = "",
@@ -53,7 +55,9 @@ def list(  # noqa: A001
     store = open_store(project)
     live.close_dead(store)
     if kind and kind not in _KINDS:
-        raise UsageError(f"No kind '{kind}'", nearest(kind, _KINDS) or f"One of {', '.join(_KINDS)}")
+        raise UsageError(
+            f"No kind '{kind}'", nearest(kind, _KINDS) or f"One of {', '.join(_KINDS)}"
+        )
     clauses = [filter] if filter else []
     if kind:
         clauses.append(f"tags.mlops.kind = '{kind}'")
@@ -102,18 +106,26 @@ def show(run: str, *, project: Project | None = None) -> RunDetail:
     return get(run, project=project)
 
 
-def compare(runs: list[str], *, project: Project | None = None) -> Comparison:  # type: ignore[valid-type]
+def compare(runs: Sequence[str], *, project: Project | None = None) -> Comparison:
     """Compare two or more runs: only what differs, metrics first."""
     project = project or Project.find()
-    if len(runs) < 2:  # noqa: PLR2004
-        raise UsageError("Two runs are needed to compare", "For example: run compare baseline forest")
+    if len(runs) < 2:
+        raise UsageError(
+            "Two runs are needed to compare", "For example: run compare baseline forest"
+        )
     details = [get(run, project=project) for run in runs]
     differences: Any = []
     same = 0
     columns: Any = [
         ("metric", [detail.metrics for detail in details]),
         ("param", [detail.params for detail in details]),
-        ("data", [{use.path: use.version[:12] for use in d.data if use.role == "input"} for d in details]),
+        (
+            "data",
+            [
+                {use.path: use.version[:12] for use in d.data if use.role == "input"}
+                for d in details
+            ],
+        ),
         ("code", [{"cell": _code_note(detail, details[0])} for detail in details]),
         ("commit", [{"git": detail.commit[:12]} for detail in details]),
     ]
@@ -132,7 +144,7 @@ def compare(runs: list[str], *, project: Project | None = None) -> Comparison:  
     )
 
 
-def delete(runs: list[str], *, project: Project | None = None) -> str:  # type: ignore[valid-type]
+def delete(runs: Sequence[str], *, project: Project | None = None) -> str:
     """Move runs to MLflow's trash, where `mlflow gc` would find them; nothing is lost yet."""
     project = project or Project.find()
     store = open_store(project)
@@ -170,7 +182,7 @@ def _find(store: Store, run: str) -> mlflow.entities.Run:
 
     text = run.strip()
     hexadecimal = text.isalnum() and all(c in "0123456789abcdef" for c in text)
-    if hexadecimal and len(text) == 32:  # noqa: PLR2004
+    if hexadecimal and len(text) == 32:
         try:
             return store.client.get_run(text)
         except MlflowException:
@@ -211,7 +223,10 @@ def _order(sort: str) -> Any:
     if not sort:
         return ["attributes.start_time DESC"]
     name = sort.removeprefix("-").removeprefix("metrics.").replace("`", "")
-    return [f"metrics.`{name}` {'ASC' if sort.startswith('-') else 'DESC'}", "attributes.start_time DESC"]
+    return [
+        f"metrics.`{name}` {'ASC' if sort.startswith('-') else 'DESC'}",
+        "attributes.start_time DESC",
+    ]
 
 
 def _record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
@@ -240,7 +255,9 @@ def _record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
 def _use(item: Any) -> DataUse:
     role = next((tag.value for tag in item.tags if tag.key == "mlflow.data.context"), "input")
     return DataUse(
-        path=item.dataset.name, version=item.dataset.digest, role="output" if role == "output" else "input"
+        path=item.dataset.name,
+        version=item.dataset.digest,
+        role="output" if role == "output" else "input",
     )
 
 

@@ -79,7 +79,9 @@ class RunList(Records[Run]):
                 "status": run.status,
                 **{name: run.metrics.get(name) for name in metrics},
                 **{name: run.params.get(name) for name in params},
-                "data": [f"{use.path}@{use.version[:6]}" for use in run.data if use.role == "input"],
+                "data": [
+                    f"{use.path}@{use.version[:6]}" for use in run.data if use.role == "input"
+                ],
                 "took": tables.duration(run.duration) if run.duration is not None else None,
                 "started": run.start_time,
             }

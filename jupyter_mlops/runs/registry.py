@@ -43,7 +43,10 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
                     "Give another: --name NAME",
                 ) from None
         made = store.client.create_model_version(
-            name, f"models:/{detail.model.model_id}", run_id=detail.run_id, model_id=detail.model.model_id
+            name,
+            f"models:/{detail.model.model_id}",
+            run_id=detail.run_id,
+            model_id=detail.model.model_id,
         )
     project.announce("model", "registered", name)
     return _record(store, made)
@@ -64,7 +67,9 @@ def promote(
     except MlflowException as error:
         if "not found" in str(error).lower():
             raise NotFound(f"'{name}' has no version {wanted}", "Type: %mlops model list") from None
-        raise UsageError(f"MLflow refuses the alias '{alias}': {str(error).splitlines()[0]}") from None
+        raise UsageError(
+            f"MLflow refuses the alias '{alias}': {str(error).splitlines()[0]}"
+        ) from None
     project.announce("model", "promoted", name)
     return _record(store, made)
 
@@ -78,7 +83,9 @@ def list_models(*, project: Project | None = None) -> Records[ModelVersion]:
 
 def _latest(store: Store, name: str) -> int:
     quoted = name.replace("'", "")
-    versions = [int(item.version) for item in store.client.search_model_versions(f"name = '{quoted}'")]
+    versions = [
+        int(item.version) for item in store.client.search_model_versions(f"name = '{quoted}'")
+    ]
     if not versions:
         known = {item.name for item in store.client.search_registered_models()}
         raise NotFound(f"No registered model '{name}'", nearest(name, known) or _EMPTY)
@@ -92,6 +99,8 @@ def _record(store: Store, item: Any) -> ModelVersion:
         name=item.name,
         version=int(item.version),
         run_id=item.run_id or "",
-        aliases=sorted(alias for alias, version in aliases.items() if str(version) == str(item.version)),
+        aliases=sorted(
+            alias for alias, version in aliases.items() if str(version) == str(item.version)
+        ),
         created=datetime.fromtimestamp(item.creation_timestamp / 1000, UTC),
     )

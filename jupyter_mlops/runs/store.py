@@ -55,7 +55,11 @@ class Store:
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
         # A server has its own artifact root; only the embedded store is told where to put files.
-        where = None if self.project.settings.tracking.uri else f"{self.project.artifacts}/{quote(name)}"
+        where = (
+            None
+            if self.project.settings.tracking.uri
+            else f"{self.project.artifacts}/{quote(name)}"
+        )
         try:
             return str(self.client.create_experiment(name, artifact_location=where))
         except MlflowException:
@@ -97,7 +101,9 @@ class Store:
 
         inputs = [
             DatasetInput(
-                Dataset(name=path, digest=version, source_type="dvc", source=f'{{"path": "{path}"}}'),
+                Dataset(
+                    name=path, digest=version, source_type="dvc", source=f'{{"path": "{path}"}}'
+                ),
                 tags=[InputTag("mlflow.data.context", role)],
             )
             for path, version, role in uses
@@ -133,17 +139,14 @@ def _client(uri: str, project: Project) -> mlflow.MlflowClient:
 
 def import_mlflow() -> Any:
     """Import MLflow; the first time takes seconds when its bytecode is not cached."""
-    import sys
     import time
 
-    if "mlflow" in sys.modules:
-        return sys.modules["mlflow"]
     started = time.monotonic()
-    import mlflow
+    import mlflow  # not from sys.modules: another thread may be in the middle of importing it
 
     for name in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    if (took := time.monotonic() - started) > 5:  # noqa: PLR2004
+    if (took := time.monotonic() - started) > 5:
         say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
     return mlflow
 

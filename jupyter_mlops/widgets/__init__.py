@@ -1,0 +1,1 @@
+"""anywidget views for front-ends without our extension; none yet (see the changelog)."""

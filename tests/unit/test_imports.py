@@ -7,12 +7,28 @@ import sys
 
 import pytest
 
-HEAVY = ("mlflow", "dvc", "papermill", "bentoml", "evidently", "pandas", "numpy", "torch", "sklearn", "dbos", "pydantic")
+HEAVY = (
+    "mlflow",
+    "dvc",
+    "papermill",
+    "bentoml",
+    "evidently",
+    "pandas",
+    "numpy",
+    "torch",
+    "sklearn",
+    "dbos",
+    "pydantic",
+)
 
 
 def _loaded_after(code: str) -> set[str]:
-    program = f"import sys\n{code}\nprint(*sorted(name for name in {HEAVY!r} if name in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    program = (
+        f"import sys\n{code}\nprint(*sorted(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 
@@ -23,8 +39,10 @@ def _loaded_after(code: str) -> set[str]:
         "from jupyter_mlops import runs, data, jobs, services, drift",
         "import jupyter_mlops.cli",
         "from jupyter_mlops.magics import parser; parser.nouns(); parser.root_verbs()",
-        "from IPython.core.interactiveshell import InteractiveShell as S\n"
-        "S.instance().run_line_magic('load_ext', 'jupyter_mlops')",
+        (
+            "from IPython.core.interactiveshell import InteractiveShell as S\n"
+            "S.instance().run_line_magic('load_ext', 'jupyter_mlops')"
+        ),
     ],
 )
 def test_nothing_heavy_is_loaded_by(code: str) -> None:

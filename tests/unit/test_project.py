@@ -46,7 +46,9 @@ def test_a_mistake_in_the_settings_is_one_line(tmp_path: Path, text: str, messag
     assert "\n" not in str(raised.value)
 
 
-def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLOPS_TRACKING_URI", "http://localhost:5000")
     monkeypatch.setenv("MLOPS_JOBS_WORKERS", "7")
     settings = _settings(tmp_path, '[tracking]\nuri = "sqlite:///other.db"\n').settings
@@ -82,7 +84,10 @@ def test_a_held_lock_is_reported_after_its_timeout(tmp_path: Path) -> None:
     holder.start()
     try:
         assert ready.wait(30)
-        with pytest.raises(Conflict, match=r"a\.lock has been held"), files.locked(held, timeout=0.2):
+        with (
+            pytest.raises(Conflict, match=r"a\.lock has been held"),
+            files.locked(held, timeout=0.2),
+        ):
             pass
     finally:
         release.set()

@@ -21,7 +21,9 @@ def test_a_cell_shows(value: object, shown: str) -> None:
     assert tables.cell(value) == shown
 
 
-@pytest.mark.parametrize(("count", "shown"), [(8, "8 B"), (145_123, "145 kB"), (3_200_000_000, "3.2 GB")])
+@pytest.mark.parametrize(
+    ("count", "shown"), [(8, "8 B"), (145_123, "145 kB"), (3_200_000_000, "3.2 GB")]
+)
 def test_a_size_shows(count: int, shown: str) -> None:
     assert tables.size(count) == shown
 

@@ -22,6 +22,7 @@ class CellCode:
     used: list[str] = field(default_factory=list)
     fitted: dict[str, str] = field(default_factory=dict)
     imports: set[str] = field(default_factory=set)
+    keywords: dict[str, set[str]] = field(default_factory=dict)
     last: str = ""
     last_name: str = ""
 
@@ -118,9 +119,11 @@ def _top_level(statement: ast.stmt, code: CellCode) -> None:
     for target in targets:
         names = [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
         code.assigned += [name for name in names if name not in code.assigned]
-        if isinstance(target, ast.Name) and (constant := _constant(value)) is not _NOT_CONSTANT:
-            code.constants[target.id] = constant
-        elif isinstance(value, (ast.Call, ast.BinOp, ast.Subscript, ast.Tuple, ast.Attribute)):
+        constants = _constants(target, value)
+        code.constants |= constants
+        if not constants and isinstance(
+            value, (ast.Call, ast.BinOp, ast.Subscript, ast.Tuple, ast.Attribute)
+        ):
             code.computed += [name for name in names if name not in code.computed]
 
 
@@ -132,10 +135,17 @@ def _anywhere(node: ast.AST, code: CellCode) -> None:
         code.imports |= {alias.name.partition(".")[0] for alias in node.names}
     elif isinstance(node, ast.ImportFrom) and node.module:
         code.imports.add(node.module.partition(".")[0])
-    elif (
-        isinstance(node, ast.Call)
+    elif isinstance(node, ast.Call):
+        _call(node, code)
+
+
+def _call(node: ast.Call, code: CellCode) -> None:
+    called = _short_name(node.func)
+    code.keywords.setdefault(called, set()).update(item.arg for item in node.keywords if item.arg)
+    fits = called in {"fit", "fit_predict", "fit_transform", "partial_fit"}
+    if (
+        fits
         and isinstance(node.func, ast.Attribute)
-        and node.func.attr in {"fit", "fit_predict", "fit_transform", "partial_fit"}
         and node.args
         and isinstance(node.args[0], ast.Name)
     ):
@@ -144,6 +154,19 @@ def _anywhere(node: ast.AST, code: CellCode) -> None:
 
 
 _NOT_CONSTANT = object()
+
+
+def _constants(target: ast.expr, value: ast.expr) -> dict[str, Any]:
+    """Return the names that an assignment gives constants: `a = 1`, and `a, b = 1, 2`."""
+    constant = _constant(value)
+    if constant is _NOT_CONSTANT:
+        return {}
+    if isinstance(target, ast.Name):
+        return {target.id: constant}
+    if isinstance(target, (ast.Tuple, ast.List)) and isinstance(constant, (tuple, list)):
+        pairs = zip(target.elts, constant, strict=False)
+        return {name.id: item for name, item in pairs if isinstance(name, ast.Name)}
+    return {}
 
 
 def _constant(value: ast.expr) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import random
@@ -24,7 +25,7 @@ def packages() -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in sys.path:
         try:
-            names = os.listdir(folder)
+            names = os.listdir(folder)  # noqa: PTH208 - ten times faster than making paths
         except OSError:
             continue
         for name in names:
@@ -38,7 +39,9 @@ def pinned(*names: str) -> list[str]:
     present = {name.lower(): (name, version) for name, version in packages().items()}
     # A local build tag (`2.13.0+cpu`) names a build that other machines cannot install.
     return [
-        f"{name}=={present[name.lower()][1].partition('+')[0]}" for name in names if name.lower() in present
+        f"{name}=={present[name.lower()][1].partition('+')[0]}"
+        for name in names
+        if name.lower() in present
     ]
 
 
@@ -69,10 +72,8 @@ def hardware() -> dict[str, Any]:
         "machine": platform.machine(),
         "cores": os.cpu_count() or 1,
     }
-    try:
+    with contextlib.suppress(ValueError, OSError):
         found["memory_bytes"] = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (ValueError, OSError):
-        pass
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         found["gpu"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]

@@ -97,7 +97,9 @@ class Watch:
             at += length
 
     def _path(self, records: bytes) -> str:
-        kind, _, length = _RECORD.unpack_from(records, 0) if len(records) >= _RECORD.size else (0, 0, 0)
+        kind, _, length = (
+            _RECORD.unpack_from(records, 0) if len(records) >= _RECORD.size else (0, 0, 0)
+        )
         if kind != _DFID_NAME_RECORD:
             return ""
         start = _RECORD.size + _FSID_BYTES

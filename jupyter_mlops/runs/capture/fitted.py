@@ -93,9 +93,17 @@ def find(
             found.append(_estimator(name, value, code, namespace))
         elif _is_module(value) and (id(value) in torch_inputs.rows or wanted):
             found.append(
-                Fitted(name, value, "pytorch", _torch_params(code, namespace), torch_inputs.sample(value))
+                Fitted(
+                    name,
+                    value,
+                    "pytorch",
+                    _torch_params(code, namespace),
+                    torch_inputs.sample(value),
+                )
             )
-    return sorted(found, key=lambda item: hasattr(item.model, "predict") or item.flavor == "pytorch")
+    return sorted(
+        found, key=lambda item: hasattr(item.model, "predict") or item.flavor == "pytorch"
+    )
 
 
 def _is_estimator(value: Any) -> bool:
@@ -119,14 +127,20 @@ def _is_module(value: Any) -> bool:
 
 
 def _estimator(name: str, model: Any, code: CellCode, namespace: dict[str, Any]) -> Fitted:
-    return Fitted(name, model, "sklearn", _set_params(model), _training_rows(name, model, code, namespace))
+    params = _set_params(model, code)
+    return Fitted(name, model, "sklearn", params, _training_rows(name, model, code, namespace))
 
 
-def _set_params(model: Any) -> dict[str, Any]:
-    """Return the hyper-parameters that differ from their defaults; a pipeline's by step."""
+def _set_params(model: Any, code: CellCode) -> dict[str, Any]:
+    """Return the hyper-parameters that the cell names or that differ from their defaults.
+
+    A pipeline's are named by step, as scikit-learn does.
+    """
     steps = getattr(model, "steps", None)
     if isinstance(steps, list):
-        return {f"{step}__{k}": v for step, inner in steps for k, v in _set_params(inner).items()}
+        return {
+            f"{step}__{k}": v for step, inner in steps for k, v in _set_params(inner, code).items()
+        }
     if not hasattr(model, "get_params"):
         return {}
     import inspect
@@ -134,7 +148,8 @@ def _set_params(model: Any) -> dict[str, Any]:
     defaults = {k: p.default for k, p in inspect.signature(type(model).__init__).parameters.items()}
     found: dict[str, Any] = {"estimator": type(model).__name__}
     for key, value in model.get_params(deep=False).items():
-        if is_simple(value) and not (type(value) is type(defaults.get(key)) and value == defaults.get(key)):
+        default = type(value) is type(defaults.get(key)) and value == defaults.get(key)
+        if is_simple(value) and (not default or key in code.keywords.get(type(model).__name__, ())):
             found[key] = value
     return found
 
@@ -144,14 +159,14 @@ def _training_rows(name: str, model: Any, code: CellCode, namespace: dict[str, A
     count = getattr(model, "n_features_in_", None)
     named = getattr(model, "feature_names_in_", None)
     argument = code.fitted.get(name) or code.fitted.get("")
-    candidates = [namespace.get(argument)] if argument else []
+    candidates: list[Any] = [namespace.get(argument)] if argument else []
     candidates += [namespace.get(item) for item in [*code.assigned, *code.used]]
     for value in candidates:
         columns = getattr(value, "columns", None)
         if named is not None:
             if columns is not None and set(named) <= set(columns) and len(value):
                 return value[list(named)].iloc[_spread(len(value))]
-        elif getattr(value, "ndim", 0) == 2 and getattr(value, "shape", (0, 0))[1] == count:  # noqa: PLR2004
+        elif getattr(value, "ndim", 0) == 2 and getattr(value, "shape", (0, 0))[1] == count:
             rows = value.to_numpy() if columns is not None else value
             if type(rows).__module__.partition(".")[0] == "numpy" and len(rows):
                 return rows[_spread(len(rows))]
@@ -172,6 +187,10 @@ def _torch_params(code: CellCode, namespace: dict[str, Any]) -> dict[str, Any]:
         value = namespace.get(name)
         if isinstance(value, torch.optim.Optimizer):
             simple = {k: v for k, v in value.defaults.items() if is_simple(v) and v is not None}
-            kept = {k: v for k, v in simple.items() if k in {"lr", "momentum", "weight_decay", "betas", "eps"}}
+            kept = {
+                k: v
+                for k, v in simple.items()
+                if k in {"lr", "momentum", "weight_decay", "betas", "eps"}
+            }
             return {"optimizer": type(value).__name__} | kept
     return {}

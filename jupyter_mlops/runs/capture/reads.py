@@ -37,7 +37,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
         return
     try:
         sink.saw(event, args)
-    except Exception:  # noqa: S110
+    except Exception:  # noqa: S110, SIM105 - a context manager costs more than the event
         pass
 
 
@@ -91,7 +91,9 @@ class Reads:
             self._note(text, written=False)
             return
         mode, flags = args[1], args[2]
-        writes = any(c in mode for c in "wax+") if isinstance(mode, str) else bool(flags & _WRITE_FLAGS)
+        writes = (
+            any(c in mode for c in "wax+") if isinstance(mode, str) else bool(flags & _WRITE_FLAGS)
+        )
         self._note(text, written=writes)
 
     @property

@@ -42,7 +42,10 @@ with runs.start("victim", kind="cell", params={"depth": 3}) as run:
 )
 def test_a_killed_process_leaves_a_killed_run(project: Project, number: int, error: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=project.root
+        [sys.executable, "-c", PROGRAM],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=project.root,
     )
     assert process.stdout is not None
     acknowledged = [int(process.stdout.readline()) for _ in range(5)]

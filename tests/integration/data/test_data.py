@@ -31,7 +31,11 @@ def test_adding_keeps_the_content_and_leaves_the_file_alone(project: Project, ta
     before = table.stat()
     (added,) = data.add(["data/train.csv"], project=project)
     after = table.stat()
-    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (before.st_ino, before.st_mtime_ns, before.st_mode)
+    assert (after.st_ino, after.st_mtime_ns, after.st_mode) == (
+        before.st_ino,
+        before.st_mtime_ns,
+        before.st_mode,
+    )
     assert added.version == md5(table)
     assert data.cached(added.version, project=project).read_bytes() == table.read_bytes()
     assert "/train.csv" in (table.parent / ".gitignore").read_text().splitlines()
@@ -39,7 +43,9 @@ def test_adding_keeps_the_content_and_leaves_the_file_alone(project: Project, ta
 
 def test_dvc_itself_agrees_and_can_check_it_out(project: Project, table: Path) -> None:
     data.add(["data/train.csv"], project=project)
-    status = subprocess.run([DVC, "status", "--json"], capture_output=True, check=True, cwd=project.root)
+    status = subprocess.run(
+        [DVC, "status", "--json"], capture_output=True, check=True, cwd=project.root
+    )
     assert json.loads(status.stdout) == {}
     content = table.read_text()
     table.unlink()
@@ -71,7 +77,9 @@ def test_the_list_says_what_changed_and_what_is_missing(project: Project, table:
     assert [item.status for item in data.status(project=project)] == ["missing"]
 
 
-def test_checkout_brings_back_the_version_but_never_loses_unsaved_changes(project: Project, table: Path) -> None:
+def test_checkout_brings_back_the_version_but_never_loses_unsaved_changes(
+    project: Project, table: Path
+) -> None:
     original = table.read_text()
     data.add(["data/train.csv"], project=project)
     table.write_text("unsaved\n")
@@ -83,7 +91,9 @@ def test_checkout_brings_back_the_version_but_never_loses_unsaved_changes(projec
     assert os.access(table, os.W_OK)
 
 
-def test_a_new_version_replaces_the_old_one_and_keeps_the_users_keys(project: Project, table: Path) -> None:
+def test_a_new_version_replaces_the_old_one_and_keeps_the_users_keys(
+    project: Project, table: Path
+) -> None:
     data.add(["data/train.csv"], project=project)
     file = table.with_name("train.csv.dvc")
     file.write_text(file.read_text() + "desc: patients of 2024\n")
@@ -103,9 +113,13 @@ def test_a_damaged_cached_copy_is_found_before_it_is_used(project: Project, tabl
     assert table.read_text() == "a,b\n1,2\n3,4\n"
 
 
-def test_an_unchanged_file_costs_no_read(project: Project, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unchanged_file_costs_no_read(
+    project: Project, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = data.version(table, project=project)
-    monkeypatch.setattr("jupyter_mlops.data.cache._hash", lambda *_, **__: pytest.fail("it was hashed again"))
+    monkeypatch.setattr(
+        "jupyter_mlops.data.cache._hash", lambda *_, **__: pytest.fail("it was hashed again")
+    )
     assert data.version(table, project=project) == first
 
 
@@ -159,4 +173,6 @@ def test_several_processes_add_at_once(project: Project) -> None:
     failures = [process.communicate()[1].decode() for process in running if process.wait() != 0]
     assert failures == []
     assert {item.path for item in data.list(project=project)} == set(names)
-    assert set((project.root / ".gitignore").read_text().splitlines()) >= {f"/{name}" for name in names}
+    assert set((project.root / ".gitignore").read_text().splitlines()) >= {
+        f"/{name}" for name in names
+    }

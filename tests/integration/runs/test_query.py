@@ -38,7 +38,9 @@ def test_the_list_is_newest_first_or_by_a_metric(three: list[str]) -> None:
 
 
 def test_the_list_takes_mlflows_filter(three: list[str]) -> None:
-    assert [run.name for run in runs.list(filter="params.depth = '4' and metrics.auc > 0.5")] == ["b"]
+    assert [run.name for run in runs.list(filter="params.depth = '4' and metrics.auc > 0.5")] == [
+        "b"
+    ]
     with pytest.raises(UsageError, match="cannot read that filter"):
         runs.list(filter="depth is 4")
 
@@ -47,7 +49,9 @@ def test_the_list_is_a_frame_and_one_json_list(three: list[str]) -> None:
     listed = runs.list()
     assert list(listed.df["params.depth"]) == ["8", "4", "2"]
     document = json.loads(listed.to_json())
-    assert {"run_id", "name", "status", "params", "metrics", "data", "start_time"} <= set(document[0])
+    assert {"run_id", "name", "status", "params", "metrics", "data", "start_time"} <= set(
+        document[0]
+    )
     assert document[0]["metrics"] == {"auc": 0.8}
     assert "depth" in str(listed)
     assert "<table>" in listed._repr_html_()
@@ -59,7 +63,9 @@ def test_a_run_is_found_by_name_id_and_the_start_of_its_id(three: list[str]) -> 
     assert runs.get(three[1][:10]).name == "b"
 
 
-@pytest.mark.parametrize(("name", "message"), [("bb", "No run 'bb'"), ("f" * 32, "No run fff"), ("'; --", "No run")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("bb", "No run 'bb'"), ("f" * 32, "No run fff"), ("'; --", "No run")]
+)
 def test_an_unknown_run_is_one_line(three: list[str], name: str, message: str) -> None:
     with pytest.raises(NotFound, match=message):
         runs.get(name)
@@ -75,7 +81,9 @@ def test_compare_shows_only_differences_metrics_first(three: list[str]) -> None:
         runs.compare(["a"])
 
 
-def test_a_deleted_run_is_gone_from_the_list_but_not_lost(three: list[str], project: Project) -> None:
+def test_a_deleted_run_is_gone_from_the_list_but_not_lost(
+    three: list[str], project: Project
+) -> None:
     runs.delete(["a"])
     assert [run.name for run in runs.list()] == ["c", "b"]
     assert runs.open_store(project).client.get_run(three[0]).info.lifecycle_stage == "deleted"

@@ -36,14 +36,19 @@ accuracy = model.score(table[["a", "b"]], table["y"])
 
 @pytest.fixture
 def table(project: Project) -> pd.DataFrame:
-    frame = pd.DataFrame({"a": [float(i) for i in range(40)], "b": [float(i % 7) for i in range(40)]})
+    frame = pd.DataFrame(
+        {"a": [float(i) for i in range(40)], "b": [float(i % 7) for i in range(40)]}
+    )
     frame["y"] = (frame["a"] > 19).astype(int)
     frame.to_csv("train.csv", index=False)
     return frame
 
 
 def test_a_training_cell_is_recorded_whole(
-    project: Project, table: pd.DataFrame, cell: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+    project: Project,
+    table: pd.DataFrame,
+    cell: Callable[[str], Any],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert cell(TRAIN).success
     line = capsys.readouterr().out.strip().splitlines()[-1]
@@ -63,7 +68,9 @@ def test_a_training_cell_is_recorded_whole(
     assert not [*(project.state / "live").glob("*.json")]
 
 
-def test_the_model_comes_back_and_answers_the_same(table: pd.DataFrame, cell: Callable[[str], Any]) -> None:
+def test_the_model_comes_back_and_answers_the_same(
+    table: pd.DataFrame, cell: Callable[[str], Any]
+) -> None:
     cell(TRAIN)
     model = runs.load_model("forest")
     fresh = cell.shell.user_ns["model"]  # type: ignore[attr-defined]
@@ -80,14 +87,20 @@ def test_the_training_data_is_the_version_that_was_read_even_after_a_change(
     pd.testing.assert_frame_equal(runs.training_data("forest"), table)
 
 
-def test_a_file_written_by_the_cell_is_an_output(project: Project, cell: Callable[[str], Any]) -> None:
+def test_a_file_written_by_the_cell_is_an_output(
+    project: Project, cell: Callable[[str], Any]
+) -> None:
     cell("%%mlops run write\nfrom pathlib import Path\n_ = Path('out.csv').write_text('a\\n')")
     assert [(use.path, use.role) for use in runs.get("write").data] == [("out.csv", "output")]
 
 
-def test_pyarrow_reads_are_seen(project: Project, table: pd.DataFrame, cell: Callable[[str], Any]) -> None:
+def test_pyarrow_reads_are_seen(
+    project: Project, table: pd.DataFrame, cell: Callable[[str], Any]
+) -> None:
     table.to_parquet("t.parquet")
-    cell("%%mlops run arrow\nimport pyarrow.parquet as pq\nrows = pq.read_table('t.parquet').num_rows")
+    cell(
+        "%%mlops run arrow\nimport pyarrow.parquet as pq\nrows = pq.read_table('t.parquet').num_rows"
+    )
     run = runs.get("arrow")
     if "mlops.lineage" in run.tags:
         pytest.skip(f"this machine: {run.tags['mlops.lineage']}")
@@ -103,10 +116,16 @@ def test_a_failing_cell_shows_its_own_error_and_its_run_is_failed(
     assert "ZeroDivisionError: division by zero" in shown
     assert "jupyter_mlops" not in shown
     run = runs.get("broken")
-    assert (run.status, run.error, run.params) == ("failed", "ZeroDivisionError: division by zero", {"depth": "3"})
+    assert (run.status, run.error, run.params) == (
+        "failed",
+        "ZeroDivisionError: division by zero",
+        {"depth": "3"},
+    )
 
 
-def test_an_interrupted_cell_is_killed_not_finished(project: Project, cell: Callable[[str], Any]) -> None:
+def test_an_interrupted_cell_is_killed_not_finished(
+    project: Project, cell: Callable[[str], Any]
+) -> None:
     cell("%%mlops run stopped\nraise KeyboardInterrupt")
     run = runs.get("stopped")
     assert (run.status, run.error) == ("killed", "Interrupted")
@@ -139,8 +158,12 @@ def test_a_wrong_model_name_fails_the_run_with_one_line(
     assert runs.get("x").status == "failed"
 
 
-def test_plain_mlflow_calls_land_in_the_same_run(project: Project, cell: Callable[[str], Any]) -> None:
-    cell("%%mlops run plain\nimport mlflow\nmlflow.log_metric('loss', 0.25)\nmlflow.log_param('hand', 'made')")
+def test_plain_mlflow_calls_land_in_the_same_run(
+    project: Project, cell: Callable[[str], Any]
+) -> None:
+    cell(
+        "%%mlops run plain\nimport mlflow\nmlflow.log_metric('loss', 0.25)\nmlflow.log_param('hand', 'made')"
+    )
     run = runs.get("plain")
     assert run.metrics == {"loss": 0.25}
     assert run.params == {"hand": "made"}
@@ -176,13 +199,17 @@ def test_secrets_do_not_reach_the_store(
     cell("%%mlops run leaky\ndb_password = 'hunter22'\nurl = 'https://x/?t=tok-123456789'")
     run = runs.get("leaky")
     assert run.params == {"db_password": "***", "url": "https://x/?t=***"}
-    stored = b"".join(p.read_bytes() for p in (project.state / "artifacts").rglob("*") if p.is_file())
+    stored = b"".join(
+        p.read_bytes() for p in (project.state / "artifacts").rglob("*") if p.is_file()
+    )
     assert b"tok-123456789" not in stored
     manifest = json.loads(runs.artifact(run.run_id, "mlops/manifest.json").read_text())
     assert manifest["params"]["db_password"] == "***"
 
 
-def test_a_torch_module_comes_back_without_running_code(project: Project, cell: Callable[[str], Any]) -> None:
+def test_a_torch_module_comes_back_without_running_code(
+    project: Project, cell: Callable[[str], Any]
+) -> None:
     cell(
         "%%mlops run net\n"
         "import torch\n"
@@ -234,7 +261,9 @@ def test_a_pickled_model_is_refused_until_it_is_allowed(
 
 
 def test_shown_figures_are_kept(project: Project, cell: Callable[[str], Any]) -> None:
-    cell("%%mlops run plot\nimport matplotlib.pyplot as plt\n_ = plt.figure('curve').gca().plot([1, 2])")
+    cell(
+        "%%mlops run plot\nimport matplotlib.pyplot as plt\n_ = plt.figure('curve').gca().plot([1, 2])"
+    )
     cell("plt.close('all')")
     path = runs.artifact("plot", "figures/curve.png")
     assert path.read_bytes().startswith(b"\x89PNG")

@@ -9,7 +9,9 @@ import pytest
 from jupyter_mlops.errors import UsageError
 from jupyter_mlops.magics import parser
 
-VERBS = [verb for noun in parser.nouns().values() for verb in noun.verbs] + [*parser.root_verbs().values()]
+VERBS = [verb for noun in parser.nouns().values() for verb in noun.verbs] + [
+    *parser.root_verbs().values()
+]
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
@@ -21,7 +23,9 @@ def test_each_verb_names_a_function_that_takes_its_arguments(verb) -> None:
     assert not missing
     given = {arg.name for arg in verb.args}
     unmet = [
-        name for name, item in parameters.items() if item.default is item.empty and name not in given
+        name
+        for name, item in parameters.items()
+        if item.default is item.empty and name not in given
     ]
     assert not unmet
 

@@ -25,8 +25,13 @@ def _ran(source: str, **given: object) -> tuple[code.CellCode, dict[str, object]
 
 
 def test_constants_are_parameters_whatever_their_simple_type() -> None:
-    read, names, _ = _ran("depth: int = 4\nlr = 1e-3\nkind, other = 'a', 2\nlayers = [64, 32]\nquick = True")
-    assert code.parameters(read, names) == {"depth": 4, "lr": 1e-3, "layers": [64, 32], "quick": True}
+    read, names, _ = _ran(
+        "depth: int = 4\nlr = 1e-3\nkind, other = 'a', 0.5\nlayers = [64, 32]\nquick = True"
+    )
+    assert code.parameters(read, names) == {
+        "depth": 4, "lr": 1e-3, "kind": "a", "other": 0.5, "layers": [64, 32], "quick": True,
+    }  # fmt: skip
+    assert code.metrics(read, names, None) == {}
 
 
 def test_values_from_earlier_cells_that_the_cell_uses_are_parameters_too() -> None:
