@@ -100,6 +100,7 @@ export interface Job {
   last_status: string;
   last_time: string | null;
   next_time: string | null;
+  error: string;
 }
 
 /** The model of a run: where MLflow keeps it, its flavour, and whether loading it runs code. */
