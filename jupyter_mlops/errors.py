@@ -40,30 +40,30 @@ class UsageError(MlopsError):
     """The line as typed cannot be understood."""
 
 
-class NotAProject(MlopsError):  # noqa: N818 - reads as the sentence it stands for
+class NotAProject(MlopsError):
     """No project at or above this folder, or its settings cannot be read."""
 
 
-class NotFound(MlopsError):  # noqa: N818
+class NotFound(MlopsError):
     """No such run, file, job, model or service."""
 
     status = 404
 
 
-class Conflict(MlopsError):  # noqa: N818
+class Conflict(MlopsError):
     """It exists already, is busy, or another process holds it."""
 
     status = 409
 
 
-class MissingBackend(MlopsError):  # noqa: N818
+class MissingBackend(MlopsError):
     """A verb needs an optional package that is not installed."""
 
     def __init__(self, what: str, extra: str) -> None:
         super().__init__(what, f"Install it: pip install 'jupyter-mlops[{extra}]'")
 
 
-class BackendFailed(MlopsError):  # noqa: N818
+class BackendFailed(MlopsError):
     """An engine we drive failed, through no mistake of the user's."""
 
     status = 502

@@ -5,6 +5,7 @@ Loading a pickle runs whatever code it holds, so it is tagged unsafe and refused
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import warnings
 from contextlib import contextmanager
@@ -102,7 +103,6 @@ def refuse_pickle(allowed: bool) -> None:
 
 def _log_sklearn(found: Fitted) -> str:
     import mlflow.sklearn
-    import skops.io
 
     signature = None
     if found.sample is not None and hasattr(found.model, "predict"):
@@ -113,20 +113,32 @@ def _log_sklearn(found: Fitted) -> str:
         # Inferring requirements starts a subprocess that takes 4 s.
         "pip_requirements": pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle"),
     }
-    try:
-        unknown = set(skops.io.get_untrusted_types(data=skops.io.dumps(found.model)))
-    except Exception:  # skops raises its own and others for types it does not know
-        unknown = {"unsupported"}
-    if unknown <= TRUSTED:
-        mlflow.sklearn.log_model(
-            found.model, serialization_format="skops", skops_trusted_types=sorted(unknown), **common
-        )
-        return "skops"
+    if _fits_skops(found.model):
+        with contextlib.suppress(mlflow.MlflowException):
+            mlflow.sklearn.log_model(
+                found.model,
+                serialization_format="skops",
+                skops_trusted_types=sorted(TRUSTED),
+                **common,
+            )
+            return "skops"
     try:
         mlflow.sklearn.log_model(found.model, serialization_format="cloudpickle", **common)
     except Exception as error:
         raise MlopsError(f"'{found.name}' cannot be stored: {_first_line(error)}") from error
     return "pickle"
+
+
+def _fits_skops(model: Any) -> bool:
+    """Whether skops can hold a model; for scikit-learn's own classes MLflow finds out by itself."""
+    if type(model).__module__.startswith("sklearn.") and not hasattr(model, "steps"):
+        return True
+    import skops.io
+
+    try:
+        return set(skops.io.get_untrusted_types(data=skops.io.dumps(model))) <= TRUSTED
+    except Exception:  # skops raises its own and others for types it does not know
+        return False
 
 
 def _log_torch(found: Fitted) -> str:

@@ -1,1 +1,0 @@
-"""anywidget views for front-ends without our extension; none yet (see the changelog)."""
