@@ -103,10 +103,17 @@ function addPage(
         widget.title.label = run.slice(0, 8);
         widget.title.icon = mlopsIcon;
         opened.set(id, { run, folder });
-        const follow = () => void page.refresh();
-        kind.model[kind.noun].changed.connect(follow);
+        const onTold = (_: PanelModel, change: { noun: string }) => {
+          if (change.noun === kind.noun) {
+            void page.refresh();
+          }
+        };
+        const onLook = () => void page.refresh();
+        kind.model.told.connect(onTold);
+        kind.model.projectChanged.connect(onLook);
         widget.disposed.connect(() => {
-          kind.model[kind.noun].changed.disconnect(follow);
+          kind.model.told.disconnect(onTold);
+          kind.model.projectChanged.disconnect(onLook);
           opened.delete(id);
         });
         page.title.changed.connect(() => {

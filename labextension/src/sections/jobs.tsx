@@ -15,23 +15,29 @@ export class JobsSection extends Section<Job> {
         tooltip={`${job.notebook} · ${job.status}`}
         side={job.last_time && <RelativeTime time={job.last_time} />}
         details={
-          <>
-            {job.cron && (
-              <span
-                className="jp-Mlops-pair jp-Mlops-mono"
-                title={job.timezone}
-              >
-                {job.cron}
-              </span>
-            )}
-            {job.next_time && (
-              <span className="jp-Mlops-pair">
-                {this.trans.__('next')} <RelativeTime time={job.next_time} />
-              </span>
-            )}
-            {!job.cron && <span className="jp-Mlops-pair">{job.notebook}</span>}
-            <Pairs values={asText(job.params)} />
-          </>
+          job.error ? (
+            <span className="jp-Mlops-error">{job.error}</span>
+          ) : (
+            <>
+              {job.cron && (
+                <span
+                  className="jp-Mlops-pair jp-Mlops-mono"
+                  title={job.timezone}
+                >
+                  {job.cron}
+                </span>
+              )}
+              {job.next_time && (
+                <span className="jp-Mlops-pair">
+                  {this.trans.__('next')} <RelativeTime time={job.next_time} />
+                </span>
+              )}
+              {!job.cron && (
+                <span className="jp-Mlops-pair">{job.notebook}</span>
+              )}
+              <Pairs values={asText(job.params)} />
+            </>
+          )
         }
         onOpen={() =>
           job.last_run
