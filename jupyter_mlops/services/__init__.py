@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.services.building import build
     from jupyter_mlops.services.prediction_log import log, predictions
     from jupyter_mlops.services.records import Answer, Logged, Parity, Service
-    from jupyter_mlops.services.running import get, list, start, stop  # noqa: A004
+    from jupyter_mlops.services.running import get, list, start, stop
 
 _HOMES = {
     "Answer": "records",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.services.source import Source
 
 _PARITY_ROWS = 200
+_WARM_UP_ROWS = 16
 _START_SECONDS = 120.0
 _DAY = 86_400
 
@@ -115,7 +116,7 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
     from jupyter_mlops.services.client import encode
 
     (folder / "warmup.json").write_bytes(
-        json.dumps(json.loads(encode(source.reference.head(1)))["data"]).encode()
+        json.dumps(json.loads(encode(source.reference.head(_WARM_UP_ROWS)))["data"]).encode()
     )
     run = source.run
     _write_json(

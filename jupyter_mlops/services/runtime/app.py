@@ -194,7 +194,7 @@ class Predict:
                 }
 
 
-class _ClientGone(Exception):  # noqa: N818
+class _ClientGone(Exception):
     """The client left before its body had arrived."""
 
 

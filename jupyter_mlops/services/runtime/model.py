@@ -10,19 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .estimator import LIKELIEST, forest, forget_names, single_threaded, takes_array
 from .schema import Row, Schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-#: These define `predict` as the likeliest class, so one pass over the trees gives both.
-_LIKELIEST = {
-    "BaggingClassifier",
-    "DecisionTreeClassifier",
-    "ExtraTreesClassifier",
-    "RandomForestClassifier",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +51,10 @@ class Model:
         if about["kind"] == "torch":
             return _torch_model(folder, about)
         estimator = _load_estimator(folder / about["file"], about)
-        return cls(_sklearn_predict(estimator, schema, about))
+        example = schema.from_values(
+            json.loads((folder / "warmup.json").read_text(encoding="utf-8")), None
+        )
+        return cls(_sklearn_predict(estimator, schema, about, example))
 
 
 def to_frame(rows: list[Row], schema: Schema) -> Any:
@@ -101,33 +97,33 @@ def _load_estimator(path: Path, about: dict[str, Any]) -> Any:
         # Built with --allow-pickle: loading it runs the code inside.
         with path.open("rb") as file:
             estimator = pickle.load(file)
-    threads = [name for name in estimator.get_params() if name.split("__")[-1] == "n_jobs"]
-    # Batches give the parallelism; a pool of threads for each call costs more than a small batch.
-    return estimator.set_params(**dict.fromkeys(threads, 1)) if threads else estimator
+    return single_threaded(estimator)
 
 
 def _sklearn_predict(
-    estimator: Any, schema: Schema, about: dict[str, Any]
+    estimator: Any, schema: Schema, about: dict[str, Any], example: list[Row]
 ) -> Callable[[list[Row]], Predictions]:
-    framed = about["input"] == "frame"
-    shape = [-1, *about.get("shape", [])]
-    dtype = about.get("dtype", "float64")
+    plain = about["input"] != "frame" or takes_array(estimator, schema)
+    shape = [-1, *about["shape"]]
+    dtype = about["dtype"]
+    if plain:
+        forget_names(estimator)
 
     def features(rows: list[Row]) -> Any:
-        if framed:
-            return to_frame(rows, schema)
-        array = np.array(rows, dtype=dtype)
-        return array.reshape(shape) if len(shape) > 1 else array
+        return np.array(rows, dtype=dtype).reshape(shape) if plain else to_frame(rows, schema)
 
+    direct = forest(estimator, features(example)) if plain else None
     if not hasattr(estimator, "predict_proba"):
-        return lambda rows: Predictions(np.asarray(estimator.predict(features(rows))).tolist())
+        answer = direct or estimator.predict
+        return lambda rows: Predictions(np.asarray(answer(features(rows))).tolist())
 
-    final = estimator[-1] if hasattr(estimator, "named_steps") else estimator
-    one_pass = type(final).__name__ in _LIKELIEST and getattr(final, "n_outputs_", 1) == 1
+    final = estimator[-1] if hasattr(estimator, "steps") else estimator
+    one_pass = type(final).__name__ in LIKELIEST and getattr(final, "n_outputs_", 1) == 1
+    probabilities = direct or estimator.predict_proba
 
     def classify(rows: list[Row]) -> Predictions:
         given = features(rows)
-        probability = np.asarray(estimator.predict_proba(given))
+        probability = np.asarray(probabilities(given))
         if one_pass:
             labels = estimator.classes_.take(probability.argmax(axis=1), axis=0)
         else:
@@ -144,9 +140,9 @@ def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
     if device == "cpu":
         # One request at a time is computed; threads inside a small layer only cost.
         torch.set_num_threads(int(os.environ.get("MLOPS_TORCH_THREADS", "1")))
-    module = _load_module(folder, about, device)
-    shape = [-1, *about.get("shape", [])]
-    dtype = about.get("dtype", "float32")
+    module = _load_module(folder / about["file"], about["format"], device)
+    shape = [-1, *about["shape"]]
+    dtype = about["dtype"]
 
     def predict(rows: list[Row]) -> Predictions:
         given = torch.from_numpy(np.array(rows, dtype=dtype).reshape(shape)).to(device)
@@ -163,31 +159,16 @@ def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
     return Model(predict, device)
 
 
-def _load_module(folder: Path, about: dict[str, Any], device: str) -> Any:
+def _load_module(path: Path, format: str, device: str) -> Any:
     import torch
 
-    path = folder / about["file"]
-    if about["format"] == "torch-pt2":
-        return torch.export.load(path).module().to(device)
-    if about["format"] == "safetensors":
-        module = _module_from_code(folder, about)
-        from safetensors.torch import load_file
+    if format == "torch-pt2":
+        program = torch.export.load(path)
+        if device != "cpu":
+            from torch.export.passes import move_to_device_pass
 
-        module.load_state_dict(load_file(path))
-    else:
-        module = torch.load(path, map_location=device, weights_only=False)
-    return module.to(device).eval()
-
-
-def _module_from_code(folder: Path, about: dict[str, Any]) -> Any:
-    """Make the module anew from the code that was packaged beside its weights."""
-    import importlib.util
-    import sys
-
-    spec = importlib.util.spec_from_file_location("mlops_model_code", folder / about["code"])
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return getattr(module, about["factory"])(**about.get("arguments", {}))
+            # An exported graph names the device of its constants; `.to()` alone would miss these.
+            program = move_to_device_pass(program, device)
+        return program.module()
+    # Built with --allow-pickle: loading it runs the code inside.
+    return torch.load(path, map_location=device, weights_only=False).to(device).eval()

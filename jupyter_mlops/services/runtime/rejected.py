@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Rejected(Exception):  # noqa: N818 - reads as the sentence it stands for
+class Rejected(Exception):
     """The request cannot be answered; `reason` is what metrics count it under."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:

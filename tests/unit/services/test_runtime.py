@@ -212,3 +212,71 @@ def test_a_torn_write_is_told_and_spoils_no_later_line(
     torn, good = path.read_text().splitlines()
     assert json.loads(good)["request"] == "a"
     assert len(torn) == 10
+
+
+def table(kind: str) -> tuple[Any, Any, Any]:
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(200, 3)), columns=list("abc"))
+    frame["n"] = random.integers(0, 9, 200)
+    target = (frame["a"] + frame["n"] / 5 > 1).astype(int)
+    schema = Schema(
+        tuple(
+            Column(name, "long" if name == "n" else "double", str(frame[name].dtype))
+            for name in frame
+        )
+    )
+    return frame, target if kind == "classifier" else frame["a"] * 2 + frame["n"], schema
+
+
+@pytest.mark.parametrize("kind", ["RandomForest", "ExtraTrees"])
+@pytest.mark.parametrize("task", ["Classifier", "Regressor"])
+def test_a_forest_is_answered_by_its_trees_to_the_last_bit(kind: str, task: str) -> None:
+    import numpy as np
+    from sklearn import ensemble
+
+    from jupyter_mlops.services.runtime.estimator import forest, takes_array
+
+    frame, target, schema = table(task.lower())
+    model = getattr(ensemble, f"{kind}{task}")(25, random_state=0).fit(frame, target)
+    assert takes_array(model, schema)
+    own = model.predict_proba(frame) if task == "Classifier" else model.predict(frame)
+    answer = forest(model, frame.to_numpy()[:5])
+    assert answer is not None
+    assert np.array_equal(answer(frame.to_numpy()), own)
+
+
+def test_a_forest_whose_trees_say_something_else_is_asked_itself() -> None:
+    from sklearn.ensemble import RandomForestRegressor
+
+    from jupyter_mlops.services.runtime.estimator import forest
+
+    class Doubled(RandomForestRegressor):
+        def predict(self, X: Any) -> Any:
+            return 2 * super().predict(X)
+
+    frame, target, _ = table("regressor")
+    model = Doubled(5, random_state=0).fit(frame.to_numpy(), target)
+    assert forest(model, frame.to_numpy()[:5]) is None
+    Doubled.__name__, Doubled.__module__ = "RandomForestRegressor", "sklearn.ensemble._forest"
+    assert forest(model, frame.to_numpy()[:5]) is None
+
+
+def test_a_model_that_needs_its_columns_names_gets_a_frame() -> None:
+    from sklearn.compose import make_column_transformer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+    from jupyter_mlops.services.runtime.estimator import takes_array
+
+    schema = table("classifier")[2]
+    named = make_column_transformer((StandardScaler(), ["a"]))
+    assert not takes_array(make_pipeline(named, LogisticRegression()), schema)
+    assert not takes_array(make_pipeline(FunctionTransformer(), LogisticRegression()), schema)
+    assert takes_array(make_pipeline(StandardScaler(), LogisticRegression()), schema)
+    pandas = StandardScaler().set_output(transform="pandas")
+    assert not takes_array(make_pipeline(pandas, LogisticRegression()), schema)
+    assert not takes_array(LogisticRegression(), SCHEMA)
