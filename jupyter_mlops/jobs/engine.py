@@ -38,7 +38,11 @@ _GOODBYE = 20  # seconds
 
 @dataclass
 class Request:
-    """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs."""
+    """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs.
+
+    `on_cell` is called in the thread that called `execute`, as a cell begins and, with its seconds,
+    as it ends.
+    """
 
     path: Path
     notebook: Any
@@ -49,8 +53,11 @@ class Request:
     environment: dict[str, str]
     timeout: float = 0
     stop: threading.Event = field(default_factory=threading.Event)
-    on_cell: Callable[[CodeCell, float | None], None] = lambda cell, seconds: None
-    on_kernel: Callable[[int], None] = lambda pid: None
+    on_cell: Callable[[CodeCell, float | None], None] = lambda _cell, _seconds: None
+    on_kernel: Callable[[int], None] = lambda _pid: None
+    events: queue.SimpleQueue[tuple[CodeCell, float | None]] = field(
+        default_factory=queue.SimpleQueue
+    )
 
 
 @dataclass
@@ -76,8 +83,9 @@ def execute(request: Request) -> Outcome:
         target=_execute, args=(request, outcome, over), name="notebook", daemon=True
     ).start()
     try:
-        while not over.wait(_STOP_POLL):
-            pass
+        while not over.is_set() or not request.events.empty():
+            with contextlib.suppress(queue.Empty):
+                request.on_cell(*request.events.get(timeout=_STOP_POLL))
     except BaseException:  # an interrupt: the kernel must be gone before anyone hears of it
         request.stop.set()
         over.wait(30)
@@ -248,7 +256,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
     async def _one(self, known: CodeCell, cell: Any) -> None:
         started = time.monotonic()
-        self.request.on_cell(known, None)
+        self.request.events.put((known, None))
         self.nb_man.cell_start(cell, known.index)
         try:
             await self.async_execute_cell(cell, known.index)
@@ -267,7 +275,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             raise
         finally:
             self.nb_man.cell_complete(cell, cell_index=known.index)
-            self.request.on_cell(known, time.monotonic() - started)
+            self.request.events.put((known, time.monotonic() - started))
 
     def _fail(self, cell: CodeCell | None, why: str) -> None:
         self.outcome.complete = False
@@ -302,7 +310,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
     async def _watch(self, pid: int) -> None:
         """Kill the kernel as soon as the execution is told to stop."""
-        while not self.request.stop.is_set():
+        while not self.request.stop.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(_STOP_POLL)
         kill_group(pid)
 

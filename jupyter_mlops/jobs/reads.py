@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _READERS = {
     "read_csv", "read_table", "read_fwf", "read_parquet", "read_json", "read_excel", "read_feather", "read_orc",
@@ -97,10 +97,8 @@ def changes_folder(trees: list[tuple[int, ast.Module]], text: str) -> bool:
 
 def exists(path: str, folder: Path) -> bool:
     """Whether a kernel whose working folder is `folder` would find `path`."""
-    from pathlib import Path as P
-
     try:
-        return (folder / P(path).expanduser()).exists()
+        return (folder / Path(path).expanduser()).exists()
     except (OSError, RuntimeError, ValueError):
         return True
 
@@ -155,7 +153,6 @@ def _read_path(call: ast.Call) -> str:
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     owner = function.value if isinstance(function, ast.Attribute) else None
     if name in {"read_text", "read_bytes"} or (name == "open" and isinstance(owner, ast.Call)):
-        # Path("x").read_text()
         made = (
             isinstance(owner, ast.Call)
             and isinstance(owner.func, ast.Name)

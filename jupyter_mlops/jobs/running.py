@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import runs
+from jupyter_mlops import progress, runs
 from jupyter_mlops.errors import UsageError
 from jupyter_mlops.jobs import checking, parameters, schedules, state
 from jupyter_mlops.jobs import notebook as notebooks
@@ -43,7 +42,7 @@ class Plan:
     tags: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     stop: threading.Event = field(default_factory=threading.Event)
-    on_cell: Callable[[CodeCell, float | None], None] = lambda cell, seconds: None
+    on_cell: Callable[[CodeCell, float | None], None] = lambda _cell, _seconds: None
 
 
 def run(
@@ -104,12 +103,12 @@ def plan_of(job: schedules.Schedule, project: Project, *, force: bool = False) -
 
 def shown(plan: Plan, project: Project) -> Execution:
     """Execute with a line of progress for each cell."""
-    lines = Lines(len(plan.checked.cells))
-    plan.on_cell = lines.cell
+    plan.on_cell = Lines(len(plan.checked.cells)).cell
     say(f"job {plan.name}: {plan.checked.check.notebook}{_with(plan.checked.given)}")
-    execution = perform(plan, project)
-    lines.close()
-    return execution
+    try:
+        return perform(plan, project)
+    finally:
+        progress.finish()  # a cell that was interrupted leaves its line open
 
 
 def refuse(checked: Checked, *, force: bool) -> None:
@@ -284,26 +283,10 @@ class Lines:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.open = False
 
     def cell(self, cell: CodeCell, seconds: float | None) -> None:
         """Begin the cell's line, or end it with the time it took."""
         if seconds is None:
-            self.close()
-            width = len(str(self.count))
-            print(
-                f"[{cell.number:>{width}}/{self.count}] {cell.title} …",
-                end="",
-                file=sys.stderr,
-                flush=True,
-            )
-            self.open = True
+            progress.begin(f"[{cell.number:>{len(str(self.count))}}/{self.count}] {cell.title} …")
         else:
-            print(f" {seconds:.1f} s", file=sys.stderr, flush=True)
-            self.open = False
-
-    def close(self) -> None:
-        """End a line that was left open."""
-        if self.open:
-            print(file=sys.stderr, flush=True)
-            self.open = False
+            progress.finish(f" {seconds:.1f} s")

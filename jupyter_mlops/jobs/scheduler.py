@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
@@ -26,6 +25,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from types import FrameType
 
     from jupyter_mlops.jobs.schedules import Schedule

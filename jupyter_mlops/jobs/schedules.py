@@ -97,10 +97,11 @@ def zone(name: str) -> tzinfo:
     """
     from zoneinfo import ZoneInfo
 
-    from dateutil.tz import tzlocal
+    from dateutil import tz  # type: ignore[import-untyped]  # comes with pandas
 
     if not name:
-        return tzlocal()
+        local: tzinfo = tz.tzlocal()
+        return local
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError

@@ -89,16 +89,17 @@ def tidy(project: Project) -> None:
             continue
 
 
-@DBOS.workflow(name="fire")
+@DBOS.workflow(name="fire")  # type: ignore[untyped-decorator]
 def fire(root: str, job: str, path: str) -> dict[str, Any]:
     """Execute one tick."""
     try:
-        return execute(root, path)
+        found: dict[str, Any] = execute(root, path)
+        return found
     finally:
         _waiting.get(job, set()).discard(str(DBOS.workflow_id))
 
 
-@DBOS.step(name="execute")
+@DBOS.step(name="execute")  # type: ignore[untyped-decorator]
 def execute(root: str, path: str) -> dict[str, Any]:
     """Run the tick's worker and return its result; done already, it is not run again."""
     request = Path(path)

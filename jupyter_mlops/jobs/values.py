@@ -21,7 +21,7 @@ _ALIASES = {
 }  # fmt: skip
 
 
-class ValueRefused(Exception):
+class ValueRefused(Exception):  # noqa: N818 - reads as the sentence it stands for
     """The value does not fit; the message completes `NAME …`."""
 
 
@@ -161,7 +161,7 @@ def to_json(value: Any) -> Any:
     if hasattr(value, "value") and hasattr(type(value), "__members__"):
         return to_json(value.value)  # an Enum
     raise ValueRefused(
-        f"is a {type(value).__name__}: a job's parameters are numbers, text, lists and dicts"
+        f"is of type {type(value).__name__}: a job's parameters are numbers, text, lists and dicts"
     )
 
 
