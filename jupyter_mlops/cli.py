@@ -40,6 +40,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     call = parser.parse(words, surface="shell")
+    if "detach" in call.arguments:
+        # What a shell starts would end with the command itself.
+        call.arguments["detach"] = True
     with _results_only() as results:
         value = call.run()
         if call.json:
