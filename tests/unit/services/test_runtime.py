@@ -237,12 +237,13 @@ def test_a_forest_is_answered_by_its_trees_to_the_last_bit(kind: str, task: str)
     import numpy as np
     from sklearn import ensemble
 
-    from jupyter_mlops.services.runtime.estimator import forest, takes_array
+    from jupyter_mlops.services.runtime.estimator import forest, forget_names, takes_array
 
     frame, target, schema = table(task.lower())
     model = getattr(ensemble, f"{kind}{task}")(25, random_state=0).fit(frame, target)
     assert takes_array(model, schema)
     own = model.predict_proba(frame) if task == "Classifier" else model.predict(frame)
+    forget_names(model)
     answer = forest(model, frame.to_numpy()[:5])
     assert answer is not None
     assert np.array_equal(answer(frame.to_numpy()), own)
@@ -254,7 +255,7 @@ def test_a_forest_whose_trees_say_something_else_is_asked_itself() -> None:
     from jupyter_mlops.services.runtime.estimator import forest
 
     class Doubled(RandomForestRegressor):
-        def predict(self, X: Any) -> Any:
+        def predict(self, X: Any) -> Any:  # noqa: N803
             return 2 * super().predict(X)
 
     frame, target, _ = table("regressor")
