@@ -23,19 +23,25 @@ _INTERRUPTED = 130
 def main(words: Sequence[str] | None = None) -> int:
     """Run one line and return the exit code."""
     try:
-        return _run(sys.argv[1:] if words is None else words)
-    except parser.Help as asked:
-        print(asked.text)
-        return 0
-    except MlopsError as error:
-        print(f"mlops: {error}", file=sys.stderr)
-        return error.exit_code
+        return _answer(sys.argv[1:] if words is None else words)
     except KeyboardInterrupt:
         print("mlops: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
+        # The reader has gone (`| head`); what Python would flush at its end has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _answer(words: Sequence[str]) -> int:
+    try:
+        return _run(words)
+    except parser.Help as asked:
+        print(asked.text, flush=True)
+        return 0
+    except MlopsError as error:
+        print(f"mlops: {error}", file=sys.stderr)
+        return error.exit_code
 
 
 def _run(words: Sequence[str]) -> int:

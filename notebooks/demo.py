@@ -58,13 +58,17 @@ def summary(folder: Path) -> list[str]:
     ):
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in point["metrics"].items())
         lines.append(f"sweep    depth {point['params'].get('depth', '?'):>2}: {metrics}")
-    lines += [f"job      {item['name']}: {item['cron']}, next {item['next_time']}" for item in jobs]
+    lines += [
+        f"job      {item['name']}: {item['cron']}, next {item['next_time']}"
+        for item in jobs
+        if item["cron"]
+    ]
     for item in services:
         parity = item["parity"]
         same = "the same answers as the notebook" if parity["equal"] else "DIFFERENT answers"
+        logged = f", {item['requests']} rows answered since" if item["requests"] else ""
         lines.append(
-            f"service  {item['name']} ({item['flavor']}): {same} on {parity['rows']} rows, "
-            f"{item['requests']} rows answered"
+            f"service  {item['name']} ({item['flavor']}): {same} on {parity['rows']} rows{logged}"
         )
     lines.append(
         f"drift    {drift['service']}: {drift['verdict']}, {drift['drifted']} of {drift['evaluated']} columns"
