@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "labextension/node_modules/axe-core/axe.min.js"
@@ -43,17 +44,18 @@ class Lab:
         return f"{self.url}lab{tree}?reset&token={self.token}"
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args():
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return {"executable_path": found, "headless": True, "args": [*FLAGS]}
-    pytest.fail("no chromium: install it (Debian: apt-get install chromium)")
-
-
-@pytest.fixture(scope="session")
-def browser_context_args():
-    return {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+@pytest.fixture
+def page():
+    """A fresh page, the browser gone with it: its event loop would block every other test's."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.fail("no chromium: install it (Debian: apt-get install chromium)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS])
+        size = {"width": 1280, "height": 800}
+        yield browser.new_page(viewport=size, reduced_motion="reduce")
+        browser.close()
 
 
 @pytest.fixture
