@@ -146,15 +146,18 @@ def _activated(run: ActiveRun) -> Iterator[None]:
     mlflow.set_tracking_uri(run.store.project.tracking_uri)
     # What a job handed to the kernel for plain MLflow calls must not be taken over here.
     inherited = os.environ.pop("MLFLOW_RUN_ID", None)
+    outer = mlflow.active_run()  # the user's own, begun by a plain call: it goes on afterwards
     try:
-        mlflow.start_run(run_id=run.run_id)
+        mlflow.start_run(run_id=run.run_id, nested=outer is not None)
         yield
     finally:
-        if inherited:
-            os.environ["MLFLOW_RUN_ID"] = inherited
         while (open_run := mlflow.active_run()) is not None:
+            if outer is not None and open_run.info.run_id == outer.info.run_id:
+                break
             # Our status is set by the caller; MLflow would say FINISHED even after an interrupt.
             mlflow.end_run("RUNNING" if open_run.info.run_id == run.run_id else "FAILED")
+        if inherited:
+            os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run takes it away
 
 
 @contextmanager
