@@ -71,13 +71,20 @@ def test_numbers_of_recorded_cells_and_of_plain_mlflow_become_the_jobs(write: An
     name = write(
         "train.ipynb",
         "%load_ext jupyter_mlops\nimport mlflow",
-        "%%mlops run inner\nscore = 0.75",
+        "%%mlops run inner\nscore = sum([0.5, 0.25])",
         "mlflow.log_metric('plain', 2.0)",
+        "%%mlops run second\nother = sum([1.0, 2.0])",
+        "mlflow.log_metric('again', 3.0)",
     )
     execution = jobs.run(name)
     assert execution.error == ""
-    assert execution.metrics == {"score": 0.75, "plain": 2.0}
-    assert runs.get(execution.run_id).metrics == {"score": 0.75, "plain": 2.0}
+    assert execution.metrics == {"score": 0.75, "plain": 2.0, "other": 3.0, "again": 3.0}
+    assert runs.get(execution.run_id).metrics == {
+        "score": 0.75,
+        "plain": 2.0,
+        "other": 3.0,
+        "again": 3.0,
+    }
     inner = runs.get("inner")
     assert (inner.kind, inner.status, inner.parent) == ("cell", "finished", execution.run_id)
 
@@ -119,8 +126,8 @@ def test_a_job_whose_cell_fails_has_failed_and_says_where(
     assert (listed.failed_cell, listed.error) == (2, execution.error)
 
 
-def test_a_kernel_that_dies_after_its_last_cell_has_not_finished(write: Any) -> None:
-    source = "import os, threading\nthreading.Timer(0.2, os._exit, (0,)).start()"
+def test_a_kernel_that_dies_as_its_last_cell_ends_has_not_finished(write: Any) -> None:
+    source = "import os, threading\nthreading.Timer(0.01, os._exit, (0,)).start()"
     execution = jobs.run(write("late.ipynb", source))
     assert execution.status == "failed"
     assert "the kernel died" in execution.error
