@@ -1,0 +1,94 @@
+"""A recorded cell in a real kernel, as JupyterLab would run it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+from jupyter_mlops import runs
+
+if TYPE_CHECKING:
+    from jupyter_mlops.project import Project
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+def _execute(
+    project: Project, *cells: str, allow_errors: bool = False
+) -> list[list[dict[str, Any]]]:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    client = NotebookClient(
+        notebook,
+        timeout=120,
+        allow_errors=allow_errors,
+        resources={"metadata": {"path": str(project.root)}},
+    )
+    client.execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def test_shown_figures_are_kept_even_when_the_backend_closes_them(project: Project) -> None:
+    _, outputs = _execute(
+        project,
+        "%matplotlib inline\n%load_ext jupyter_mlops",
+        "%%mlops run plot\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.show()\nplt.plot([3, 4]);",
+    )
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+    artifacts = [name for name in runs.get("plot").artifacts if name.startswith("figures/")]
+    assert artifacts == ["figures/figure-1.png", "figures/shown-1.png"]
+
+
+def test_progress_is_one_display_and_standard_error_stays_empty(project: Project) -> None:
+    outputs = _execute(
+        project,
+        "from jupyter_mlops.progress import begin, finish, say",
+        "say('one')\nsay('two')\nbegin('three')\nfinish(' done')",
+    )[1]
+    (shown,) = outputs
+    assert shown["output_type"] == "display_data"
+    assert shown["data"]["text/plain"] == "three done"
+
+
+def test_a_mistake_stops_the_notebook_with_one_line(project: Project) -> None:
+    with pytest.raises(CellExecutionError) as raised:
+        _execute(project, "%load_ext jupyter_mlops", "%mlops run shwo forest")
+    assert "mlops: run has no verb 'shwo'. Did you mean 'show'?" in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+
+
+def test_json_in_a_notebook_is_one_document(project: Project) -> None:
+    outputs = _execute(project, "%load_ext jupyter_mlops", "%mlops run list --json")[1]
+    assert [output["text"] for output in outputs] == ["[]\n"]
+
+
+def test_tab_offers_nouns_verbs_options_and_names(project: Project) -> None:
+    with runs.start("woodland", kind="cell", project=project):
+        pass
+    _, outputs = _execute(
+        project,
+        "%load_ext jupyter_mlops",
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from IPython.core.completer import rectify_completions\n"
+        "completer = get_ipython().Completer\n"
+        "for line in ('%mlops ru', '%mlops run li', '%mlops run list --so', '%mlops run show wood',\n"
+        "             'runs = %mlops model pro'):\n"
+        "    found = rectify_completions(line, completer.completions(line, len(line)))\n"
+        "    print(line, '→', *(line[: c.start] + c.text + line[c.end :] for c in found), sep='|')",
+    )
+    lines = [line.split("|")[2:] for line in "".join(item["text"] for item in outputs).splitlines()]
+    assert lines == [
+        ["%mlops run"],
+        ["%mlops run list"],
+        ["%mlops run list --sort"],
+        ["%mlops run show woodland"],
+        ["runs = %mlops model promote"],
+    ]
