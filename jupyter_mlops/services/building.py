@@ -68,6 +68,8 @@ def build(
             )
         with step(f"Comparing {min(len(source.reference), _PARITY_ROWS)} answers with the model's"):
             parity = _parity(source, built, name)
+        for cache in [*(built / "src").rglob("__pycache__")]:
+            shutil.rmtree(cache)
         origin = built / "src" / "origin.json"
         content = json.loads(origin.read_text(encoding="utf-8"))
         origin.write_text(_json({**content, "parity": parity.model_dump()}), encoding="utf-8")

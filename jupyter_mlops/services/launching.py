@@ -152,7 +152,8 @@ def _wait_until_ready(
 ) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if answers(launched, timeout=0.5, meanwhile=lambda: process.poll() is None):
+        remaining = deadline - time.monotonic()
+        if answers(launched, timeout=remaining, meanwhile=lambda: process.poll() is None):
             return
         if process.poll() is not None:
             raise BackendFailed(f"The service did not start: {last_words(log)}", f"Its log: {log}")
@@ -175,8 +176,9 @@ def answers(
                 if select.select([asked], [], [], 0.1)[0]:
                     return b" 200 " in asked.recv(64)
     except OSError:
-        # Nobody listens: pace the caller that asks again.
-        time.sleep(0.05)
+        pass
+    # Nobody listens, or it is not ready: pace the caller that asks again.
+    time.sleep(0.05)
     return False
 
 

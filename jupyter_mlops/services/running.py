@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
-from jupyter_mlops.errors import Conflict
+from jupyter_mlops.errors import Conflict, NotFound
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
@@ -95,10 +96,15 @@ def stop(name: str, *, project: Project | None = None) -> Service:
 def list(*, project: Project | None = None) -> Records[Service]:
     """List all services that were built, with what runs."""
     project = project or Project.find()
-    return Records(
-        [record(project, store.latest(project, name)) for name in store.names(project)],
-        empty=_EMPTY,
-    )
+    found = []
+    for name in store.names(project):
+        _tidy(project, name)
+        try:
+            found.append(record(project, store.latest(project, name)))
+        except NotFound:
+            # Its folder was deleted by hand, or is being deleted.
+            continue
+    return Records(found, empty=_EMPTY)
 
 
 def get(name: str, *, project: Project | None = None) -> Service:
@@ -192,6 +198,15 @@ def _running(project: Project, name: str) -> dict[str, Any] | None:
         return dict(noted) if lives else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _tidy(project: Project, name: str) -> None:
+    """Remove the note of a process that is gone, unless someone starts the service just now."""
+    if not _state(project, name).exists() or _running(project, name) is not None:
+        return
+    with contextlib.suppress(Conflict), project.locked(f"service-{name}", timeout=0):
+        if _running(project, name) is None:
+            _forget(project, name)
 
 
 def _launched(noted: dict[str, Any]) -> Launched:

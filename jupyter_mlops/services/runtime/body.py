@@ -33,7 +33,8 @@ def decode(body: bytes, content_type: str, schema: Schema, limits: Limits) -> li
         Rejected: the body is not what the schema asks for; the message never holds its values.
     """
     media = content_type.partition(";")[0].strip().lower()
-    if media in {JSON, ""}:
+    # A web page may send a body without a type, and no browser asks before it does.
+    if media == JSON:
         return _from_json(body, schema, limits)
     if media == ARROW:
         return _from_arrow(body, schema, limits)

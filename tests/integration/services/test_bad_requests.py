@@ -180,7 +180,9 @@ def test_values_never_reach_the_log(
     client: httpx.Client, row: dict[str, Any], service_project: Project
 ) -> None:
     secret = "123456.789012345"
-    client.post("/predict", content=f'{{"rows": [{{"mean area": {secret}}}]}}'.encode())
+    only = f'{{"rows": [{{"mean area": {secret}}}]}}'.encode()
+    refused(client.post("/predict", content=only), 415, "Content-Type must be")
+    client.post("/predict", content=only, headers={"Content-Type": "application/json"})
     row["mean area"], row["mean radius"] = 1e300, float(secret)
     client.post("/predict", json={"rows": [row]})
     log = (service_project.state / "services" / "screening.log").read_text()

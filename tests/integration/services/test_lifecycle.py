@@ -274,3 +274,16 @@ def _answers(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=2).status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_bentomls_private_names_are_still_what_the_launcher_uses() -> None:
+    import inspect
+
+    from _bentoml_impl.loader import load
+    from _bentoml_sdk import Service
+    from bentoml._internal.context import server_context
+
+    assert {"bento_identifier", "standalone_load"} <= set(inspect.signature(load).parameters)
+    assert "is_main" in inspect.signature(Service.to_asgi).parameters
+    for name in ("service_type", "service_name", "worker_index", "bento_name", "bento_version"):
+        assert hasattr(server_context, name)
