@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs import live
+from jupyter_mlops.runs import live, logged_model
 from jupyter_mlops.runs.records import Comparison, DataUse, Difference, Run, RunDetail, RunList
 from jupyter_mlops.runs.store import Store, import_mlflow, open_store
 
@@ -80,8 +80,6 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
     Raises:
         NotFound: there is no such run.
     """
-    from jupyter_mlops.runs.models import find_model
-
     project = project or Project.find()
     store = open_store(project)
     live.close_dead(store)
@@ -94,7 +92,7 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
         source = artifact(base.run_id, "mlops/cell.py", project=project).read_text()
     return RunDetail(
         **base.model_dump(),
-        model=find_model(store, base.run_id, base.tags),
+        model=logged_model.describe(store, found),
         source=source,
         artifacts=artifacts,
         packages=int(found.data.tags.get("mlops.packages", 0)),
