@@ -119,12 +119,9 @@ class Batcher:
 
     async def _linger(self) -> None:
         for _ in range(_LINGER_TURNS):
-            seen = len(self._queue)
             await asyncio.sleep(0)
             if self._rows >= self._batch_rows:
                 return
-            if len(self._queue) > seen:
-                continue
 
     def _take(self) -> list[Waiting]:
         batch: list[Waiting] = []
