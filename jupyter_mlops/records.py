@@ -103,7 +103,7 @@ class Records(Sequence[R], Generic[R]):
 
 
 def to_json(value: Any) -> str:
-    """Return any verb's result as one JSON document."""
+    """Return any verb's result as one JSON document: a list for a list, else an object."""
     if isinstance(value, (Record, Records)):
         return value.to_json()
-    return json.dumps(value, default=str, allow_nan=False)
+    return json.dumps({"text": "" if value is None else str(value)})
