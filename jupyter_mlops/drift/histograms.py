@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-BINS = 24
+BINS = 18
 TOP = 12
 OTHER = "other"
 _LONGEST_LABEL = 40

@@ -21,6 +21,7 @@ LARGEST_PAYLOAD = 100_000
 
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 12
+# Whole pixels for each of the 18 bins keep the pictures short.
 _WIDTH, _HEIGHT = 144, 30
 _OLD, _NEW = "#8c96a3", "#2f80ed"
 _LONGEST_NAME = 80
@@ -31,11 +32,15 @@ _NOTE = "margin:2px 0;padding-left:8px;border-left:3px solid #b7791f"
 _TABLE = "border-collapse:collapse;margin:8px 0;color:inherit;font-size:inherit"
 _PILL = "display:inline-block;padding:1px 8px;border-radius:9px;white-space:nowrap"
 _STATUS_STYLE = {
-    "drift": f"{_PILL};background:#c62828;color:#fff",
+    "drift": "font-weight:bold;color:#d9483b",
     "not evaluated": f"{_PILL};border:1px dashed #b7791f",
     "no drift": "white-space:nowrap;opacity:.75",
 }
-_VERDICT_STYLE = {**_STATUS_STYLE, "no drift": f"{_PILL};background:#2e7d32;color:#fff"}
+_VERDICT_STYLE = {
+    **_STATUS_STYLE,
+    "drift": f"{_PILL};background:#c62828;color:#fff",
+    "no drift": f"{_PILL};background:#2e7d32;color:#fff",
+}
 
 
 def mimebundle(report: DriftReport) -> dict[str, Any]:
@@ -186,7 +191,7 @@ def _picture(histogram: Histogram) -> str:
         new = _steps(histogram.current, highest, step)
         shapes = (
             f'<path fill="{_OLD}" fill-opacity=".55" d="{old}z"/>'
-            f'<path fill="{_NEW}" fill-opacity=".12" stroke="{_NEW}" stroke-width="1.5" d="{new}"/>'
+            f'<path fill="{_NEW}" fill-opacity=".12" stroke="{_NEW}" d="{new}"/>'
         )
     else:
         width = min(step * 0.4, 24)
@@ -196,14 +201,13 @@ def _picture(histogram: Histogram) -> str:
         shapes = f'<path fill="{_OLD}" d="{old}"/><path fill="{_NEW}" d="{new}"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">{shapes}</svg>'
     data = base64.b64encode(svg.encode()).decode()
-    bars = f"reference {_spark(histogram, 'reference')} current {_spark(histogram, 'current')}"
     size = f'width="{_WIDTH}" height="{_HEIGHT}"'
-    return f'<img {size} alt="{bars}" src="data:image/svg+xml;base64,{data}">'
+    return f'<img {size} alt="both" src="data:image/svg+xml;base64,{data}">'
 
 
 def _steps(shares: list[float], highest: float, step: float) -> str:
     path = [f"M0 {_HEIGHT}"]
-    path += [f"V{_top(share / highest)}H{(i + 1) * step:.4g}" for i, share in enumerate(shares)]
+    path += [f"V{_top(share / highest)}h{step:.4g}" for share in shares]
     return "".join([*path, f"V{_HEIGHT}"])
 
 

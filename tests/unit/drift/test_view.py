@@ -46,8 +46,7 @@ def weight(value) -> int:
 def test_fifty_columns_with_their_histograms_fit_in_100_kb(wide):
     bundle = wide._repr_mimebundle_()
     assert list(bundle) == [view.MIME, "text/html", "text/plain"]
-    assert weight(bundle[view.MIME]) <= 100_000
-    assert weight(bundle["text/html"]) <= 100_000
+    assert weight(bundle) <= 100_000
     assert all(column["histogram"] for column in bundle[view.MIME]["columns"])
 
 
@@ -127,7 +126,7 @@ def test_a_far_outlier_does_not_flatten_the_picture():
     histogram = report.columns[0].histogram
     assert max(histogram.reference) < 0.2
     assert histogram.labels[-1].startswith("≥")
-    assert len(set(histogram.labels)) == 24
+    assert len(set(histogram.labels)) == 18
 
 
 @pytest.mark.parametrize(
