@@ -9,36 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jupyter_mlops.jobs.checking import check as check
-    from jupyter_mlops.jobs.history import (
-        cancel as cancel,
-    )
-    from jupyter_mlops.jobs.history import (
-        executions as executions,
-    )
-    from jupyter_mlops.jobs.history import (
-        logs as logs,
-    )
-    from jupyter_mlops.jobs.running import run as run
-    from jupyter_mlops.jobs.schedules import (
-        has_schedules as has_schedules,
-    )
-    from jupyter_mlops.jobs.schedules import (
-        list as list,
-    )
-    from jupyter_mlops.jobs.schedules import (
-        schedule as schedule,
-    )
-    from jupyter_mlops.jobs.schedules import (
-        unschedule as unschedule,
-    )
-    from jupyter_mlops.jobs.starting import (
-        run_scheduler as run_scheduler,
-    )
-    from jupyter_mlops.jobs.starting import (
-        start_scheduler as start_scheduler,
-    )
-    from jupyter_mlops.jobs.sweeping import sweep as sweep
+    from jupyter_mlops.jobs.checking import check
+    from jupyter_mlops.jobs.history import cancel, executions, logs
+    from jupyter_mlops.jobs.running import run
+    from jupyter_mlops.jobs.schedules import has_schedules, list, schedule, unschedule
+    from jupyter_mlops.jobs.starting import run_scheduler, start_scheduler
+    from jupyter_mlops.jobs.sweeping import sweep
 
 _HOME = {
     "cancel": "history",
@@ -54,8 +30,19 @@ _HOME = {
     "sweep": "sweeping",
     "unschedule": "schedules",
 }
-__all__ = [  # noqa: PLE0604 - the names are those above
-    *_HOME
+__all__ = [
+    "cancel",
+    "check",
+    "executions",
+    "has_schedules",
+    "list",
+    "logs",
+    "run",
+    "run_scheduler",
+    "schedule",
+    "start_scheduler",
+    "sweep",
+    "unschedule",
 ]
 
 

@@ -97,7 +97,7 @@ def zone(name: str) -> tzinfo:
     """
     from zoneinfo import ZoneInfo
 
-    from dateutil import tz  # type: ignore[import-untyped]  # comes with pandas
+    from dateutil import tz  # comes with pandas
 
     if not name:
         local: tzinfo = tz.tzlocal()

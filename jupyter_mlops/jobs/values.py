@@ -21,7 +21,7 @@ _ALIASES = {
 }  # fmt: skip
 
 
-class ValueRefused(Exception):  # noqa: N818 - reads as the sentence it stands for
+class ValueRefused(Exception):
     """The value does not fit; the message completes `NAME …`."""
 
 
