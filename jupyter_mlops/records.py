@@ -36,8 +36,9 @@ class Record(BaseModel):
         return {name: getattr(self, name) for name in self.shown or type(self).model_fields}
 
     def details(self) -> list[tuple[str, Any]]:
-        """Return (title, value) pairs for the record shown by itself."""
-        return [(name, getattr(self, name)) for name in type(self).model_fields]
+        """Return (title, value) pairs for the record shown by itself, without what is empty."""
+        pairs = [(name, getattr(self, name)) for name in type(self).model_fields]
+        return [(name, value) for name, value in pairs if value not in (None, "", [], {})]
 
     def to_json(self) -> str:
         """Return this record as one JSON object."""
