@@ -198,6 +198,7 @@ def alive(pid: int, started: float) -> bool:
     """Return whether that very process still runs."""
     child = _children.get(pid)
     if child is not None and child.poll() is not None:
+        _release(pid)
         return False
     return files.process_start(pid) == started
 
@@ -211,14 +212,21 @@ def end(pid: int, started: float, *, grace: float = _STOP_SECONDS) -> None:
             time.sleep(0.02)
     if alive(pid, started):
         _signal(pid, signal.SIGKILL)
-    child = _children.pop(pid, None)
-    if child is not None:
-        child.wait()
-        if child.stdin and not child.stdin.closed:
-            with contextlib.suppress(OSError):
-                child.stdin.close()
+    _release(pid)
     while alive(pid, started):
         time.sleep(0.01)
+
+
+def _release(pid: int) -> None:
+    """Wait for a child that has ended and close the pipe to it."""
+    child = _children.pop(pid, None)
+    if child is None:
+        return
+    child.wait()
+    if child.stdin and not child.stdin.closed:
+        # What was never read cannot be flushed any more.
+        with contextlib.suppress(OSError):
+            child.stdin.close()
 
 
 def _signal(pid: int, number: int) -> None:
