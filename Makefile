@@ -20,6 +20,8 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
+# Cached bytecode is worth seconds for each of the kernels that we start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo lab test test-all check bench env chromium lock wheel format clean
 
