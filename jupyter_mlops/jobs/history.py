@@ -10,7 +10,7 @@ from jupyter_mlops import files, runs
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs import schedules, state
-from jupyter_mlops.jobs.records import Execution
+from jupyter_mlops.jobs.records import Execution, Log
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
@@ -60,7 +60,7 @@ def _execution(run: Run, project: Project) -> Execution:
     )
 
 
-def logs(run: str, *, project: Project | None = None) -> str:
+def logs(run: str, *, project: Project | None = None) -> Log:
     """Return what an execution's cells printed, and the error that ended it; of a job, its last one.
 
     Raises:
@@ -93,7 +93,7 @@ def logs(run: str, *, project: Project | None = None) -> str:
         lines.append(f"[{cell.number}] {cell.title}")
         if text:
             lines += [f"    {line}" for line in text.splitlines()]
-    return "\n".join(lines)
+    return Log("\n".join(lines))
 
 
 def _text(output: Any) -> str:

@@ -124,6 +124,19 @@ class Execution(Record):
             "took": tables.duration(self.duration) if self.duration is not None else None,
         }
 
+    def details(self) -> list[tuple[str, Any]]:
+        """Return what is known of it, the outcome first."""
+        return _known(
+            ("run", self.run_id),
+            ("status", self.status),
+            ("error", self.error),
+            ("notebook", self.notebook),
+            ("params", self.params),
+            ("metrics", self.metrics),
+            ("took", tables.duration(self.duration) if self.duration is not None else None),
+            ("executed", self.output),
+        )
+
 
 class Sweep(Record):
     """A notebook run over a grid: one execution for each point, the best of them by a metric."""
@@ -180,6 +193,34 @@ class Job(Record):
             "last": self.last_time,
             "next": self.next_time,
         }
+
+    def details(self) -> list[tuple[str, Any]]:
+        """Return what is known of it, when it fires first."""
+        return _known(
+            ("job", self.name),
+            ("status", self.status),
+            ("error", self.error),
+            ("notebook", self.notebook),
+            ("params", self.params),
+            ("schedule", f"{self.cron} {self.timezone}".strip()),
+            ("next", self.next_time),
+            ("missed", f"{self.catch_up} after downtime" if self.cron else ""),
+            ("last run", self.last_run[:8]),
+            ("outcome", self.last_status),
+        )
+
+
+class Log(str):
+    """A text that a notebook shows as it is, not as a Python literal."""
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("…" if cycle else str(self))
+
+
+def _known(*pairs: tuple[str, Any]) -> list[tuple[str, Any]]:
+    return [(title, value) for title, value in pairs if value not in (None, "", {})]
 
 
 def _count(number: int, what: str) -> str:
