@@ -22,6 +22,7 @@ _INTERRUPTED = 130
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one line and return the exit code."""
+    _without_iri_grammar()
     try:
         return _answer(sys.argv[1:] if words is None else words)
     except KeyboardInterrupt:
@@ -31,6 +32,14 @@ def main(words: Sequence[str] | None = None) -> int:
         # The reader has gone (`| head`); what Python would flush at its end has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _without_iri_grammar() -> None:
+    """Spare this process a second: jsonschema builds a grammar of IRIs when it is imported.
+
+    It does without where that package is missing; no notebook or schema of ours holds an IRI.
+    """
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def _answer(words: Sequence[str]) -> int:
