@@ -31,8 +31,10 @@ export class MlopsApi {
     return this.ask('status', folder);
   }
 
-  runs(folder: string, limit: number): Promise<Run[]> {
-    return this.ask('runs', folder, { limit: `${limit}` });
+  async runs(folder: string, limit: number): Promise<Run[]> {
+    const runs = await this.ask<Run[]>('runs', folder, { limit: `${limit}` });
+    // Drift checks are runs too, but they have a section of their own.
+    return runs.filter(run => run.kind !== 'drift');
   }
 
   run(folder: string, id: string): Promise<RunDetail> {

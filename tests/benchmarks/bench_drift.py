@@ -44,15 +44,13 @@ def measure() -> dict[str, Any]:
         theirs_seconds, theirs = _cpu(report)
         ours_seconds, scores = _cpu(ours)
     return {
-        "name": "drift scores",
-        "ours": "jupyter_mlops.drift.compare",
-        "peer": "evidently Report([DataDriftPreset()])",
-        "unit": "CPU seconds",
+        "title": f"drift of {COLUMNS} columns × {ROWS:,} rows, histograms included",
+        "peer_name": "Evidently's Report([DataDriftPreset()])",
+        "unit": "CPU s",
         "rows": ROWS,
         "columns": COLUMNS,
-        "ours_value": round(ours_seconds, 4),
-        "peer_value": round(theirs_seconds, 4),
-        "ratio": round(theirs_seconds / ours_seconds, 1),
+        "ours": round(ours_seconds, 4),
+        "peer": round(theirs_seconds, 4),
         "largest_difference": max(abs(scores[name] - theirs[name]) for name in theirs),
     }
 

@@ -19,7 +19,7 @@ export function HistogramView(props: {
   const { reference, current, labels, numeric } = histogram;
   const highest = Math.max(...reference, ...current, 1e-9);
   const step = width / Math.max(labels.length, 1);
-  const gap = step > 6 ? 1 : 0;
+  const gap = !numeric && step > 6 ? 1 : 0;
   const rise = (share: number) => (share / highest) * (height - 2);
   const bar = (share: number, left: number, wide: number, name: string) => (
     <rect
