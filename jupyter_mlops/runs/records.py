@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record, Records
 
-_MOST_COLUMNS = 4
+_MOST_COLUMNS = 3
+#: A column that fewer of the runs have would be mostly dashes.
+_LEAST_SHARE = 0.2
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
 RunKind = Literal["cell", "job", "sweep", "drift", "other"]
@@ -96,7 +98,11 @@ def _most_common(dicts: list[dict[str, Any]], *, varying: bool = False) -> list[
         for name, value in item.items():
             counts[name] = counts.get(name, 0) + 1
             values.setdefault(name, set()).add(str(value))
-    names = [name for name in counts if not varying or len(values[name]) > 1]
+    names = [
+        name
+        for name in counts
+        if counts[name] >= _LEAST_SHARE * len(dicts) and (not varying or len(values[name]) > 1)
+    ]
     return sorted(names, key=lambda name: -counts[name])[:_MOST_COLUMNS]
 
 
