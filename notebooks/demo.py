@@ -52,12 +52,10 @@ def summary(folder: Path) -> list[str]:
         + ", ".join(f"{name} {value:.4f}" for name, value in run["metrics"].items()),
         *(f"data     {item['path']} @ {item['version'][:12]}, {item['status']}" for item in data),
     ]
-    for point in sorted(
-        (point for point in points if point["parent"] == sweep["run_id"]),
-        key=lambda p: p["start_time"],
-    ):
+    grid = [point for point in points if point["parent"] == sweep["run_id"]]
+    for point in sorted(grid, key=lambda point: int(point["params"]["depth"])):
         metrics = ", ".join(f"{name} {value:.4f}" for name, value in point["metrics"].items())
-        lines.append(f"sweep    depth {point['params'].get('depth', '?'):>2}: {metrics}")
+        lines.append(f"sweep    depth {point['params']['depth']:>2}: {metrics}")
     lines += [
         f"job      {item['name']}: {item['cron']}, next {item['next_time']}"
         for item in jobs

@@ -6,8 +6,9 @@ column or its own HTML report asks for it.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
     from jupyter_mlops.drift.comparison import compare
@@ -35,8 +36,4 @@ __all__ = [
     "show",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy.attributes(__name__, _HOME)

@@ -5,8 +5,9 @@ Importing this loads nothing heavy; MLflow is loaded by the first verb that need
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.cell import record_cell
@@ -64,8 +65,4 @@ __all__ = [
     "training_data",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy.attributes(__name__, _HOME)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
     from jupyter_mlops.services.asking import predict, test
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.services.records import Answer, Logged, Parity, Service
     from jupyter_mlops.services.running import get, list, start, stop
 
-_HOMES = {
+_HOME = {
     "Answer": "records",
     "Logged": "records",
     "Parity": "records",
@@ -44,8 +45,4 @@ __all__ = [
     "test",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy.attributes(__name__, _HOME)

@@ -17,7 +17,7 @@ def jp_server_config():
 @pytest.fixture
 def project_folder(jp_root_dir):
     """A project inside the folder that the server shows."""
-    folder = jp_root_dir / "work" / "screening"
+    folder = jp_root_dir / "team" / "screening"
     folder.mkdir(parents=True)
     (folder / "mlops.toml").write_text('[project]\nname = "screening"\n')
     return folder

@@ -30,10 +30,10 @@ async def listening(jp_ws_fetch):
 
 async def test_a_change_of_a_project_that_was_asked_for_is_told(ask, jp_ws_fetch, project_folder):
     async with listening(jp_ws_fetch) as heard:
-        await ask("status", path="work/screening")
+        await ask("status", path="team/screening")
         Project.find(project_folder).announce("run", "finished", "forest")
         assert await heard() == {
-            "project": "work/screening",
+            "project": "team/screening",
             "noun": "run",
             "action": "finished",
             "name": "forest",
@@ -42,7 +42,7 @@ async def test_a_change_of_a_project_that_was_asked_for_is_told(ask, jp_ws_fetch
 
 async def test_a_line_that_is_no_change_is_passed_over(ask, jp_ws_fetch, project_folder):
     async with listening(jp_ws_fetch) as heard:
-        await ask("status", path="work/screening")
+        await ask("status", path="team/screening")
         project = Project.find(project_folder)
         project.state.mkdir(exist_ok=True)
         project.events.write_text('not json\n[]\n{"noun": 3}\n{"unknown": "field"}\n')

@@ -8,12 +8,12 @@ from jupyter_mlops.errors import UsageError
 from jupyter_mlops.server.folders import project_of
 
 
-@pytest.mark.parametrize("path", ["work/screening", "/work/screening/", "work/screening/a/b.ipynb"])
+@pytest.mark.parametrize("path", ["team/screening", "/team/screening/", "team/screening/a/b.ipynb"])
 async def test_the_project_at_or_above_the_folder_answers(ask, project_folder, path):
     status, body = await ask("status", path=path)
     assert status == 200
     assert body["name"] == "screening"
-    assert body["path"] == "work/screening"
+    assert body["path"] == "team/screening"
     assert body["store"] == "embedded"
 
 
@@ -25,10 +25,10 @@ async def test_a_project_in_the_servers_own_folder_has_an_empty_path(ask, jp_roo
 
 @pytest.mark.parametrize("route", ["status", "runs", "data", "jobs", "services", "drift"])
 async def test_outside_a_project_one_hears_what_to_type(ask, project_folder, route):
-    status, body = await ask(route, path="work")
+    status, body = await ask(route, path="team")
     assert status == 404
     assert body["error"] == "NoProjectHere"
-    assert body["what"] == "work is not in a project"
+    assert body["what"] == "team is not in a project"
     assert "%mlops init" in body["do"]
     assert set(body) == {"message", "what", "do", "error"}
 
@@ -42,7 +42,7 @@ async def test_a_project_above_the_servers_folder_stays_out_of_reach(ask, jp_roo
 
 
 @pytest.mark.parametrize(
-    "path", ["..", "../other", "work/../../other", "work/screening/../../..", "a\\..\\b"]
+    "path", ["..", "../other", "team/../../other", "team/screening/../../..", "a\\..\\b"]
 )
 async def test_a_path_never_leads_out(ask, jp_root_dir, project_folder, path):
     (jp_root_dir.parent / "other").mkdir()
@@ -61,7 +61,7 @@ async def test_an_absolute_path_is_read_as_jupyter_reads_it(ask, tmp_path_factor
 
 async def test_unreadable_settings_name_the_line(ask, project_folder):
     (project_folder / "mlops.toml").write_text("[project\n")
-    status, body = await ask("runs", path="work/screening")
+    status, body = await ask("runs", path="team/screening")
     assert status == 400
     assert body["error"] == "NotAProject"
     assert "cannot be read" in body["what"]
@@ -69,7 +69,7 @@ async def test_unreadable_settings_name_the_line(ask, project_folder):
 
 @pytest.mark.parametrize("limit", ["0", "-1", "many", "1001", "1.5"])
 async def test_a_limit_that_is_no_number_is_refused(ask, project_folder, limit):
-    status, body = await ask("runs", path="work/screening", limit=limit)
+    status, body = await ask("runs", path="team/screening", limit=limit)
     assert status == 400
     assert "limit" in body["message"]
 

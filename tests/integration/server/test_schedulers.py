@@ -36,7 +36,7 @@ async def test_a_project_with_jobs_has_a_scheduler_until_the_server_ends(
     project = Project.find(project_folder)
     project.state.mkdir()
     (project.state / "locks").mkdir()
-    await ask("status", path="work/screening")
+    await ask("status", path="team/screening")
     app = jp_serverapp.web_app.settings["jupyter_mlops"]
     await eventually(lambda: app.schedulers._children)
     await eventually(lambda: scheduler_runs(project))
@@ -45,7 +45,7 @@ async def test_a_project_with_jobs_has_a_scheduler_until_the_server_ends(
 
 
 async def test_a_project_without_jobs_starts_nothing(ask, project_folder, jp_serverapp):
-    await ask("status", path="work/screening")
+    await ask("status", path="team/screening")
     await asyncio.sleep(0.5)
     app = jp_serverapp.web_app.settings["jupyter_mlops"]
     assert not app.schedulers._children
