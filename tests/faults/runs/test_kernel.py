@@ -1,0 +1,76 @@
+"""A kernel that is interrupted, restarted or killed while it records a cell."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jupyter_client.manager import start_new_kernel
+
+from jupyter_mlops import runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_mlops.project import Project
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+SLOW = """\
+%%mlops run slow
+import mlflow, time
+depth = 3
+mlflow.log_metric('started', 1)
+time.sleep(120)
+"""
+
+
+@pytest.fixture
+def kernel(project: Project) -> Iterator[Any]:
+    """Start a real kernel in the project, in the middle of recording a slow cell."""
+    manager, client = start_new_kernel(cwd=str(project.root))
+    client.execute_interactive("%load_ext jupyter_mlops", timeout=60)
+    client.execute(SLOW)
+    until = time.monotonic() + 60
+    while not any("started" in run.metrics for run in runs.list()):
+        assert time.monotonic() < until, "the cell never began"
+        time.sleep(0.2)
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+def _until_closed() -> runs.RunDetail:
+    until = time.monotonic() + 30
+    while (run := runs.get("slow")).status == "running":
+        assert time.monotonic() < until, "the run is still open"
+        time.sleep(0.2)
+    return run
+
+
+def test_an_interrupted_cell_is_killed_and_the_kernel_goes_on(kernel: Any) -> None:
+    manager, client = kernel
+    manager.interrupt_kernel()
+    run = _until_closed()
+    assert (run.status, run.error, run.params) == ("killed", "Interrupted", {"depth": "3"})
+    reply = client.execute_interactive("%mlops run list", timeout=60)
+    assert reply["content"]["status"] == "ok"
+
+
+def test_a_killed_kernel_leaves_a_killed_run_with_what_it_had_logged(kernel: Any) -> None:
+    manager, _ = kernel
+    manager.provisioner.process.kill()
+    manager.provisioner.process.wait()
+    run = _until_closed()
+    assert (run.status, run.metrics) == ("killed", {"started": 1.0})
+    assert run.error == "The process that ran it died"
+
+
+def test_a_restarted_kernel_closes_the_run(kernel: Any) -> None:
+    manager, _ = kernel
+    manager.restart_kernel(now=False)
+    assert _until_closed().status == "killed"
