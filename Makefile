@@ -33,10 +33,10 @@ lab: env
 	cd $(DEMO) && $(abspath $(BIN))/jupyter lab 00-tour.ipynb
 
 test: env chromium
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: env chromium
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: env panel-check
 	$(BIN)/ruff format --check .

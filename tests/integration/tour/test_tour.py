@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[3]
-# One worker runs the demo once for all of these.
-pytestmark = pytest.mark.xdist_group("tour")
 
 
 @pytest.fixture(scope="module")
