@@ -1,18 +1,19 @@
 """Content versions in DVC's cache, without DVC's lock and without touching the user's file.
 
 `dvc add` takes the repository's lock (parallel calls fail) and replaces the user's file by a copy
-from the cache. Here the same hash is built by DVC's own data layer and the object is copied into
-the same cache, which several processes can do at once; `dvc pull` and `dvc checkout` then find it.
+from the cache. Here the object is copied into the same cache under the same hash, which several
+processes can do at once; `dvc pull` and `dvc checkout` then find it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops.data import keeping
+from jupyter_mlops.data.keeping import md5
 from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.project import Project
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 #: What a file's stat said when it was hashed → its version; an unchanged file costs one stat.
 _known: dict[tuple[str, int, int, int], DataVersion] = {}
-_CHUNK = 1 << 20
 
 
 def version(path: Path | str, *, project: Project | None = None, keep: bool = True) -> DataVersion:
@@ -45,6 +45,8 @@ def version(path: Path | str, *, project: Project | None = None, keep: bool = Tr
         before = _stat_key(target)
         known = _known.get(before) if before else None
         if known and (not keep or _object(project, known.version).exists()):
+            if keep:
+                keeping.touch(_object(project, known.version))
             return known.model_copy(update={"path": project.relative(target)})
         found = _hash(target, project, keep=keep)
         if _stat_key(target) == before:
@@ -105,22 +107,13 @@ def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
     return read
 
 
-def md5(path: Path) -> str:
-    """Return a file's md5, the hash that DVC 3 names its versions by."""
-    digest = hashlib.md5(usedforsecurity=False)
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def cache_folder(project: Project) -> Path:
     """Return the folder of DVC's local cache objects."""
     return Path(_store(project.root).path)
 
 
 def _object(project: Project, version: str) -> Path:
-    return cache_folder(project) / version[:2] / version[2:]
+    return keeping.object_path(_store(project.root), version)
 
 
 @lru_cache(maxsize=8)
@@ -139,24 +132,9 @@ def _store(root: Path) -> Any:
 
 
 def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:
-    from dvc_data.hashfile.build import build
-    from dvc_data.hashfile.transfer import transfer
-    from dvc_objects.fs.local import LocalFileSystem
-
-    store = _store(project.root)
-    staging, meta, built = build(store, str(target), LocalFileSystem(), "md5", dry_run=not keep)
-    if keep:
-        done = transfer(staging, store, {built.hash_info}, shallow=False, hardlink=False)
-        if done.failed:
-            raise BackendFailed(
-                f"{target} could not be copied into DVC's cache", "Is the disk full?"
-            )
-    return DataVersion(
-        path=project.relative(target),
-        version=str(built.hash_info.value),
-        size=int(meta.size or 0),
-        files=int(meta.nfiles or 1),
-    )
+    title = project.relative(target)
+    found, size, files = keeping.version_of(target, _store(project.root), title, keep=keep)
+    return DataVersion(path=title, version=found, size=size, files=files)
 
 
 def _stat_key(target: Path) -> tuple[str, int, int, int] | None:

@@ -15,7 +15,6 @@ from jupyter_mlops import files
 from jupyter_mlops.data.cache import _object, cached, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, nearest
-from jupyter_mlops.progress import step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
@@ -33,7 +32,6 @@ _SKIP = {
     "__pycache__",
     ".ipynb_checkpoints",
 }
-_LARGE = 100_000_000
 
 
 def add(paths: Sequence[str], *, project: Project | None = None) -> Records[DataVersion]:
@@ -45,11 +43,7 @@ def add(paths: Sequence[str], *, project: Project | None = None) -> Records[Data
     targets = [_inside(Path(path), project) for path in paths]
     added = []
     for target in targets:
-        if target.stat().st_size > _LARGE or target.is_dir():
-            with step(f"hashing {project.relative(target)}"):
-                found = version(target, project=project)
-        else:
-            found = version(target, project=project)
+        found = version(target, project=project)
         with project.locked("data"):
             _write_dvc_file(target, found)
             _ignore_in_git(target)

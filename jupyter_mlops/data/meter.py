@@ -1,0 +1,69 @@
+"""How far a long hash, copy or transfer has come: one line a second, none for what is quick."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import tables
+from jupyter_mlops.progress import say
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_QUIET, _PERIOD = 1.0, 1.0
+
+
+class Meter:
+    """Counts bytes (and files, where there are many) and says so from time to time."""
+
+    def __init__(self, title: str, *, size: int = 0, files: int = 1) -> None:
+        self.title = title
+        self.size = size
+        self.files = files
+        self.done_bytes = 0
+        self.done_files = 0
+        self._started = time.monotonic()
+        self._next = self._started + _QUIET
+        self._said = False
+        self._lock = threading.Lock()  # transfers count from several threads
+
+    def __enter__(self) -> Meter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._said and kind is None:
+            took = tables.duration(time.monotonic() - self._started)
+            say(f"{self.title} … {tables.size(self.done_bytes)} in {took}")
+
+    def add(self, count: int, *, files: int = 0) -> None:
+        """Count `count` more bytes, and `files` more files."""
+        with self._lock:
+            self.done_bytes += count
+            self.done_files += files
+            now = time.monotonic()
+            if now < self._next:
+                return
+            self._next = now + _PERIOD
+            self._said = True
+        say(self.line())
+
+    def line(self) -> str:
+        """Return the line as it would be said now."""
+        parts = []
+        if self.files > 1:
+            parts.append(f"{self.done_files:,} of {self.files:,} files")
+        if self.size:
+            share = min(1.0, self.done_bytes / self.size)
+            parts.append(
+                f"{tables.size(self.done_bytes)} of {tables.size(self.size)} ({share:.0%})"
+            )
+        else:
+            parts.append(tables.size(self.done_bytes))
+        return f"{self.title} … {', '.join(parts)}"
