@@ -64,6 +64,11 @@ def step(title: str) -> Iterator[None]:
         say(f"{title} … {took:.1f} s")
 
 
+def in_kernel() -> bool:
+    """Whether this is a Jupyter kernel, where standard input is the front end's."""
+    return _notebook() is not None
+
+
 def _notebook() -> Any:
     """Return the shell if this is a kernel executing a cell in the main thread, else None."""
     ipython = sys.modules.get("IPython.core.getipython")

@@ -11,12 +11,15 @@ from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.cell import record_cell
+    from jupyter_mlops.runs.differences import compare
+    from jupyter_mlops.runs.listing import list
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
-    from jupyter_mlops.runs.query import artifact, compare, delete, get, list, show
+    from jupyter_mlops.runs.query import artifact, get, show
     from jupyter_mlops.runs.recording import ActiveRun, start
     from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
     from jupyter_mlops.runs.registry import list_models, promote, register
     from jupyter_mlops.runs.store import open_store
+    from jupyter_mlops.runs.trash import delete, restore
 
 _HOME = {
     "ActiveRun": "recording",
@@ -25,10 +28,10 @@ _HOME = {
     "Run": "records",
     "RunDetail": "records",
     "artifact": "query",
-    "compare": "query",
-    "delete": "query",
+    "compare": "differences",
+    "delete": "trash",
     "get": "query",
-    "list": "query",
+    "list": "listing",
     "list_models": "registry",
     "load_model": "models",
     "model_files": "models",
@@ -36,6 +39,7 @@ _HOME = {
     "promote": "registry",
     "record_cell": "cell",
     "register": "registry",
+    "restore": "trash",
     "show": "query",
     "signature": "models",
     "start": "recording",
@@ -59,6 +63,7 @@ __all__ = [
     "promote",
     "record_cell",
     "register",
+    "restore",
     "show",
     "signature",
     "start",

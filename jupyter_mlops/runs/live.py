@@ -35,6 +35,11 @@ def unmark(project: Project, run_id: str) -> None:
     _note(project, run_id).unlink(missing_ok=True)
 
 
+def any_marked(project: Project) -> bool:
+    """Whether any run is noted as executing; only then is there something to close."""
+    return any((project.state / "live").glob("*.json"))
+
+
 def close_dead(store: Store) -> list[str]:
     """Mark as killed every run of this host whose process is gone; return their ids."""
     closed = []

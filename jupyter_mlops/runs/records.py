@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record, Records
+from jupyter_mlops.runs.curves import COLOURS, Curve, picture, spark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
 
 _MOST_COLUMNS = 3
 #: A column that fewer of the runs have would be mostly dashes.
 _LEAST_SHARE = 0.2
+_PACKAGES_IN_TEXT, _PACKAGES_IN_HTML, _DIFF_IN_TEXT = 5, 20, 20
+_DIFF_COLOURS = {"+": "#2e9e4f", "-": "#d9483b", "@": "#808080"}
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
 RunKind = Literal["cell", "job", "sweep", "drift", "other"]
@@ -67,20 +73,35 @@ class Run(Record):
 
 
 class RunList(Records[Run]):
-    """Runs as a table: a column for each common metric, and for each parameter that varies."""
+    """Runs as a table: the chosen columns, else the common metrics and the parameters that vary."""
+
+    def __init__(
+        self,
+        items: Iterable[Run],
+        *,
+        empty: str = "Nothing yet.",
+        columns: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(items, empty=empty)
+        #: (`metrics` or `params`, name) of each chosen column.
+        self.columns = [*columns]
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one line for each run."""
-        metrics = _most_common([run.metrics for run in self.items])
-        params = _most_common([run.params for run in self.items], varying=True)
+        columns = self.columns or [
+            *(("metrics", name) for name in _most_common([run.metrics for run in self.items])),
+            *(
+                ("params", name)
+                for name in _most_common([run.params for run in self.items], varying=True)
+            ),
+        ]
         return [
             {
                 "run": run.run_id[:8],
                 "name": run.name,
                 "kind": run.kind,
                 "status": run.status,
-                **{name: run.metrics.get(name) for name in metrics},
-                **{name: run.params.get(name) for name in params},
+                **{name: getattr(run, where).get(name) for where, name in columns},
                 "data": [
                     f"{use.path}@{use.version[:6]}" for use in run.data if use.role == "input"
                 ],
@@ -144,27 +165,78 @@ class Difference(Record):
 
 
 class Comparison(Record):
-    """What differs between runs, metrics first."""
+    """What differs between runs, metrics first; `code` is a unified diff against the first run."""
 
     runs: list[str]
     names: list[str]
     differences: list[Difference]
     same: int
+    code: str = ""
+    curves: list[Curve] = []
 
-    def _rows(self) -> list[dict[str, Any]]:
+    def _rows(self, most_packages: int) -> list[dict[str, Any]]:
         titles = [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
-        return [
+        packages = [item for item in self.differences if item.what == "package"]
+        hidden = packages[most_packages:]
+        rows = [
             {"what": item.what, "name": item.name, **dict(zip(titles, item.values, strict=True))}
             for item in self.differences
+            if item not in hidden
         ]
+        if hidden:
+            rows.append({"what": "package", "name": f"… and {len(hidden)} more"})
+        return rows
 
     def __str__(self) -> str:
-        rows = self._rows()
-        return tables.table_text(rows) if rows else "No differences."
+        rows = self._rows(_PACKAGES_IN_TEXT)
+        if not rows:
+            return "No differences."
+        parts = [tables.table_text(rows)]
+        for curve in self.curves:
+            parts.append(f"{curve.metric} by step")
+            parts += [self._spark(index, curve) for index in range(len(self.runs))]
+        if self.code:
+            lines = self.code.splitlines()
+            parts += ["", *lines[:_DIFF_IN_TEXT]]
+            if len(lines) > _DIFF_IN_TEXT:
+                parts.append(f"… {len(lines) - _DIFF_IN_TEXT} more lines, whole in .code")
+        return "\n".join(parts)
+
+    def _spark(self, index: int, curve: Curve) -> str:
+        width = max(map(len, self.names))
+        return f"  {self.names[index].ljust(width)}  {spark(curve.lines[index])}"
 
     def _repr_html_(self) -> str:
-        rows = self._rows()
-        return tables.table_html(rows) if rows else "<p>No differences.</p>"
+        rows = self._rows(_PACKAGES_IN_HTML)
+        if not rows:
+            return "<p>No differences.</p>"
+        return (
+            tables.table_html(rows)
+            + self._pictures()
+            + (_diff_html(self.code) if self.code else "")
+        )
+
+    def _pictures(self) -> str:
+        if not self.curves:
+            return ""
+        legend = " · ".join(
+            f'<span style="color: {COLOURS[i % len(COLOURS)]}">{tables.escape(name)}</span>'
+            for i, name in enumerate(self.names)
+        )
+        cells = "".join(
+            f'<td style="text-align: left">{tables.escape(curve.metric)}<br>{picture(curve)}</td>'
+            for curve in self.curves
+        )
+        return f"<p>By step: {legend}</p><table><tbody><tr>{cells}</tr></tbody></table>"
+
+
+def _diff_html(diff: str) -> str:
+    lines = []
+    for line in diff.splitlines():
+        colour = _DIFF_COLOURS.get(line[:1], "") if line[:3] not in {"+++", "---"} else "#808080"
+        text = tables.escape(line)
+        lines.append(f'<span style="color: {colour}">{text}</span>' if colour else text)
+    return f"<details open><summary>code</summary><pre>{chr(10).join(lines)}</pre></details>"
 
 
 class ModelVersion(Record):

@@ -24,15 +24,16 @@ NOUN = Noun(
             where="cell",
         ),
         Verb(
-            "run", "list", f"{_HOME}:list", "list runs, the newest first",
+            "run", "list", "jupyter_mlops.runs.listing:list", "list runs, the newest first",
             (
                 Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
                 Arg("sort", "a metric, the largest first (-NAME: the smallest)", ("--sort", "-s"), default="", complete="metric"),
                 Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
                 Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                Arg("columns", "metrics and parameters to show, by commas", ("--columns", "-c"), many=True, complete="metric"),
                 Arg("limit", "at most so many", ("--limit", "-n"), int, 50),
             ),
-            example='run list --sort accuracy --filter "params.depth = \'4\'"',
+            example='run list --sort accuracy --columns accuracy,depth --filter "params.depth = \'4\'"',
         ),
         Verb(
             "run", "show", f"{_HOME}:show", "show all that was recorded of a run",
@@ -40,14 +41,22 @@ NOUN = Noun(
             example="run show forest",
         ),
         Verb(
-            "run", "compare", f"{_HOME}:compare", "show what differs between runs",
+            "run", "compare", "jupyter_mlops.runs.differences:compare", "show what differs between runs",
             (Arg("runs", _RUN, many=True, required=True, complete="run"),),
             example="run compare baseline forest",
         ),
         Verb(
-            "run", "delete", f"{_HOME}:delete", "move runs to MLflow's trash",
-            (Arg("runs", _RUN, many=True, required=True, complete="run"),),
-            example="run delete 3f2a91c0",
+            "run", "delete", "jupyter_mlops.runs.trash:delete", "move runs to MLflow's trash",
+            (
+                Arg("runs", _RUN, many=True, required=True, complete="run"),
+                Arg("yes", "do not ask", ("--yes", "-y"), switch=True),
+            ),
+            example="run delete 3f2a91c0 --yes",
+        ),
+        Verb(
+            "run", "restore", "jupyter_mlops.runs.trash:restore", "take deleted runs out of the trash",
+            (Arg("runs", _RUN, many=True, required=True),),
+            example="run restore 3f2a91c0",
         ),
     ),
 )  # fmt: skip

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_mlops import runs
-from jupyter_mlops.errors import NotFound, UsageError
+from jupyter_mlops.errors import MlopsError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
+    from jupyter_mlops.runs.records import Run
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -81,12 +82,129 @@ def test_compare_shows_only_differences_metrics_first(three: list[str]) -> None:
         runs.compare(["a"])
 
 
-def test_a_deleted_run_is_gone_from_the_list_but_not_lost(
+def test_a_deleted_run_is_gone_from_the_list_until_it_is_restored(
     three: list[str], project: Project
 ) -> None:
-    runs.delete(["a"])
+    said = runs.delete(["a", three[0]], yes=True)
+    assert f"Undo: run restore {three[0][:8]}" in said
     assert [run.name for run in runs.list()] == ["c", "b"]
     assert runs.open_store(project).client.get_run(three[0]).info.lifecycle_stage == "deleted"
+    with pytest.raises(NotFound, match="No deleted run 'bb'"):
+        runs.restore(["bb"])
+    runs.restore([three[0][:8]])
+    assert [run.name for run in runs.list()] == ["c", "b", "a"]
+    with pytest.raises(NotFound, match="No deleted run 'a'"):
+        runs.restore(["a"])
+
+
+def test_delete_asks_in_a_terminal_and_needs_yes_elsewhere(
+    three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"Nothing was deleted.*run delete a --yes"):
+        runs.delete(["a"])
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda question: "n")
+    with pytest.raises(MlopsError, match="Nothing was deleted"):
+        runs.delete(["a"])
+    assert len(runs.list()) == 3
+    monkeypatch.setattr("builtins.input", lambda question: "y")
+    runs.delete(["a"])
+    assert len(runs.list()) == 2
+
+
+def test_the_list_shows_the_chosen_columns(three: list[str]) -> None:
+    chosen = runs.list(columns=["params.depth,auc"])
+    assert [title for title in chosen.rows()[0] if title in {"auc", "depth"}] == ["depth", "auc"]
+    with pytest.raises(UsageError, match=r"'accc'.*Did you mean 'auc'"):
+        runs.list(columns=["accc"])
+    with pytest.raises(UsageError, match="at least 1"):
+        runs.list(limit=0)
+
+
+def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project: Project) -> None:
+    from jupyter_mlops.runs import embedded, listing
+
+    store = runs.open_store(project)
+    with runs.start("odd", kind="other", experiment="elsewhere", project=project) as run:
+        run.log_metrics({"auc": float("nan"), "loss": float("inf"), "tiny": -float("inf")})
+        run.set_tags({"note": "x" * 300})
+        store.log_data(run.run_id, [("in.csv", "a" * 32, "input"), ("out.csv", "b" * 32, "output")])
+    with runs.start("bare", kind="drift", project=project):
+        pass
+    runs.delete(["c"], yes=True)
+    for metric in ("", "auc", "loss", "absent"):
+        for ascending in (True, False):
+            for kind in ("", "job", "drift"):
+                for experiment in ("", "elsewhere"):
+                    ours = embedded.newest(project, metric, ascending, experiment, kind, 3)
+                    theirs = listing._through_mlflow(
+                        "", metric, ascending, experiment, kind, 3, project
+                    )
+                    assert ours is not None
+                    assert [_plain(item) for item in ours] == [_plain(item) for item in theirs]
+    assert runs.list(experiment="elsewhere")[0].run_id == runs.get("odd").run_id
+
+
+def _plain(run: Run) -> str:
+    """Return every field; NaN as text, because it equals nothing."""
+    return repr(run.model_dump() | {"data": sorted(map(repr, run.data))})
+
+
+def test_a_store_of_another_schema_is_left_to_mlflow(project: Project) -> None:
+    import sqlite3
+
+    from jupyter_mlops.runs import embedded
+
+    assert embedded.newest(project, "", False, "", "", 5) == []
+    with sqlite3.connect(project.state / "mlflow.db") as database:
+        database.execute("ALTER TABLE latest_metrics RENAME TO newest_metrics")
+    database.close()
+    assert embedded.newest(project, "auc", False, "", "", 5) is None
+
+
+def test_statistics_are_renewed_as_the_store_grows(project: Project) -> None:
+    import sqlite3
+
+    from jupyter_mlops.runs import embedded
+
+    database = sqlite3.connect(project.state / "mlflow.db")
+    with database:
+        database.executemany(
+            "INSERT INTO runs (run_uuid, name, status, start_time, lifecycle_stage, experiment_id, source_type)"
+            " VALUES (?, 'r', 'FINISHED', 1, 'active', 0, 'JOB')",
+            [(f"{i:032x}",) for i in range(1200)],
+        )
+    embedded.refresh_statistics(project)
+    assert database.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = 'runs'").fetchall()
+    database.close()
+    assert len(runs.list(limit=2000, project=project)) == 1200
+
+
+def test_compare_shows_code_packages_and_curves(project: Project) -> None:
+    for name, rate, version in (("slow", 0.1, "1.0"), ("fast", 0.5, "2.0")):
+        with runs.start(name, project=project) as run:
+            run.log_text(f"rate = {rate}\nprint('<b>')\n", "mlops/cell.py")
+            run.log_dict({"packages": {"numpy": version, "pandas": "2"}}, "mlops/manifest.json")
+            for step in range(5):
+                run.store.client.log_metric(run.run_id, "loss", 1 / (1 + rate * step), step=step)
+    found = runs.compare(["slow", "fast"])
+    assert [(item.what, item.name) for item in found.differences] == [
+        ("metric", "loss"), ("code", "cell"), ("package", "numpy"),
+    ]  # fmt: skip
+    assert "-rate = 0.1" in found.code
+    assert "+rate = 0.5" in found.code
+    assert [curve.metric for curve in found.curves] == ["loss"]
+    assert [len(line) for line in found.curves[0].lines] == [5, 5]
+    html = found._repr_html_()
+    assert '<span style="color: #2e9e4f">+rate = 0.5</span>' in html
+    assert "data:image/svg+xml;base64," in html
+    assert "<svg" not in html
+    assert "<b>" not in html
+    assert "loss by step" in str(found)
+    document = json.loads(found.to_json())
+    assert {"runs", "names", "differences", "same", "code", "curves"} == set(document)
+    with pytest.raises(UsageError, match="That is one run, slow"):
+        runs.compare(["slow", runs.get("slow").run_id])
 
 
 def test_an_unknown_experiment_or_kind_is_one_line(three: list[str]) -> None:

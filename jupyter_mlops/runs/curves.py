@@ -1,0 +1,74 @@
+"""Metrics over their steps, as small static pictures and as one line of text."""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import tables
+from jupyter_mlops.records import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Plain colours that read on white and on black, one for each run.
+COLOURS = ("#2a7fc9", "#d9733b", "#2e9e4f", "#9b59b6", "#b87a00", "#808080")
+_WIDTH, _HEIGHT, _MARGIN = 260, 110, 6
+_BARS = "▁▂▃▄▅▆▇█"
+_SPARK = 24
+
+
+class Curve(Record):
+    """One metric over its steps: for each run a list of [step, value], empty without the metric."""
+
+    metric: str
+    lines: list[list[tuple[int, float | None]]]
+
+
+def picture(curve: Curve) -> str:
+    """Return the curve as an HTML image; JupyterLab's sanitiser keeps it, inline SVG it drops."""
+    points = [point for line in curve.lines for point in line if _finite(point[1])]
+    if not points:
+        return ""
+    steps, values = [step for step, _ in points], [float(value or 0) for _, value in points]
+    first, last, low, high = min(steps), max(steps), min(values), max(values)
+
+    def place(step: int, value: float) -> str:
+        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (step - first) / ((last - first) or 1)
+        share = (value - low) / (high - low) if high > low else 0.5
+        return f"{x:.1f},{_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * share:.1f}"
+
+    drawn = "".join(
+        f'<polyline fill="none" stroke="{COLOURS[index % len(COLOURS)]}" stroke-width="1.6" '
+        f'points="{" ".join(place(step, float(value or 0)) for step, value in line if _finite(value))}"/>'
+        for index, line in enumerate(curve.lines)
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'width="{_WIDTH}" height="{_HEIGHT}"><rect x="0.5" y="0.5" width="{_WIDTH - 1}" '
+        f'height="{_HEIGHT - 1}" fill="none" stroke="#808080" stroke-opacity="0.4"/>{drawn}</svg>'
+    )
+    says = f"{curve.metric}, steps {first} to {last}, {tables.number(low)} to {tables.number(high)}"
+    data = base64.b64encode(svg.encode()).decode()
+    return (
+        f'<img src="data:image/svg+xml;base64,{data}" alt="{tables.escape(says)}" '
+        f'title="{tables.escape(says)}" width="{_WIDTH}" height="{_HEIGHT}">'
+    )
+
+
+def spark(line: Sequence[tuple[int, float | None]]) -> str:
+    """Return one run's values as at most 24 bars of text, with the first and the last value."""
+    values = [float(value) for _, value in line if value is not None and math.isfinite(value)]
+    if not values:
+        return "–"
+    low, high = min(values), max(values)
+    count = min(_SPARK, len(values))
+    taken = [values[round(i * (len(values) - 1) / max(count - 1, 1))] for i in range(count)]
+    span = (high - low) or 1.0
+    bars = "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in taken)
+    return f"{tables.number(values[0])} {bars} {tables.number(values[-1])}"
+
+
+def _finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
