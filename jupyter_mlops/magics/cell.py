@@ -53,7 +53,7 @@ def record(
                 keep_model=keep_model,
                 project=project,
             ) as recording,
-            _shown_images(shell) as recording.images,
+            shown_images(shell) as recording.images,
         ):
             recording.result = _execute(shell, blocks, quiet=cell.rstrip().endswith(";"))
     except MlopsError:
@@ -134,7 +134,7 @@ def _show_only_the_users_frames(shell: Any, error: BaseException) -> None:
 
 
 @contextmanager
-def _shown_images(shell: Any) -> Iterator[list[bytes]]:
+def shown_images(shell: Any) -> Iterator[list[bytes]]:
     """Collect the PNG images that the cell displays; the inline backend closes shown figures."""
     images: list[bytes] = []
 

@@ -109,6 +109,8 @@ def _parse_verb(verb: Verb, words: list[str], lead: str, surface: str, cell: boo
             f"'{verb.words}' records a cell",
             f"Put %%mlops {verb.words.split()[0]} NAME on its first line",
         )
+    if verb.where == "magic" and surface == "shell":
+        raise UsageError(f"'{verb.words}' is for a notebook", f"Type there: %mlops {verb.words}")
     if verb.where == "shell" and surface != "shell":
         raise UsageError(f"'{verb.words}' is for a terminal", f"Type: jupyter mlops {verb.words}")
     parser = build(verb, lead)

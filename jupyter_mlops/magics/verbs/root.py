@@ -18,5 +18,11 @@ ROOT_VERBS = (
     ),
     Verb("", "status", f"{_HOME}:status", "show the project and what is in it"),
     Verb("", "doctor", f"{_HOME}:doctor", "check the parts that mlops needs, and say how to mend them"),
+    Verb(
+        "", "auto", "jupyter_mlops.magics.auto:switch", "record each cell that trains, or stop doing so",
+        (Arg("state", "on or off", required=True, choices=("on", "off")),),
+        example="auto on",
+        where="magic",
+    ),
     *job.ROOT_VERBS,
 )  # fmt: skip

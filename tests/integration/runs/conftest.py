@@ -8,15 +8,15 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from jupyter_mlops.project import Project
 
 
 @pytest.fixture
-def cell(project: Project) -> Callable[[str], Any]:
-    """Return a function that runs one cell in a fresh shell with the extension loaded."""
-    shell = InteractiveShell()
+def cell(project: Project) -> Iterator[Callable[[str], Any]]:
+    """Give a function that runs one cell in a fresh shell with the extension loaded."""
+    shell = InteractiveShell.instance()
     shell.colors = "nocolor"
     shell.run_line_magic("load_ext", "jupyter_mlops")
 
@@ -24,4 +24,5 @@ def cell(project: Project) -> Callable[[str], Any]:
         return shell.run_cell(source, store_history=False)
 
     run.shell = shell  # type: ignore[attr-defined]
-    return run
+    yield run
+    InteractiveShell.clear_instance()

@@ -67,6 +67,13 @@ def test_a_cell_verb_needs_a_cell_and_the_others_take_none() -> None:
         parser.parse(["data", "add"], cell=True)
 
 
+def test_a_verb_of_the_notebook_says_so_in_a_terminal() -> None:
+    with pytest.raises(UsageError, match="is for a notebook"):
+        parser.parse(["auto", "on"], surface="shell")
+    with pytest.raises(UsageError, match="is for a terminal"):
+        parser.parse(["scheduler"])
+
+
 def test_json_is_an_option_of_every_verb() -> None:
     assert parser.parse(["run", "list", "--json"]).json
     assert not parser.parse(["run", "list"]).json

@@ -1,0 +1,120 @@
+"""`%mlops auto on`: every cell that trains becomes a run, without a line on top of it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops.magics.cell import notebook_path, shown_images
+from jupyter_mlops.project import Project
+
+#: A cell trains when it calls one of these.
+_TRAINS = {"fit", "fit_predict", "partial_fit", "backward"}
+
+
+class Auto:
+    """Two hooks on a shell's cells: before a cell that trains a run is opened, after it closed."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self._stack: ExitStack | None = None
+        self._recording: Any = None
+
+    def before(self, info: Any) -> None:
+        """Open a run if the cell trains and is not recorded already."""
+        if self._stack is not None or not info.store_history:
+            return
+        cell = str(info.raw_cell)
+        try:
+            name = training_name(self.shell.transform_cell(cell))
+            if name is None or cell.lstrip().startswith("%%"):
+                return
+            self._open(cell, name)
+        except SyntaxError:
+            return
+        except MlopsError as error:
+            # The user's cell runs all the same; one line says why it is not recorded.
+            self._stack = None
+            print(f"mlops auto: not recorded: {error}")
+
+    def after(self, result: Any) -> None:
+        """Close the run with what became of the cell."""
+        stack, recording = self._stack, self._recording
+        if stack is None:
+            return
+        self._stack = self._recording = None
+        error = result.error_in_exec or result.error_before_exec
+        if error is None:
+            recording.result = result.result
+            try:
+                stack.close()
+            except MlopsError as problem:
+                print(f"mlops auto: {problem}")
+            else:
+                print(recording.summary())
+        else:
+            stack.__exit__(type(error), error, error.__traceback__)
+
+    def _open(self, cell: str, name: str) -> None:
+        from jupyter_mlops import runs
+
+        project = Project.find()
+        notebook = notebook_path(self.shell)
+        stack = ExitStack()
+        self._recording = stack.enter_context(
+            runs.record_cell(
+                name or Path(notebook).stem or "cell",
+                cell,
+                self.shell.user_ns,
+                plain=self.shell.transform_cell(cell),
+                notebook=project.relative(notebook) if notebook else "",
+                project=project,
+            )
+        )
+        self._recording.images = stack.enter_context(shown_images(self.shell))
+        self._stack = stack
+
+
+def switch(state: str) -> str:
+    """Turn automatic recording on or off for this kernel."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is None:
+        raise UsageError(
+            "There is no notebook here to record", "Type it in a notebook: %mlops auto on"
+        )
+    present = next(iter(_hooks(shell)), None)
+    if state == "on" and present is None:
+        Project.find()
+        auto = Auto(shell)
+        shell.events.register("pre_run_cell", auto.before)
+        shell.events.register("post_run_cell", auto.after)
+    elif state == "off" and present is not None:
+        shell.events.unregister("pre_run_cell", present.before)
+        shell.events.unregister("post_run_cell", present.after)
+    return f"Cells that train are {'recorded as runs from now on' if state == 'on' else 'not recorded by themselves'}"
+
+
+def training_name(plain: str) -> str | None:
+    """Return a name for the run of a cell that trains (maybe empty), or None if it does not.
+
+    Raises:
+        SyntaxError: the cell does not parse.
+    """
+    from jupyter_mlops.runs.capture import code
+
+    read = code.read(plain)
+    if not _TRAINS & read.keywords.keys():
+        return None
+    return next((name for name in read.fitted if name), "") or next(iter(read.assigned), "")
+
+
+def _hooks(shell: Any) -> list[Auto]:
+    """Return our hooks among the shell's."""
+    callbacks = shell.events.callbacks["pre_run_cell"]
+    return [
+        hook.__self__ for hook in callbacks if isinstance(getattr(hook, "__self__", None), Auto)
+    ]
