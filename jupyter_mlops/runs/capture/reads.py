@@ -1,7 +1,8 @@
 """Which project files a cell read and wrote: Python's audit events, and fanotify where allowed.
 
-Audit events see everything that goes through Python's `open` (pandas, numpy, torch.load, …) and
-sqlite3; readers that open files in C++ (pyarrow, polars, duckdb) are seen by fanotify only.
+Audit events see everything that goes through this process's `open` (pandas, numpy, torch.load, …)
+and sqlite3; readers that open files in C++ (pyarrow, polars, duckdb) and child processes (DataLoader
+workers, loky, subprocess) are seen by fanotify only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.runs.capture import fanotify
+from jupyter_mlops.runs.capture import fanotify, processes
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,7 +63,9 @@ class Reads:
             sys.addaudithook(_hook)
             _installed = True
         try:
-            self._watch = fanotify.Watch(self.project.root, skip=_IGNORED)
+            self._watch = fanotify.Watch(
+                self.project.root, skip=_IGNORED, ours=processes.Family().has
+            )
         except OSError as error:
             self.blind = f"readers outside Python are not seen here ({error.strerror or error})"
         _sink = self
@@ -78,8 +81,11 @@ class Reads:
         global _sink
         _sink = None
         if self._watch:
-            for path, written in self._watch.stop():
-                self._note(path, written=written)
+            read, written = self._watch.stop()
+            for path in read:
+                self._note(path, written=False)
+            for path in written:
+                self._note(path, written=True)
 
     def saw(self, event: str, args: tuple[Any, ...]) -> None:
         """Take one audit event."""
