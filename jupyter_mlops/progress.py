@@ -10,10 +10,12 @@ import html
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+T = TypeVar("T")
 
 #: The request that the notebook's line belongs to, and its display handle.
 _line: tuple[str, Any] = ("", None)
@@ -62,6 +64,16 @@ def step(title: str) -> Iterator[None]:
     took = time.monotonic() - started
     if took > 1:
         say(f"{title} … {took:.1f} s")
+
+
+def each(items: Sequence[T], title: str) -> Iterator[T]:
+    """Yield the items; past the first second, say once a second how many are done."""
+    told = time.monotonic()
+    for done, item in enumerate(items):
+        if time.monotonic() - told > 1:
+            told = time.monotonic()
+            say(f"{title}: {done} of {len(items)}")
+        yield item
 
 
 def in_kernel() -> bool:

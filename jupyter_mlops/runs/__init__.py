@@ -12,6 +12,8 @@ from jupyter_mlops import lazy
 if TYPE_CHECKING:
     from jupyter_mlops.runs.cell import record_cell
     from jupyter_mlops.runs.differences import compare
+    from jupyter_mlops.runs.evaluating import evaluate
+    from jupyter_mlops.runs.evaluation_records import Evaluation
     from jupyter_mlops.runs.listing import list
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
     from jupyter_mlops.runs.query import artifact, get, show
@@ -24,12 +26,14 @@ if TYPE_CHECKING:
 _HOME = {
     "ActiveRun": "recording",
     "Comparison": "records",
+    "Evaluation": "evaluation_records",
     "ModelVersion": "records",
     "Run": "records",
     "RunDetail": "records",
     "artifact": "query",
     "compare": "differences",
     "delete": "trash",
+    "evaluate": "evaluating",
     "get": "query",
     "list": "listing",
     "list_models": "registry",
@@ -48,12 +52,14 @@ _HOME = {
 __all__ = [
     "ActiveRun",
     "Comparison",
+    "Evaluation",
     "ModelVersion",
     "Run",
     "RunDetail",
     "artifact",
     "compare",
     "delete",
+    "evaluate",
     "get",
     "list",
     "list_models",

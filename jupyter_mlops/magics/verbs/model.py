@@ -28,6 +28,22 @@ NOUN = Noun(
             ),
             example="model promote forest --alias champion",
         ),
+        Verb(
+            "model", "evaluate", "jupyter_mlops.runs.evaluating:evaluate", "score a run's model on data, with intervals",
+            (
+                Arg("run", "a run's name or id", required=True, complete="run"),
+                Arg("on", "the table to score on", ("--on",), required=True, complete="path"),
+                Arg("target", "the column with the truth; default: the one that is no input", ("--target", "-t"), default=""),
+                Arg("method", "the stored model, or fitted again by folds or resamples", ("--method", "-m"), default="holdout", choices=("holdout", "kfold", "bootstrap")),
+                Arg("metric", "default: those of the task", ("--metric",), many=True),
+                Arg("seed", "of folds and resamples", ("--seed",), int, 0),
+                Arg("folds", "for kfold", ("--folds",), int, 10),
+                Arg("resamples", "default: 1000, or 50 fits for bootstrap", ("--resamples",), int, 0),
+                Arg("confidence", "of the intervals", ("--confidence",), float, 0.95),
+                Arg("allow_pickle", "load a model kept as a pickle", ("--allow-pickle",), switch=True),
+            ),
+            example="model evaluate forest --on data/test.csv --method kfold",
+        ),
         Verb("model", "list", f"{_HOME}:list_models", "list every version of every model"),
     ),
 )  # fmt: skip
