@@ -11,7 +11,9 @@ from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
     from jupyter_mlops.data.cache import cached, frame, read_table, version
+    from jupyter_mlops.data.collecting import gc, held
     from jupyter_mlops.data.records import DataVersion
+    from jupyter_mlops.data.transfers import pull, push
     from jupyter_mlops.data.verbs import add, checkout, list, status
 
 _HOME = {
@@ -20,7 +22,11 @@ _HOME = {
     "cached": "cache",
     "checkout": "verbs",
     "frame": "cache",
+    "gc": "collecting",
+    "held": "collecting",
     "list": "verbs",
+    "pull": "transfers",
+    "push": "transfers",
     "read_table": "cache",
     "status": "verbs",
     "version": "cache",
@@ -31,7 +37,11 @@ __all__ = [
     "cached",
     "checkout",
     "frame",
+    "gc",
+    "held",
     "list",
+    "pull",
+    "push",
     "read_table",
     "status",
     "version",

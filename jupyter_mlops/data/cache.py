@@ -7,6 +7,7 @@ processes can do at once; `dvc pull` and `dvc checkout` then find it.
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -70,12 +71,30 @@ def cached(version: str, *, project: Project | None = None) -> Path:
             f"Version {version[:12]} is not in this project's cache",
             "If it was pushed to a remote: dvc pull",
         )
-    if not version.endswith(".dir") and md5(path) != version:
+    if md5(path) != version.removesuffix(".dir"):
         raise BackendFailed(
             f"The cached copy of {version[:12]} is damaged",
             f"Delete {path} and get it again: dvc pull, or %mlops data add the original file",
         )
     return path
+
+
+def in_cache(version: str, *, project: Project) -> bool:
+    """Return whether the cache has an object of this name, without reading it."""
+    return _object(project, version).is_file()
+
+
+def cached_size(version: str, *, project: Project) -> int:
+    """Return the bytes of one cached object."""
+    return _object(project, version).stat().st_size
+
+
+def members(version: str, *, project: Project) -> list[str]:
+    """Return the objects that `version` consists of: a folder's files and its list, or itself."""
+    if not version.endswith(".dir"):
+        return [version]
+    entries = json.loads(cached(version, project=project).read_text())
+    return [*dict.fromkeys(str(entry["md5"]) for entry in entries), version]
 
 
 def frame(version: str, name: str, *, project: Project | None = None) -> pd.DataFrame:

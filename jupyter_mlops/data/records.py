@@ -36,3 +36,39 @@ class DataVersion(Record):
 
     def __str__(self) -> str:
         return f"{self.path}  {self.version[:12]}  {tables.size(self.size)}  {self.status}"
+
+
+class DataTransfer(Record):
+    """One version that was pushed to a remote or pulled from it; `objects` and `size` really passed."""
+
+    path: str
+    version: str
+    status: Literal["pushed", "pulled", "up to date"]
+    objects: int
+    size: int
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this version in a list."""
+        return {
+            "path": self.path,
+            "version": self.version[:12],
+            "status": self.status,
+            "objects": self.objects,
+            "size": tables.size(self.size),
+        }
+
+
+class Unused(Record):
+    """One cached object that nothing refers to."""
+
+    version: str
+    size: int
+    deleted: bool = False
+
+    def row(self) -> dict[str, Any]:
+        """Return the line of this object in a list."""
+        return {
+            "version": self.version[:12],
+            "size": tables.size(self.size),
+            "deleted": self.deleted,
+        }

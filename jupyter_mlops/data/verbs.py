@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from jupyter_mlops import files
+from jupyter_mlops.data import locks
 from jupyter_mlops.data.cache import _object, cached, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, nearest
@@ -40,6 +41,7 @@ def add(paths: Sequence[str], *, project: Project | None = None) -> Records[Data
     The file itself stays as it is, ignored by git from now on; the `.dvc` file is what git keeps.
     """
     project = project or Project.find()
+    locks.heal(project)
     targets = [_inside(Path(path), project) for path in paths]
     added = []
     for target in targets:
@@ -68,7 +70,10 @@ def status(*, project: Project | None = None) -> Records[DataVersion]:
 
 
 def checkout(
-    paths: Sequence[str] | None = None, *, force: bool = False, project: Project | None = None
+    paths: Sequence[Path | str] | None = None,
+    *,
+    force: bool = False,
+    project: Project | None = None,
 ) -> Records[DataVersion]:
     """Put files back to the content that their `.dvc` files name (all of them without `paths`).
 
@@ -93,6 +98,15 @@ def checkout(
         restored.append(_status_of(known[target], project))
         project.announce("data", "checked out", project.relative(target))
     return Records(restored, empty="Every file already is what its version says.")
+
+
+def named_versions(paths: Sequence[Path | str] | None, project: Project) -> Any:
+    """Return what `.dvc` files name, as a list of (path, version); all of them without `paths`."""
+    known = {_target(file): file for file in _dvc_files(project)}
+    wanted = [_known_target(Path(path), known, project) for path in paths or []] or [*known]
+    return [
+        (project.relative(target), str(_read_dvc_file(known[target])["md5"])) for target in wanted
+    ]
 
 
 def _inside(path: Path, project: Project) -> Path:
@@ -175,7 +189,11 @@ def _ignore_in_git(target: Path) -> None:
 
 
 def _known_target(path: Path, known: dict[Path, Path], project: Project) -> Path:
-    target = path.with_suffix("").absolute() if path.suffix == ".dvc" else path.absolute()
+    plain = path.with_suffix("") if path.suffix == ".dvc" else path
+    target = plain.absolute()
+    if target not in known:
+        # As lists show it: relative to the project.
+        target = project.root / plain
     if target not in known:
         names = [project.relative(item) for item in known]
         raise NotFound(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
 _HOME = "jupyter_mlops.data.verbs"
+_RUNS = "jupyter_mlops.runs.retention"  # what runs refer to counts too
+_REMOTE = "a DVC remote's name, a URL or a folder; default: the project's"
 _PATHS = "files or folders, relative to the working folder"
 
 NOUN = Noun(
@@ -26,6 +28,32 @@ NOUN = Noun(
                 Arg("force", "overwrite changes that no version holds", ("--force", "-f"), switch=True),
             ),
             example="data checkout data/train.parquet",
+        ),
+        Verb(
+            "data", "push", f"{_RUNS}:push", "copy versions to the remote, where `dvc pull` finds them",
+            (
+                Arg("paths", f"{_PATHS}; all without", many=True, complete="data"),
+                Arg("remote", _REMOTE, ("--remote", "-r"), default=""),
+                Arg("runs", "also the versions that only runs refer to", ("--runs",), switch=True),
+            ),
+            example="data push --remote s3://bucket/data",
+        ),
+        Verb(
+            "data", "pull", "jupyter_mlops.data.transfers:pull", "bring versions from the remote",
+            (
+                Arg("paths", f"{_PATHS}; all without", many=True, complete="data"),
+                Arg("remote", _REMOTE, ("--remote", "-r"), default=""),
+                Arg("force", "overwrite changes that no version holds", ("--force", "-f"), switch=True),
+            ),
+            example="data pull data/train.parquet",
+        ),
+        Verb(
+            "data", "gc", f"{_RUNS}:gc", "list, or delete, cached versions that nothing refers to",
+            (
+                Arg("yes", "delete them", ("--yes", "-y"), switch=True),
+                Arg("older", "only what was last used so many hours ago", ("--older",), float, 1.0),
+            ),
+            example="data gc --yes",
         ),
     ),
 )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Which DVC remote data goes to, and what to say when it does not answer.
+
+`--remote` comes first, then `data.remote` of mlops.toml, then DVC's own default remote. The project's
+remote is also written into `.dvc/config`, so that plain `dvc pull` in a clone finds it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, NotFound, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_mlops.project import Project
+
+_NAME = "storage"
+#: What the clouds' own messages contain → what it means and what to do.
+_MEANINGS = (
+    (
+        ("unable to locate credentials", "nocredentials", "no credentials"),
+        "has no credentials to go by",
+        "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws",
+    ),
+    (
+        ("forbidden", "access denied", "accessdenied", "invalidaccesskeyid", "signaturedoesnotmatch",
+         "permission denied", "access key id you provided"),
+        "refused these credentials",
+        "Check that they are right and may read and write there",
+    ),
+    (
+        ("bucket does not exist", "nosuchbucket", "no such bucket"),
+        "names a bucket that does not exist",
+        "Create the bucket, or correct data.remote in mlops.toml",
+    ),
+    (
+        ("could not connect", "connection refused", "cannot connect", "name or service not known",
+         "timed out", "timeout", "unreachable", "connection was closed", "getaddrinfo"),
+        "does not answer",
+        "Check the address (data.remote in mlops.toml, AWS_ENDPOINT_URL) and the network",
+    ),
+)  # fmt: skip
+
+
+@contextmanager
+def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]:
+    """Open the local cache and a remote's object store; yields (cache, store, the remote's URL).
+
+    What a cloud raises inside is turned into one line.
+
+    Raises:
+        MlopsError: no remote is configured, or this kind of remote keeps no versions.
+        MissingBackend: the package for this kind of remote is not installed.
+        BackendFailed: it does not answer, refuses the credentials, or has no such bucket.
+    """
+    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
+    from dvc.config import ConfigError
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.repo import Repo
+    from dvc_objects.fs.base import RemoteMissingDepsError
+
+    try:
+        repo = Repo(str(project.root))
+    except NotDvcRepoError:
+        raise NotFound(f"{project.root} has no DVC repository", "Type: %mlops init") from None
+    except ConfigError as error:
+        raise MlopsError(f"DVC cannot read its settings: {error}", "Correct .dvc/config") from None
+    url = ""
+    quiet = logging.getLogger("dvc_data.hashfile.transfer")
+    level = quiet.level
+    try:
+        name = _chosen(repo, project, remote)
+        url = str(repo.config["remote"][name]["url"])
+        # A failed transfer is said once, by us, and not with a traceback for each file.
+        quiet.setLevel(logging.CRITICAL)
+        yield repo.cache.local, repo.cloud.get_remote_odb(name, "push"), url
+    except MlopsError:
+        raise
+    except RemoteMissingDepsError:
+        scheme = url.partition("://")[0]
+        raise MissingBackend(f"The package for {scheme}:// is not installed", "s3") from None
+    except (ConfigError, DvcException) as error:
+        raise MlopsError(f"DVC cannot use the remote {url}: {error}", "See .dvc/config") from None
+    except Exception as error:  # each cloud's driver has kinds of its own
+        raise explained(url, error) from error
+    finally:
+        quiet.setLevel(level)
+        repo.close()
+
+
+def explained(url: str, error: BaseException) -> BackendFailed:
+    """Return what a cloud's own error means, in one line."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    said = " ".join(f"{type(item).__name__} {item}" for item in chain).lower()
+    for signs, meaning, do in _MEANINGS:
+        if any(sign in said for sign in signs):
+            return BackendFailed(f"The remote {url} {meaning}", do)
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return BackendFailed(f"The remote {url} failed: {first}", "Type: %mlops doctor")
+
+
+def _chosen(repo: Any, project: Project, remote: str) -> str:
+    """Return the name of the remote in DVC's settings, made there if it is known only by its URL."""
+    known = repo.config["remote"]
+    if remote and not _is_url(remote):
+        if remote not in known:
+            hint = nearest(remote, known) or "Give its URL, or: dvc remote add NAME URL"
+            raise NotFound(f"DVC knows no remote '{remote}'", hint)
+        return remote
+    default = repo.config["core"].get("remote")
+    wanted = remote or project.settings.data.remote
+    if not wanted:
+        if default:
+            return str(default)
+        raise MlopsError(
+            "No remote is configured for data",
+            'Write into mlops.toml, under [data]: remote = "s3://bucket/folder" (or a local folder)',
+        )
+    url = _absolute(wanted, project)
+    for name, settings in known.items():
+        if settings.get("url", "").rstrip("/") == url.rstrip("/"):
+            _make_default(repo, name, url, default, remote)
+            return str(name)
+    name = _NAME if not remote and _NAME not in known else f"{_NAME}-{len(known) + 1}"
+    _make_default(repo, name, url, default, remote)
+    # What DVC reads from its file it has checked; what is only for this call is given as it is.
+    repo.config["remote"].setdefault(name, {"url": url})
+    return name
+
+
+def _make_default(repo: Any, name: str, url: str, default: str | None, asked: str) -> None:
+    """Let `dvc pull` find the project's remote too, unless DVC has a default of its own."""
+    if asked or default:
+        return
+    with repo.config.edit("repo") as config:
+        config["remote"].setdefault(name, {"url": url})
+        config["core"]["remote"] = name
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text or text.startswith((".", "/", "~"))
+
+
+def _absolute(url: str, project: Project) -> str:
+    if "://" in url:
+        return url
+    return str((project.root / Path(url).expanduser()).resolve())
