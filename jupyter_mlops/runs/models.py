@@ -74,7 +74,12 @@ def training_data(run: str, *, project: Project | None = None) -> pd.DataFrame:
     detail = query.get(run, project=project)
     wanted = {item["name"] for item in detail.model.inputs} if detail.model else set()
     for use in detail.data:
-        if use.role == "input" and Path(use.path).suffix.lower() in _TABLES:
+        # A URL's content is where it was; only files have their versions in our cache.
+        if (
+            "://" not in use.path
+            and use.role == "input"
+            and Path(use.path).suffix.lower() in _TABLES
+        ):
             frame = data.frame(use.version, use.path, project=project)
             if wanted <= set(map(str, frame.columns)):
                 return frame

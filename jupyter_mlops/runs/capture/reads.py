@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.runs.capture import fanotify, processes
+from jupyter_mlops.runs.capture.urls import Urls
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -52,6 +53,7 @@ class Reads:
 
     project: Project
     blind: str = ""
+    urls: Urls = field(default_factory=Urls)
     _read: dict[str, None] = field(default_factory=dict)
     _written: dict[str, None] = field(default_factory=dict)
     _watch: fanotify.Watch | None = None
@@ -68,6 +70,7 @@ class Reads:
             )
         except OSError as error:
             self.blind = f"readers outside Python are not seen here ({error.strerror or error})"
+        self.urls.__enter__()
         _sink = self
         return self
 
@@ -80,6 +83,7 @@ class Reads:
         """Stop collecting, and take in what the kernel saw."""
         global _sink
         _sink = None
+        self.urls.__exit__(kind, error, traceback)
         if self._watch:
             read, written = self._watch.stop()
             for path in read:

@@ -1,0 +1,81 @@
+"""Which remote files (`s3://`, `https://`, …) a cell read through fsspec, and in which version."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_LOCAL = {"file", "local"}
+#: MLflow keeps at most 36 characters of a version.
+_LONGEST = 32
+
+
+@dataclass
+class Urls:
+    """Notes what is opened through fsspec while the block runs; local files are seen elsewhere."""
+
+    _opened: dict[tuple[str, str], tuple[Any, bool]] = field(default_factory=dict)
+    _original: Any = None
+
+    def __enter__(self) -> Urls:
+        """Begin to note: fsspec has no hook, so its one `open` is wrapped for the block's time."""
+        try:
+            from fsspec.spec import AbstractFileSystem
+        except ImportError:
+            return self
+        original = self._original = AbstractFileSystem.open
+
+        def open(filesystem: Any, path: Any, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:
+            opened = original(filesystem, path, mode, *args, **kwargs)
+            with contextlib.suppress(Exception):
+                self._note(filesystem, path, mode)
+            return opened
+
+        AbstractFileSystem.open = open
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Put fsspec's own `open` back."""
+        if self._original is not None:
+            from fsspec.spec import AbstractFileSystem
+
+            AbstractFileSystem.open = self._original
+
+    def found(self) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Return the inputs and the outputs as (URL, version)."""
+        read: list[tuple[str, str]] = []
+        written: list[tuple[str, str]] = []
+        for (_, path), (filesystem, writes) in self._opened.items():
+            with contextlib.suppress(Exception):  # it may be gone, or not tell
+                use = (filesystem.unstrip_protocol(path), _version(filesystem, path))
+                (written if writes else read).append(use)
+        return read, written
+
+    def _note(self, filesystem: Any, path: Any, mode: str) -> None:
+        protocols = filesystem.protocol
+        protocols = {protocols} if isinstance(protocols, str) else set(protocols)
+        if protocols & _LOCAL:
+            return
+        key = (min(protocols), str(filesystem._strip_protocol(path)))  # noqa: SLF001 - no public one
+        self._opened.setdefault(key, (filesystem, "r" not in mode))
+
+
+def _version(filesystem: Any, path: str) -> str:
+    """Return the store's own version of a file: its version id, ETag or checksum, else a hash of its facts."""
+    facts = filesystem.info(path)
+    for name in ("VersionId", "version_id", "ETag", "etag", "md5", "checksum"):
+        told = re.sub(r'^W/|"', "", str(facts.get(name) or ""))
+        if told and told != "null":
+            return told if len(told) <= _LONGEST else sha256(told.encode()).hexdigest()[:_LONGEST]
+    return str(filesystem.ukey(path))[:_LONGEST]
