@@ -16,6 +16,9 @@ UNHASHED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 	cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 \
 	nvjitlink nvshmem-cu13 nvtx)
 
+# In a container one is root, which Jupyter wants said.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
 # Nothing phones home while we build, test or demonstrate.
 export DO_NOT_TRACK := 1
 export DVC_NO_ANALYTICS := true
@@ -30,7 +33,7 @@ demo: env
 
 lab: env
 	@test -f $(DEMO)/mlops.toml || $(BIN)/python notebooks/demo.py $(DEMO) --prepare
-	cd $(DEMO) && $(abspath $(BIN))/jupyter lab 00-tour.ipynb
+	cd $(DEMO) && $(abspath $(BIN))/jupyter lab $(AS_ROOT) 00-tour.ipynb
 
 test: env chromium
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
