@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "mlops.toml"
 STATE_FOLDER = ".mlops"
+#: A bound of `[gate]`: `>= 0.9`, `< 1e-3`.
+BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,32 @@ class DriftSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What a model must reach before `model promote` makes it champion; nothing by default.
+
+    Every key of `[gate]` beside the named ones is a metric with its bound:
+
+        [gate]
+        accuracy = ">= 0.9"
+        log_loss = "<= 0.3"
+        data = "data/test.csv"   # scored on these rows; without it, the recorded numbers count
+        target = "label"         # default: the one column that the model does not take
+        against = "champion"     # also not worse than that alias …
+        metric = "accuracy"      # … in this metric (default: the task's first) …
+        margin = 0.01            # … by more than this, with 95 % confidence
+
+    `bounds` has them as (metric, bound), because settings must be hashable.
+    """
+
+    data: str = ""
+    target: str = ""
+    against: str = ""
+    metric: str = ""
+    margin: float = 0.0
+    bounds: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of `mlops.toml`, one attribute for each section."""
 
@@ -83,6 +112,7 @@ class Settings:
     jobs: JobsSettings = field(default_factory=JobsSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)
+    gate: GateSettings = field(default_factory=GateSettings)
 
 
 @dataclass(frozen=True)
@@ -171,11 +201,15 @@ def read_settings(path: Path) -> Settings:
         if not isinstance(values, dict):
             raise NotAProject(f"{path}: {section} must be a section", f"Write: [{section}]")
         keys = {item.name: getattr(defaults, item.name) for item in fields(defaults)}
-        _refuse_unknown(path, f"key in [{section}]", values, keys)
+        free = keys.pop("bounds", None)
+        if free is None:
+            _refuse_unknown(path, f"key in [{section}]", values, keys)
         merged = {
             key: _typed(path, f"{section}.{key}", _override(section, key, values), default)
             for key, default in keys.items()
         }
+        if free is not None:
+            merged["bounds"] = _bounds(path, section, values, keys)
         read[section] = type(defaults)(**merged)
     return Settings(**read)
 
@@ -185,6 +219,21 @@ def _refuse_unknown(path: Path, what: str, given: Any, known: Any) -> None:
         if key not in known:
             hint = nearest(key, known) or f"Known: {', '.join(known)}"
             raise NotAProject(f"{path}: unknown {what} '{key}'", hint)
+
+
+def _bounds(
+    path: Path, section: str, values: dict[str, Any], known: dict[str, Any]
+) -> tuple[tuple[str, str], ...]:
+    bounds = []
+    for name in values:
+        if name in known:
+            continue
+        bound = _override(section, name, values)
+        if not isinstance(bound, str) or not BOUND.fullmatch(bound):
+            hint = nearest(name, known) or f'A metric has a bound: {name} = ">= 0.9"'
+            raise NotAProject(f"{path}: {section}.{name} = {bound!r} is not a bound", hint)
+        bounds.append((name, bound))
+    return tuple(bounds)
 
 
 def _override(section: str, key: str, values: dict[str, Any]) -> Any:

@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.cell import record_cell
     from jupyter_mlops.runs.differences import compare
     from jupyter_mlops.runs.evaluating import evaluate
-    from jupyter_mlops.runs.evaluation_records import Evaluation
+    from jupyter_mlops.runs.evaluation_records import Evaluation, Gate
+    from jupyter_mlops.runs.gating import gate
     from jupyter_mlops.runs.listing import list
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
+    from jupyter_mlops.runs.promoting import promote
     from jupyter_mlops.runs.query import artifact, get, show
     from jupyter_mlops.runs.recording import ActiveRun, start
     from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
-    from jupyter_mlops.runs.registry import list_models, promote, register
+    from jupyter_mlops.runs.registry import list_models, register
     from jupyter_mlops.runs.store import open_store
     from jupyter_mlops.runs.trash import delete, restore
 
@@ -27,6 +29,7 @@ _HOME = {
     "ActiveRun": "recording",
     "Comparison": "records",
     "Evaluation": "evaluation_records",
+    "Gate": "evaluation_records",
     "ModelVersion": "records",
     "Run": "records",
     "RunDetail": "records",
@@ -34,13 +37,14 @@ _HOME = {
     "compare": "differences",
     "delete": "trash",
     "evaluate": "evaluating",
+    "gate": "gating",
     "get": "query",
     "list": "listing",
     "list_models": "registry",
     "load_model": "models",
     "model_files": "models",
     "open_store": "store",
-    "promote": "registry",
+    "promote": "promoting",
     "record_cell": "cell",
     "register": "registry",
     "restore": "trash",
@@ -53,6 +57,7 @@ __all__ = [
     "ActiveRun",
     "Comparison",
     "Evaluation",
+    "Gate",
     "ModelVersion",
     "Run",
     "RunDetail",
@@ -60,6 +65,7 @@ __all__ = [
     "compare",
     "delete",
     "evaluate",
+    "gate",
     "get",
     "list",
     "list_models",

@@ -240,12 +240,16 @@ def _diff_html(diff: str) -> str:
 
 
 class ModelVersion(Record):
-    """A registered model's version, and the aliases that point at it."""
+    """A registered model's version, and the aliases that point at it.
 
-    shown: ClassVar[tuple[str, ...]] = ("name", "version", "aliases", "run_id", "created")
+    `gate` is `passed` or `forced: …` when it was promoted through a gate.
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("name", "version", "aliases", "gate", "run_id", "created")
 
     name: str
     version: int
     run_id: str
     aliases: list[str] = []
+    gate: str = ""
     created: datetime

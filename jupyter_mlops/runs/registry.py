@@ -1,4 +1,4 @@
-"""`model register`, `promote` and `list`: MLflow's registry, with aliases instead of stages."""
+"""`model register` and `list`: MLflow's registry, with aliases instead of stages."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from jupyter_mlops.runs import query
 from jupyter_mlops.runs.records import ModelVersion
 from jupyter_mlops.runs.store import Store, open_store
 
+#: What the gate said when a version was promoted: `passed`, or `forced: …`.
+GATE_TAG = "mlops.gate"
 _EMPTY = "No registered models yet. Type: %mlops model register RUN"
 
 
@@ -31,7 +33,7 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
     with project.locked("registry"):
         for item in store.client.search_model_versions(f"run_id = '{detail.run_id}'"):
             if item.name == name:
-                return _record(store, item)
+                return described(store, item)
         try:
             store.client.get_registered_model(name)
         except MlflowException:
@@ -49,39 +51,46 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
             model_id=detail.model.model_id,
         )
     project.announce("model", "registered", name)
-    return _record(store, made)
-
-
-def promote(
-    name: str, *, version: int = 0, alias: str = "champion", project: Project | None = None
-) -> ModelVersion:
-    """Point an alias at a version of a registered model (default: its latest)."""
-    from mlflow.exceptions import MlflowException
-
-    project = project or Project.find()
-    store = open_store(project)
-    wanted = version or _latest(store, name)
-    try:
-        store.client.set_registered_model_alias(name, alias, str(wanted))
-        made = store.client.get_model_version(name, str(wanted))
-    except MlflowException as error:
-        if "not found" in str(error).lower():
-            raise NotFound(f"'{name}' has no version {wanted}", "Type: %mlops model list") from None
-        raise UsageError(
-            f"MLflow refuses the alias '{alias}': {str(error).splitlines()[0]}"
-        ) from None
-    project.announce("model", "promoted", name)
-    return _record(store, made)
+    return described(store, made)
 
 
 def list_models(*, project: Project | None = None) -> Records[ModelVersion]:
     """List every version of every registered model, the newest first."""
     store = open_store(project or Project.find())
-    found = [_record(store, item) for item in store.client.search_model_versions()]
+    found = [described(store, item) for item in store.client.search_model_versions()]
     return Records(sorted(found, key=lambda item: item.created, reverse=True), empty=_EMPTY)
 
 
-def _latest(store: Store, name: str) -> int:
+def version_of(
+    store: Store, name: str, version: int = 0, *, alias: str = ""
+) -> ModelVersion | None:
+    """Return a registered model's version (default: the newest), or the one that `alias` names.
+
+    None when nothing of that name is registered, or the model has no such alias.
+
+    Raises:
+        NotFound: the model has no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        model = store.client.get_registered_model(name)
+        if alias:
+            number = (model.aliases or {}).get(alias)
+            if number is None:
+                return None
+        else:
+            number = version or latest(store, name)
+    except MlflowException:
+        return None
+    try:
+        return described(store, store.client.get_model_version(name, str(number)))
+    except MlflowException:
+        raise NotFound(f"'{name}' has no version {number}", "Type: %mlops model list") from None
+
+
+def latest(store: Store, name: str) -> int:
+    """Return the number of the newest version of a registered model."""
     quoted = name.replace("'", "")
     versions = [
         int(item.version) for item in store.client.search_model_versions(f"name = '{quoted}'")
@@ -92,7 +101,8 @@ def _latest(store: Store, name: str) -> int:
     return max(versions)
 
 
-def _record(store: Store, item: Any) -> ModelVersion:
+def described(store: Store, item: Any) -> ModelVersion:
+    """Return MLflow's model version as a record."""
     # Search results leave the aliases out; the model has them all.
     aliases = store.client.get_registered_model(item.name).aliases
     return ModelVersion(
@@ -102,5 +112,6 @@ def _record(store: Store, item: Any) -> ModelVersion:
         aliases=sorted(
             alias for alias, version in aliases.items() if str(version) == str(item.version)
         ),
+        gate=(item.tags or {}).get(GATE_TAG, ""),
         created=datetime.fromtimestamp(item.creation_timestamp / 1000, UTC),
     )

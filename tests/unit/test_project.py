@@ -33,6 +33,9 @@ def test_no_project_says_what_to_type(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[projct]\n", "unknown section 'projct'.*Did you mean 'project'"),
+        ("[gate]\naccuracy = 0.9\n", r"gate.accuracy = 0.9 is not a bound"),
+        ('[gate]\nagaints = "champion"\n', r"'champion' is not a bound.*'against'"),
+        ('[gate]\nmargin = "wide"\n', r"gate.margin must be a float"),
         ('[tracking]\nurl = "x"\n', r"unknown key in \[tracking\] 'url'.*'uri'"),
         ("[jobs]\nworkers = 'two'\n", "jobs.workers must be a int"),
         ("[jobs]\nworkers = true\n", "jobs.workers must be a int"),
@@ -100,3 +103,16 @@ def _hold(path: Path, ready, release) -> None:
     with files.locked(path):
         ready.set()
         release.wait(30)
+
+
+def test_a_gate_has_a_bound_for_each_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlops.toml").write_text(
+        '[gate]\naccuracy = ">= 0.9"\n"val loss" = "<1e-3"\nagainst = "champion"\nmargin = 1\n'
+    )
+    monkeypatch.setenv("MLOPS_GATE_ACCURACY", "> 0.95")
+    gate = Project.find(tmp_path).settings.gate
+    assert gate.bounds == (("accuracy", "> 0.95"), ("val loss", "<1e-3"))
+    assert (gate.against, gate.margin, gate.data) == ("champion", 1.0, "")
+    assert hash(Project.find(tmp_path).settings)

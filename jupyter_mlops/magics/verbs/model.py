@@ -20,11 +20,13 @@ NOUN = Noun(
             example="model register forest",
         ),
         Verb(
-            "model", "promote", f"{_HOME}:promote", "point an alias at a version",
+            "model", "promote", "jupyter_mlops.runs.promoting:promote", "point an alias at a version, through the gate",
             (
                 Arg("name", "the model's name", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),
                 Arg("alias", "champion, challenger, …", ("--alias", "-a"), default="champion"),
+                Arg("force", "promote even though the gate refuses", ("--force",), switch=True),
+                Arg("allow_pickle", "let the gate load a model kept as a pickle", ("--allow-pickle",), switch=True),
             ),
             example="model promote forest --alias champion",
         ),
@@ -43,6 +45,16 @@ NOUN = Noun(
                 Arg("allow_pickle", "load a model kept as a pickle", ("--allow-pickle",), switch=True),
             ),
             example="model evaluate forest --on data/test.csv --method kfold",
+        ),
+        Verb(
+            "model", "gate", "jupyter_mlops.runs.gating:gate", "hold a model against the gate of mlops.toml",
+            (
+                Arg("name", "a registered model, or a run's name or id", required=True, complete="model"),
+                Arg("version", "default: the latest", ("--version",), int, 0),
+                Arg("allow_pickle", "load models kept as pickles", ("--allow-pickle",), switch=True),
+            ),
+            example="model gate forest --version 3",
+            outcome=True,
         ),
         Verb("model", "list", f"{_HOME}:list_models", "list every version of every model"),
     ),
