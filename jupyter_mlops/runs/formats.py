@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.runs import skops_flavor
 from jupyter_mlops.runs.capture.environment import pinned
 from jupyter_mlops.runs.store import import_mlflow
 
@@ -107,38 +108,24 @@ def _log_sklearn(found: Fitted) -> str:
     signature = None
     if found.sample is not None and hasattr(found.model, "predict"):
         signature = mlflow.models.infer_signature(found.sample, found.model.predict(found.sample))
-    common = {
-        "name": "model",
-        "signature": signature,
-        # Inferring requirements starts a subprocess that takes 4 s.
-        "pip_requirements": pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle"),
-    }
-    if _fits_skops(found.model):
-        with contextlib.suppress(mlflow.MlflowException):
-            mlflow.sklearn.log_model(
-                found.model,
-                serialization_format="skops",
-                skops_trusted_types=sorted(TRUSTED),
-                **common,
-            )
-            return "skops"
+    # Inferring requirements would start a subprocess that takes 4 s.
+    needs = pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle")
+    with contextlib.suppress(skops_flavor.Untrusted):
+        skops_flavor.log_model(
+            found.model, trusted=TRUSTED, signature=signature, pip_requirements=needs
+        )
+        return "skops"
     try:
-        mlflow.sklearn.log_model(found.model, serialization_format="cloudpickle", **common)
+        mlflow.sklearn.log_model(
+            found.model,
+            name="model",
+            serialization_format="cloudpickle",
+            signature=signature,
+            pip_requirements=needs,
+        )
     except Exception as error:
         raise MlopsError(f"'{found.name}' cannot be stored: {_first_line(error)}") from error
     return "pickle"
-
-
-def _fits_skops(model: Any) -> bool:
-    """Whether skops can hold a model; for scikit-learn's own classes MLflow finds out by itself."""
-    if type(model).__module__.startswith("sklearn.") and not hasattr(model, "steps"):
-        return True
-    import skops.io
-
-    try:
-        return set(skops.io.get_untrusted_types(data=skops.io.dumps(model))) <= TRUSTED
-    except Exception:  # skops raises its own and others for types it does not know
-        return False
 
 
 def _log_torch(found: Fitted) -> str:

@@ -1,0 +1,130 @@
+"""An MLflow "flavor" that writes scikit-learn models as `mlflow.sklearn` does with skops, faster.
+
+MLflow's own loads every model back once it is written, to see whether its types are trusted; that
+doubles the time. Here the types are read off the file, and each new set of them is judged once. What
+is written is the same: `mlflow.sklearn.load_model` and `mlflow.pyfunc.load_model` read it.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from jupyter_mlops.errors import MlopsError
+
+MODEL_FILE = "model.skops"
+_TYPE = re.compile(rb'"__(class|module)__": "([^"]+)"')
+_judged: dict[frozenset[bytes], frozenset[str]] = {}
+
+
+class Untrusted(MlopsError):
+    """The model holds types that skops would not load, or cannot be written by it at all."""
+
+
+def log_model(
+    model: Any, *, trusted: frozenset[str], signature: Any, pip_requirements: list[str]
+) -> None:
+    """Log a model into MLflow's active run.
+
+    Raises:
+        Untrusted: it holds types outside `trusted`; nothing is logged.
+    """
+    import mlflow.models
+    import skops.io
+
+    try:
+        content = skops.io.dumps(model)
+    except Exception as error:  # skops raises its own and others for types it does not know
+        raise Untrusted(f"skops cannot write this model: {error}") from error
+    unknown = untrusted_types(content)
+    if unknown - trusted:
+        raise Untrusted(f"The model holds {', '.join(sorted(unknown - trusted))}")
+    mlflow.models.Model.log(
+        artifact_path=None,
+        name="model",
+        flavor=_Flavor(content, sorted(unknown)),
+        signature=signature,
+        pip_requirements=pip_requirements,
+        predicts=hasattr(model, "predict"),
+    )
+
+
+def untrusted_types(content: bytes) -> frozenset[str]:
+    """Return the types in a skops file that skops does not trust by itself."""
+    import io
+
+    import skops.io
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        schema = archive.read("schema.json")
+    # The names tell which types there are; only a set that is new has to be judged by skops.
+    kinds = frozenset(name for _, name in set(_TYPE.findall(schema)))
+    if kinds not in _judged:
+        _judged[kinds] = frozenset(skops.io.get_untrusted_types(data=content))
+    return _judged[kinds]
+
+
+class _Flavor:
+    """What `mlflow.models.Model.log` asks of a flavor: a name, and `save_model`."""
+
+    __name__ = "mlflow.sklearn"
+
+    def __init__(self, content: bytes, trusted: list[str]) -> None:
+        self._content = content
+        self._trusted = trusted
+
+    def save_model(
+        self,
+        path: str,
+        mlflow_model: Any,
+        signature: Any,
+        pip_requirements: list[str],
+        predicts: bool,
+    ) -> None:
+        """Write the model's folder."""
+        import mlflow.pyfunc
+        import sklearn
+        import yaml
+
+        folder = Path(path)
+        folder.mkdir(parents=True)
+        (folder / MODEL_FILE).write_bytes(self._content)
+        python = platform.python_version()
+        requirements = [f"mlflow=={mlflow.__version__}", *pip_requirements]
+        (folder / "requirements.txt").write_text("\n".join(requirements))
+        environment = {
+            "python": python,
+            "build_dependencies": ["pip"],
+            "dependencies": ["-r requirements.txt"],
+        }
+        (folder / "python_env.yaml").write_text(yaml.safe_dump(environment, sort_keys=False))
+        conda = {
+            "channels": ["conda-forge"],
+            "dependencies": [f"python={python}", "pip", {"pip": requirements}],
+            "name": "mlflow-env",
+        }
+        (folder / "conda.yaml").write_text(yaml.safe_dump(conda, sort_keys=False))
+        if signature is not None:
+            mlflow_model.signature = signature
+        if predicts:
+            mlflow.pyfunc.add_to_model(
+                mlflow_model,
+                loader_module="mlflow.sklearn",
+                model_path=MODEL_FILE,
+                conda_env="conda.yaml",
+                python_env="python_env.yaml",
+                predict_fn="predict",
+            )
+        mlflow_model.add_flavor(
+            "sklearn",
+            pickled_model=MODEL_FILE,
+            sklearn_version=sklearn.__version__,
+            serialization_format="skops",
+            code=None,
+            skops_trusted_types=self._trusted,
+        )
+        mlflow_model.model_size_bytes = len(self._content)
+        mlflow_model.save(str(folder / "MLmodel"))
