@@ -12,15 +12,18 @@ from jupyter_mlops import lazy
 if TYPE_CHECKING:
     from jupyter_mlops.data.cache import cached, frame, read_table, version
     from jupyter_mlops.data.collecting import gc, held
-    from jupyter_mlops.data.records import DataVersion
+    from jupyter_mlops.data.diffing import diff
+    from jupyter_mlops.data.records import DataDiff, DataVersion
     from jupyter_mlops.data.transfers import pull, push
     from jupyter_mlops.data.verbs import add, checkout, list, status
 
 _HOME = {
+    "DataDiff": "records",
     "DataVersion": "records",
     "add": "verbs",
     "cached": "cache",
     "checkout": "verbs",
+    "diff": "diffing",
     "frame": "cache",
     "gc": "collecting",
     "held": "collecting",
@@ -32,10 +35,12 @@ _HOME = {
     "version": "cache",
 }
 __all__ = [
+    "DataDiff",
     "DataVersion",
     "add",
     "cached",
     "checkout",
+    "diff",
     "frame",
     "gc",
     "held",

@@ -72,3 +72,79 @@ class Unused(Record):
             "size": tables.size(self.size),
             "deleted": self.deleted,
         }
+
+
+class DistributionPair(Record):
+    """One column's values before and after, as shares of the same bins or categories."""
+
+    labels: list[str]
+    before: list[float]
+    after: list[float]
+    numeric: bool
+
+
+class ColumnDiff(Record):
+    """What became of one column; `score` is 0 for equal and 1 for disjoint distributions.
+
+    `change` is the first that applies; `moved` also tells of a column whose type changed.
+    """
+
+    column: str
+    change: Literal["added", "removed", "type", "moved", "missing", "same"]
+    moved: bool = False
+    type_before: str = ""
+    type_after: str = ""
+    missing_before: int = 0
+    missing_after: int = 0
+    before: str = ""
+    after: str = ""
+    score: float | None = None
+    threshold: float | None = None
+    method: str = ""
+    changed_rows: int | None = None
+    histogram: DistributionPair | None = None
+
+
+class FileDiff(Record):
+    """One file of a folder that is not the same on both sides."""
+
+    path: str
+    change: Literal["added", "removed", "changed"]
+    size_before: int = 0
+    size_after: int = 0
+
+
+class DataDiff(Record):
+    """What differs between two contents: of a table, of a folder, or of any other file.
+
+    `rows_changed` is known only where a key matches rows. `sampled` says on what share of the rows
+    the comparison was made, or is empty.
+    """
+
+    before: str
+    after: str
+    kind: Literal["table", "folder", "file"]
+    same: bool
+    version_before: str
+    version_after: str
+    size_before: int
+    size_after: int
+    rows_before: int | None = None
+    rows_after: int | None = None
+    rows_added: int | None = None
+    rows_removed: int | None = None
+    rows_changed: int | None = None
+    columns: list[ColumnDiff] = []
+    files: list[FileDiff] = []
+    sampled: str = ""
+    notes: list[str] = []
+
+    def __str__(self) -> str:
+        from jupyter_mlops.data import view
+
+        return view.text(self)
+
+    def _repr_html_(self) -> str:
+        from jupyter_mlops.data import view
+
+        return view.html(self)

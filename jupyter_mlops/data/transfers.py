@@ -172,7 +172,7 @@ def _record(
 
 def _counting(meter: Meter) -> Any:
     """Return a progress callback of fsspec that feeds `meter`: files, and bytes inside a file."""
-    from fsspec.callbacks import Callback  # type: ignore[import-untyped]
+    from fsspec.callbacks import Callback
 
     class Inner(Callback):  # type: ignore[misc]
         def relative_update(self, inc: int = 1) -> None:

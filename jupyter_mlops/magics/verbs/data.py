@@ -7,6 +7,7 @@ from jupyter_mlops.magics.table import Arg, Noun, Verb
 _HOME = "jupyter_mlops.data.verbs"
 _RUNS = "jupyter_mlops.runs.retention"  # what runs refer to counts too
 _REMOTE = "a DVC remote's name, a URL or a folder; default: the project's"
+_SIDE = "a file or folder, as it is now, or FILE@VERSION, or FILE@GIT-REVISION"
 _PATHS = "files or folders, relative to the working folder"
 
 NOUN = Noun(
@@ -21,6 +22,15 @@ NOUN = Noun(
         ),
         Verb("data", "list", f"{_HOME}:list", "list the files with versions, and their state"),
         Verb("data", "status", f"{_HOME}:status", "list the files that differ from their versions"),
+        Verb(
+            "data", "diff", "jupyter_mlops.data.diffing:diff", "show what changed between two contents",
+            (
+                Arg("a", _SIDE, required=True, complete="data"),
+                Arg("b", f"{_SIDE}; default: now, or what the .dvc file names", default="", complete="data"),
+                Arg("key", "the column that tells rows apart (several: a,b)", ("--key", "-k"), default=""),
+            ),
+            example="data diff data/train.parquet@HEAD~1 --key id",
+        ),
         Verb(
             "data", "checkout", f"{_HOME}:checkout", "put files back to their versions",
             (

@@ -1,0 +1,175 @@
+"""What one side of `data diff` means: a path's present content, `path@VERSION` or `path@REVISION`."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from jupyter_mlops.data import keeping
+from jupyter_mlops.data.cache import _store, cache_folder, cached, cached_size, in_cache, version
+from jupyter_mlops.errors import MlopsError, NotFound, UsageError
+from jupyter_mlops.project import Project
+
+_PREFIX = re.compile(r"[0-9a-f]{4,32}(\.dir)?")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One content: `file` holds it (for a folder's version: its list), `name` is what it is a version of."""
+
+    label: str
+    name: str
+    version: str
+    file: Path
+    folder: bool
+    size: int
+    #: For a folder: the (version, bytes) of each of its files.
+    listing: dict[str, tuple[str, int]] | None = None
+
+
+def present(path: Path, project: Project) -> Side:
+    """Return the present content of `path`.
+
+    Raises:
+        NotFound: there is no such file.
+    """
+    name = project.relative(path)
+    if path.is_dir():
+        listing = keeping.listing(path, _store(project.root), name)
+        found = version(path, project=project, keep=False)
+        return Side(f"{name} (now)", name, found.version, path, True, found.size, listing)
+    found = version(path, project=project, keep=False)
+    return Side(f"{name} (now)", name, found.version, path, False, found.size)
+
+
+def kept(path: Path, project: Project) -> Side:
+    """Return the content that the `.dvc` file of `path` (or of a folder above it) names.
+
+    Raises:
+        NotFound: no `.dvc` file names it.
+    """
+
+    def read(file: Path) -> str | None:
+        return file.read_text() if file.is_file() else None
+
+    found = _named(path, project, read)
+    name = project.relative(path)
+    if found is None:
+        raise NotFound(
+            f"{name} has no version to compare with",
+            f"Give two contents, or keep one first: %mlops data add {name}",
+        )
+    return _of_version(found, name, project)
+
+
+def resolve(text: str, project: Project) -> Side:
+    """Return what `text` means.
+
+    Raises:
+        NotFound: no such file, version or revision.
+    """
+    path = _path(text, project)
+    if path.exists() or "@" not in text:
+        return present(path, project)
+    before, _, what = text.rpartition("@")
+    if not before or not what:
+        raise UsageError(f"'{text}' is not a file", "Write: FILE, FILE@VERSION or FILE@REVISION")
+    path = _path(before, project)
+    name = project.relative(path)
+    if _PREFIX.fullmatch(what) and (found := _by_prefix(what, path.is_dir(), project)):
+        return _of_version(found, name, project)
+    return _at_revision(path, name, what, project)
+
+
+def _path(text: str, project: Project) -> Path:
+    path = Path(text.removesuffix(".dvc")).absolute()
+    if path.exists() or path.with_name(f"{path.name}.dvc").exists():
+        return path
+    other = project.root / text.removesuffix(".dvc")
+    return other if other.exists() or other.with_name(f"{other.name}.dvc").exists() else path
+
+
+def _by_prefix(prefix: str, folder: bool, project: Project) -> str:
+    root = cache_folder(project)
+    found = sorted(
+        prefix[:2] + item.name
+        for item in root.glob(f"{prefix[:2]}/{prefix[2:]}*")
+        if len(item.name.removesuffix(".dir")) == 30
+    )
+    if len(found) > 1:
+        # A folder's list and a file may begin alike.
+        found = [item for item in found if item.endswith(".dir") == folder] or found
+    if len(found) > 1:
+        raise UsageError(f"More than one version begins with {prefix}", "Give more of it")
+    return found[0] if found else ""
+
+
+def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side:
+    def git(*words: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(["git", *words], cwd=project.root, capture_output=True, check=False)
+
+    if git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
+        raise NotFound(
+            f"'{revision}' is neither a version in the cache nor a git revision",
+            "Type: %mlops data list, or git log; a version that was pushed: %mlops data pull",
+        )
+
+    def read(file: Path) -> str | None:
+        done = git("show", f"{revision}:./{project.relative(file)}")
+        return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+    found = _named(path, project, read)
+    if found is None:
+        raise NotFound(
+            f"Commit {revision} has no version of {name}",
+            f"See where it was added: git log -- {name}.dvc",
+        )
+    return _of_version(found, name, project, f"{name}@{revision} ({found[:8]})")
+
+
+def _named(path: Path, project: Project, read: Any) -> str | None:
+    """Return the version of `path` by its `.dvc` file, or by the folder's that it lies in."""
+    for holder in (path, *path.parents):
+        if holder == project.root or not holder.is_relative_to(project.root):
+            return None
+        text = read(holder.with_name(f"{holder.name}.dvc"))
+        if text is None:
+            continue
+        try:
+            found = str(yaml.safe_load(text)["outs"][0]["md5"])
+        except (yaml.YAMLError, KeyError, TypeError, IndexError):
+            raise MlopsError(
+                f"{holder.name}.dvc is not a version file DVC could have written",
+                "Restore it: git checkout -- that file",
+            ) from None
+        if holder == path:
+            return found
+        inside = path.relative_to(holder).as_posix()
+        entry = _entries(found, project).get(inside)
+        if entry is None and any(k.startswith(f"{inside}/") for k in _entries(found, project)):
+            raise MlopsError(f"{inside} is a folder in {holder.name}", f"Compare {holder.name}")
+        return entry
+    return None
+
+
+def _entries(found: str, project: Project) -> dict[str, str]:
+    content = json.loads(cached(found, project=project).read_text())
+    return {entry["relpath"]: entry["md5"] for entry in content}
+
+
+def _of_version(found: str, name: str, project: Project, label: str = "") -> Side:
+    file = cached(found, project=project)
+    label = label or f"{name}@{found[:8]}"
+    if not found.endswith(".dir"):
+        return Side(label, name, found, file, False, file.stat().st_size)
+    listing = {
+        relpath: (oid, cached_size(oid, project=project) if in_cache(oid, project=project) else 0)
+        for relpath, oid in _entries(found, project).items()
+    }
+    return Side(label, name, found, file, True, sum(size for _, size in listing.values()), listing)
