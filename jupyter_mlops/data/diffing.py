@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,6 @@ from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
     from jupyter_mlops.data.sides import Side
 
@@ -88,7 +87,9 @@ def _tables(
 
     every = sampling.fraction([(old.size, suffixes[0]), (new.size, suffixes[1])])
     try:
-        names = {*sampling.column_names(old.file, suffixes[0])}
+        names = sampling.column_names(old.file, suffixes[0])
+        _refuse_repeated(old, names)
+        _refuse_repeated(new, sampling.column_names(new.file, suffixes[1]))
         # A column may have a comma in its name.
         keys = [key] if key in names or not key else [part.strip() for part in key.split(",")]
         keys = [part for part in keys if part]
@@ -99,8 +100,6 @@ def _tables(
         raise MlopsError(
             f"{old.label} cannot be read as a table: {first}", "Is it whole?"
         ) from None
-    for side, table in ((old, before), (new, after)):
-        _refuse_duplicates(side, table)
     matched = comparison.rows(before, after, keys)
     columns = [
         column.model_copy(update={"changed_rows": matched.changed_in.get(column.column, 0) * every})
@@ -128,9 +127,9 @@ def _tables(
     )
 
 
-def _refuse_duplicates(side: Side, table: pd.DataFrame) -> None:
-    repeated = table.columns[table.columns.duplicated()]
-    if len(repeated):
+def _refuse_repeated(side: Side, names: Sequence[str]) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
         raise MlopsError(
             f"{side.label} has the column '{repeated[0]}' more than once", "Rename one of them"
         )
