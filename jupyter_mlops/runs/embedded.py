@@ -18,7 +18,6 @@ from jupyter_mlops.runs.query import KINDS, STATUS, number
 from jupyter_mlops.runs.records import DataUse, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from jupyter_mlops.project import Project
@@ -34,7 +33,15 @@ FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id
 _BY_METRIC = "LEFT JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key = :metric"
 _OF_KIND = "JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = 'mlops.kind' AND k.value = :kind"
 # CROSS JOIN fixes the order, so that the index on run_uuid is used whatever the statistics say.
-_EACH = "FROM json_each(:ids) j CROSS JOIN {table} t ON t.run_uuid = j.value"
+_EACH = "SELECT t.run_uuid, t.key, {value} FROM json_each(:ids) j CROSS JOIN {table} t ON t.run_uuid = j.value"
+_PARAMS = _EACH.format(table="params", value="t.value")
+_TAGS = (
+    _EACH.format(table="tags", value="coalesce(t.value, '')")
+    + " WHERE t.key NOT LIKE 'mlflow.log-model%'"
+)
+_METRICS = _EACH.format(
+    table="latest_metrics", value="CASE WHEN t.is_nan THEN NULL ELSE t.value END"
+)
 _DATA = """
 SELECT i.destination_id, d.name, d.digest, g.value
 FROM json_each(:ids) j
@@ -126,30 +133,24 @@ def _page(
     )
     wanted = {"metric": metric, "kind": kind, "experiment": experiment, "limit": limit}
     rows = database.execute("\n".join(query), wanted).fetchall()
-    ids = json.dumps([row[0] for row in rows])
-    params = _by_run(database, "SELECT t.run_uuid, t.key, t.value", "params", ids, str)
-    tags = _by_run(database, "SELECT t.run_uuid, t.key, t.value", "tags", ids, lambda v: v or "")
-    select = "SELECT t.run_uuid, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END"
-    metrics = _by_run(database, select, "latest_metrics", ids, number)
+    ids = [row[0] for row in rows]
+    asked = {"ids": json.dumps(ids)}
+
+    def by_run(select: str) -> dict[str, dict[str, Any]]:
+        found: dict[str, dict[str, Any]] = {run_id: {} for run_id in ids}
+        for run_id, key, value in database.execute(select, asked):
+            found[run_id][key] = value
+        return found
+
+    params, tags, metrics = by_run(_PARAMS), by_run(_TAGS), by_run(_METRICS)
     uses: dict[str, list[DataUse]] = {}
-    for run_id, name, digest, role in database.execute(_DATA, {"ids": ids}):
+    for run_id, name, digest, role in database.execute(_DATA, asked):
         use = DataUse(path=name, version=digest, role="output" if role == "output" else "input")
         uses.setdefault(run_id, []).append(use)
     return [
-        _run(row, params.get(row[0], {}), metrics.get(row[0], {}), tags.get(row[0], {}), uses)
+        _run(row, params[row[0]], metrics[row[0]], tags[row[0]], uses.get(row[0], []))
         for row in rows
     ]
-
-
-def _by_run(
-    database: sqlite3.Connection, select: str, table: str, ids: str, read: Callable[[Any], Any]
-) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for run_id, key, value in database.execute(
-        f"{select} {_EACH.format(table=table)}", {"ids": ids}
-    ):
-        found.setdefault(run_id, {})[key] = read(value)
-    return found
 
 
 def _run(
@@ -157,7 +158,7 @@ def _run(
     params: dict[str, str],
     metrics: dict[str, float | None],
     tags: dict[str, str],
-    uses: dict[str, list[DataUse]],
+    uses: list[DataUse],
 ) -> Run:
     run_id, name, status, start, end, experiment = row
     kind: Any = tags.get("mlops.kind", "other")
@@ -169,15 +170,15 @@ def _run(
         kind=kind if kind in KINDS else "other",
         experiment=experiment,
         params=dict(sorted(params.items())),
-        metrics=dict(sorted(metrics.items())),
-        data=uses.get(run_id, []),
+        metrics={key: number(value) for key, value in sorted(metrics.items())},
+        data=uses,
         start_time=datetime.fromtimestamp(start / 1000, UTC),
         end_time=datetime.fromtimestamp(end / 1000, UTC) if end else None,
         notebook=tags.get("mlops.notebook", ""),
         commit=tags.get("mlflow.source.git.commit", ""),
         parent=tags.get("mlops.parent", ""),
         error=tags.get("mlops.error", ""),
-        tags={key: value for key, value in tags.items() if not key.startswith("mlflow.log-model")},
+        tags=tags,
     )
 
 
@@ -194,7 +195,11 @@ def _analyze(path: Path) -> None:
     """Renew the statistics; whoever is writing goes first, and the next list tries again."""
     try:
         with closing(_connect(path, "rw")) as database:
-            database.execute("ANALYZE")
-            database.commit()
+            # Open connections, MLflow's among them, read statistics again only when the schema
+            # changes, so it does: a table is made and dropped.
+            database.executescript(
+                "BEGIN IMMEDIATE; ANALYZE;"
+                "CREATE TABLE mlops_analyzed (x); DROP TABLE mlops_analyzed; COMMIT;"
+            )
     except sqlite3.Error:
         return
