@@ -10,14 +10,15 @@ from typing import Any
 from IPython.core.magic import no_var_expand
 
 from jupyter_mlops.errors import MlopsError, UsageError
-from jupyter_mlops.magics import parser
+from jupyter_mlops.magics import history, parser
 from jupyter_mlops.magics.completion import complete
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 
 
 def register(shell: Any) -> None:
-    """Give `shell` the magic and its completion."""
+    """Give `shell` the magic and its completion, and note from now on what it executes."""
+    history.watch(shell)
 
     @no_var_expand  # type: ignore[untyped-decorator]
     def mlops(line: str, cell: str | None = None) -> Any:
@@ -34,6 +35,7 @@ def register(shell: Any) -> None:
 
 def unregister(shell: Any) -> None:
     """Take the magic and its completion away again."""
+    history.unwatch(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("mlops", None)
     if complete in shell.Completer.custom_matchers:

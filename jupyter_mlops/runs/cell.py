@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import data, tables
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import formats, recording
+from jupyter_mlops.runs import formats, history, recording
+from jupyter_mlops.runs.capsule import OFF, Preparing
 from jupyter_mlops.runs.capture import code, environment, fitted
 from jupyter_mlops.runs.capture.reads import Reads
 from jupyter_mlops.runs.models import REFERENCE
@@ -105,6 +107,7 @@ def record_cell(
         project=project,
     ) as run:
         done = Recording(run, project, source, namespace)
+        preparing = _prepare(done, notebook)
         reads = Reads(project)
         figures = _figures()
         torch_inputs = fitted.TorchInputs(read)
@@ -113,7 +116,10 @@ def record_cell(
                 yield done
         finally:
             # What a failed or interrupted cell read and set is kept too: it says why.
+            ok = sys.exc_info()[1] is None
             _keep_surroundings(done, read, reads, before, patch)
+            if preparing:
+                _keep_capsule(done, preparing, ok=ok)
         done.metrics = code.metrics(read, namespace, done.result)
         run.log_metrics(done.metrics)
         _keep_figures(done, figures)
@@ -126,6 +132,28 @@ def record_cell(
             _keep_hyper_parameters(done, found[-1])
             if keep_model:
                 _keep_model(done, found[-1])
+
+
+def _prepare(done: Recording, notebook: str) -> Preparing | None:
+    """Begin the capsule, where a notebook's history is known."""
+    kept = history.running(done.namespace)
+    if kept is None or OFF in os.environ:
+        return None
+    try:
+        preparing = Preparing(done.project, kept, done.namespace, notebook)
+    except Exception as error:  # whatever it stumbles over, the user's cell runs and is recorded
+        done.notes.append(f"no capsule: {type(error).__name__}: {error}")
+        return None
+    if preparing.hidden:
+        done.notes.append(f"hidden state: {'; '.join(preparing.hidden)}")
+    return preparing
+
+
+def _keep_capsule(done: Recording, preparing: Preparing, *, ok: bool) -> None:
+    try:
+        preparing.keep(done.run, done.inputs, ok=ok)
+    except Exception as error:  # the run is worth more than its capsule
+        done.notes.append(f"no capsule: {type(error).__name__}: {error}")
 
 
 def _keep_surroundings(

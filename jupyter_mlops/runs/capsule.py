@@ -1,0 +1,226 @@
+"""The capsule of a run: everything needed to do it again, kept as one artifact.
+
+It holds the full executed history of the kernel, in execution order and with the recorded cell
+last, because no static choice of "the cells that matter" is right often enough; the versions of the
+data; a git commit of the code as it stood, untracked files too; the states of the random
+generators. The packages are in the run's manifest.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import data
+from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.records import Record
+from jupyter_mlops.runs import hidden, names, query, snapshot
+from jupyter_mlops.runs.history import History, generator_state
+from jupyter_mlops.runs.records import DataUse
+from jupyter_mlops.runs.redaction import redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jupyter_mlops.project import Project
+    from jupyter_mlops.runs.recording import ActiveRun
+
+ARTIFACT = "mlops/capsule.json"
+#: Set where a replay records: a copy of a run needs no capsule of its own.
+OFF = "MLOPS_CAPSULE_OFF"
+_LARGEST_LITERAL = 1_000_000_000
+_LONGEST_PATH = 300
+_BETWEEN = "\0"  # no cell that ran has one
+_NOT_DATA = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".toml", ".lock"}
+_DVC_HASH = re.compile(r"^\s*-?\s*md5:\s*([0-9a-f]{32}(?:\.dir)?)\s*$", re.MULTILINE)
+
+
+class CapsuleCell(Record):
+    """One execution of a cell; `ok` is False for one that failed, with its exception's type."""
+
+    source: str
+    ok: bool = True
+    error: str = ""
+    cell_id: str = ""
+
+
+class Capsule(Record):
+    """What a run needs to be done again.
+
+    `cells` is the history, the recorded cell last. `folder` is the kernel's working folder, and
+    `data` the files to put in place, by paths from the project's root. `commit` is empty where the
+    project is not in git. `generators` are the states of random generators by name, each with the
+    number of cells after which it was seen; `before` are those right before the recorded cell.
+    """
+
+    format: int = 1
+    cells: list[CapsuleCell]
+    folder: str = "."
+    commit: str = ""
+    prefix: str = ""
+    left_out: list[str] = []
+    data: list[DataUse] = []
+    hidden: list[str] = []
+    generators: dict[str, tuple[int, Any]] = {}
+    before: dict[str, Any] = {}
+
+
+class Preparing:
+    """A capsule while its cell runs: what must be taken before the cell is taken when this is made."""
+
+    def __init__(
+        self, project: Project, history: History, namespace: dict[str, Any], notebook: str = ""
+    ) -> None:
+        self.project = project
+        self.history = history
+        self.started = time.time_ns()
+        self.count = len(history.cells)
+        self.snapshot = snapshot.take(project)
+        path = project.root / notebook if notebook else None
+        self.hidden = hidden.find(history, namespace, hidden.saved(path))
+        history.look_at_generators(self.count - 1)
+        found = {name: generator_state(name) for name in history.generators}
+        self.before = {name: state for name, state in found.items() if state is not None}
+
+    def keep(self, run: ActiveRun, used: Iterable[tuple[str, str]], *, ok: bool) -> Capsule:
+        """Keep the capsule with its run.
+
+        Args:
+            run: the run.
+            used: path and version of each file that the cell read.
+            ok: whether the cell ended without an error.
+        """
+        executed = self.history.cells[: self.count]
+        # Before it is JSON, where a secret with a quote in it would not look like itself.
+        sources = redact(_BETWEEN.join(item.source for item in executed)).split(_BETWEEN)
+        cells = [
+            CapsuleCell(
+                source=source,
+                ok=ok if number == self.count else item.ok is not False,
+                error=item.error,
+                cell_id=item.cell_id,
+            )
+            for number, (source, item) in enumerate(zip(sources, executed, strict=True), start=1)
+        ]
+        # A file that the cell changed is put in place as the snapshot has it: as it was before.
+        unchanged = {path: version for path, version in used if self._unchanged(path)}
+        capsule = Capsule(
+            cells=cells,
+            folder=self.project.relative(self.history.folder),
+            commit=self.snapshot.commit,
+            prefix=self.snapshot.prefix,
+            left_out=self.snapshot.left_out,
+            data=[
+                DataUse(path=path, version=version)
+                for path, version in (self._named(unchanged) | unchanged).items()
+            ],
+            hidden=self.hidden,
+            generators=self.history.generators,
+            before=self.before,
+        )
+        run.log_text(capsule.to_json(), ARTIFACT)
+        if self.hidden:
+            run.set_tags({"mlops.hidden": "; ".join(self.hidden)})
+        self.snapshot.keep(self.project, run.run_id)
+        return capsule
+
+    def _unchanged(self, path: str) -> bool:
+        try:
+            return (self.project.root / path).stat().st_mtime_ns < self.started
+        except OSError:
+            return False
+
+    def _named(self, known: dict[str, str]) -> dict[str, str]:
+        """Return the versions of files that the history names and git does not keep."""
+        paths = [path for path in self._literals() if path not in known]
+        if not paths:
+            return {}
+        ignored = set(self.snapshot.left_out)
+        if self.snapshot.commit:
+            told = snapshot.git(
+                self.project.root, "check-ignore", "-z", "--stdin",
+                give="\0".join(paths), check=False,
+            )  # fmt: skip
+            ignored.update(told.split("\0"))
+        else:
+            ignored.update(paths)
+        found = {}
+        for path in paths:
+            if path in ignored and (version := self._version(path)):
+                found[path] = version
+        return found
+
+    def _literals(self) -> list[str]:
+        """Return the project's files and versioned folders that strings in the history name."""
+        root = self.project.root
+        found: dict[str, None] = {}
+        for cell in self.history.cells[: self.count]:
+            for text in _strings(cell.source):
+                for base in (Path(self.history.folder), root):
+                    target = Path(os.path.normpath(base / text))
+                    if (
+                        target != root
+                        and target.is_relative_to(root)
+                        and target.suffix not in _NOT_DATA
+                        and not target.is_relative_to(self.project.state)
+                        and (target.is_file() or target.with_name(f"{target.name}.dvc").is_file())
+                        and self._unchanged(str(target))
+                    ):
+                        found[self.project.relative(target)] = None
+        return [*found]
+
+    def _version(self, path: str) -> str:
+        target = self.project.root / path
+        try:
+            if target.is_dir():
+                match = _DVC_HASH.search(target.with_name(f"{target.name}.dvc").read_text())
+                return match[1] if match else ""
+            if target.stat().st_size > _LARGEST_LITERAL:
+                return ""
+            return data.version(target, project=self.project).version
+        except (MlopsError, OSError):
+            return ""
+
+
+def load(run_id: str, name: str, *, project: Project) -> Capsule:
+    """Return the capsule of a run.
+
+    Raises:
+        NotFound: it has none: it is a job's, or was recorded without a notebook's history.
+    """
+    try:
+        text = query.artifact(run_id, ARTIFACT, project=project).read_text()
+    except NotFound:
+        raise NotFound(
+            f"Run '{name}' has no capsule",
+            "Runs of %%mlops run cells have one; a job runs again by: %mlops job run",
+        ) from None
+    return Capsule.model_validate_json(text)
+
+
+def body(cell: CapsuleCell) -> str:
+    """Return a cell without its `%%mlops run` line."""
+    return names.without_recording(cell.source)
+
+
+def _strings(source: str) -> list[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(names.plain(source))
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant)
+        and isinstance(node.value, str)
+        and 0 < len(node.value) < _LONGEST_PATH
+        and "\n" not in node.value
+        and "\0" not in node.value
+    ]

@@ -1,0 +1,120 @@
+"""What a kernel has executed, in execution order: the part of a capsule that only the kernel knows.
+
+Light on purpose (`%load_ext` imports it): a cell costs one append, and the state of a random
+generator once, when it is first seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Executed:
+    """One execution of a cell. `ok` is None while it runs; `error` names the exception's type."""
+
+    source: str
+    ok: bool | None = None
+    cell_id: str = ""
+    error: str = ""
+    at: float = 0.0
+
+
+@dataclass(slots=True)
+class History:
+    """All executions of a kernel, repeats and failures too, and what else a replay must know.
+
+    A cell that another one executes (`shell.run_cell` in a cell) is part of that other one.
+
+    `deleted` are the ids of cells that the front-end said are gone. `generators` holds the state of
+    each random generator when it was first seen, and after how many cells that was: whoever sets
+    it there again gets the same numbers although nobody called `seed`.
+    """
+
+    cells: list[Executed] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)
+    generators: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    folder: str = field(default_factory=os.getcwd)
+    depth: int = 0
+
+    def begin(self, source: str, cell_id: str = "", deleted: list[str] | None = None) -> None:
+        """Note that a cell starts."""
+        self.depth += 1
+        if self.depth > 1:
+            return
+        self.deleted.update(deleted or ())
+        self.deleted.discard(cell_id)
+        self.cells.append(Executed(source, cell_id=cell_id, at=time.time()))
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Note how the cell that started last ended."""
+        self.depth = max(0, self.depth - 1)
+        if self.depth:
+            return
+        if self.cells and self.cells[-1].ok is None:
+            self.cells[-1].ok = error is None
+            self.cells[-1].error = type(error).__name__ if error else ""
+        self.look_at_generators(len(self.cells))
+
+    def look_at_generators(self, after: int) -> None:
+        """Keep the state of each generator that was loaded since the last look."""
+        for name in ("random", "numpy", "torch"):
+            if name not in self.generators and (state := generator_state(name)) is not None:
+                self.generators[name] = (after, state)
+
+
+#: By the identity of the namespace that the cells run in, which the entry keeps alive.
+_of: dict[int, tuple[dict[str, Any], History]] = {}
+
+
+def attach(namespace: dict[str, Any], history: History) -> None:
+    """Make `history` the one of the cells that run in `namespace`."""
+    _of[id(namespace)] = (namespace, history)
+
+
+def detach(namespace: dict[str, Any]) -> None:
+    """Forget the history of `namespace`."""
+    _of.pop(id(namespace), None)
+
+
+def running(namespace: dict[str, Any]) -> History | None:
+    """Return the history whose last cell runs in `namespace` now; None if nobody notes it."""
+    _, history = _of.get(id(namespace), (None, None))
+    return history if history and history.cells and history.cells[-1].ok is None else None
+
+
+def generator_state(name: str) -> Any:
+    """Return the state of a global random generator as JSON can hold it; None if it is not loaded."""
+    if name == "random":
+        version, words, gauss = random.getstate()
+        return [version, [*words], gauss]
+    module = sys.modules.get(name)
+    # Another thread may be in the middle of the import; then the next cell will see it.
+    with contextlib.suppress(Exception):
+        if name == "numpy" and module is not None:
+            kind, words, position, has_gauss, cached = module.random.get_state()
+            return [kind, words.tolist(), position, has_gauss, cached]
+        if name == "torch" and module is not None:
+            return module.get_rng_state().numpy().tobytes().hex()
+    return None
+
+
+def set_generator(name: str, state: Any) -> None:
+    """Set a global random generator to a state that `generator_state` gave."""
+    if name == "random":
+        version, words, gauss = state
+        random.setstate((version, tuple(words), gauss))
+    elif name == "numpy":
+        import numpy as np
+
+        np.random.set_state(tuple(state))
+    elif name == "torch":
+        import torch
+
+        torch.set_rng_state(torch.frombuffer(bytearray.fromhex(state), dtype=torch.uint8))

@@ -1,0 +1,172 @@
+"""The project's code as it stands, uncommitted and untracked files too, kept as a git commit.
+
+The commit is made through an index of its own and kept by `refs/mlops/runs/RUN`, so the user's
+index, status, branches and stash stay as they are. What git ignores is not in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from jupyter_mlops.project import Project
+
+REFS = "refs/mlops/runs"
+_LARGEST_FILE = 5_000_000
+_LARGEST_TOTAL = 50_000_000
+_MOST_FILES = 5_000
+_OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
+# Files that hold secrets by custom; git would keep them for good.
+_SECRET = (
+    ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", ".netrc",
+    ".pgpass", "*credentials*", "secrets.*",
+)  # fmt: skip
+_ENVIRONMENT = {
+    "GIT_AUTHOR_NAME": "jupyter_mlops",
+    "GIT_AUTHOR_EMAIL": "jupyter_mlops@localhost",
+    "GIT_COMMITTER_NAME": "jupyter_mlops",
+    "GIT_COMMITTER_EMAIL": "jupyter_mlops@localhost",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "LC_ALL": "C",
+}
+
+
+class GitFailed(Exception):
+    """A git command failed; the message is its own."""
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A commit of the working tree; `prefix` is the project's folder in it.
+
+    `left_out` names what was not kept (too large, or a secret by its name) and is paths from the
+    project's root.
+    """
+
+    commit: str = ""
+    prefix: str = ""
+    left_out: list[str] = field(default_factory=list)
+
+    def keep(self, project: Project, run_id: str) -> None:
+        """Keep the commit for `run_id`, safe from `git gc`."""
+        if self.commit:
+            git(project.root, "update-ref", f"{REFS}/{run_id}", self.commit)
+
+
+def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
+    """Commit the working tree aside; an empty snapshot where there is no git.
+
+    Args:
+        project: its files are taken, of the whole repository what is tracked.
+        without: paths from the root that are kept elsewhere (DVC's cache).
+    """
+    try:
+        place = git(
+            project.root, "rev-parse", "--show-prefix", "--absolute-git-dir",
+            "--verify", "--quiet", "HEAD", check=False,
+        ).split("\n")  # fmt: skip
+    except (OSError, GitFailed):
+        return Snapshot()
+    if len(place) < 2 or not place[1]:
+        return Snapshot()
+    prefix, git_folder, head = place[0], Path(place[1]), place[2] if len(place) > 2 else ""
+    index = project.state / f"snapshot-{os.getpid()}.index"
+    index.parent.mkdir(exist_ok=True)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(git_folder / "index", index)
+        own = {"GIT_INDEX_FILE": str(index)}
+        found = Snapshot(prefix=prefix)
+        changed = _changed(project, own, found, without)
+        if not changed and head and not _staged(project, own):
+            return Snapshot(head, prefix, found.left_out)
+        if changed:
+            git(
+                project.root, "update-index", "--add", "--remove", "-z", "--stdin",
+                give="\0".join(changed), environment=own,
+            )  # fmt: skip
+        tree = git(project.root, "write-tree", environment=own).strip()
+        parent = ["-p", head] if head else []
+        found.commit = git(project.root, "commit-tree", tree, *parent, "-m", "mlops run").strip()
+    except (OSError, GitFailed) as error:
+        return Snapshot(left_out=[f"everything: git says {error}"])
+    else:
+        return found
+    finally:
+        for leftover in (index, index.with_name(f"{index.name}.lock")):
+            leftover.unlink(missing_ok=True)
+
+
+def git(
+    folder: Path,
+    *arguments: str,
+    give: str = "",
+    environment: dict[str, str] | None = None,
+    check: bool = True,
+) -> str:
+    """Run git in `folder` without its hooks, and return what it printed.
+
+    Raises:
+        GitFailed: it failed.
+    """
+    # A user's GIT_DIR (set in a hook, say) would point at another repository.
+    inherited = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE"}}
+    done = subprocess.run(
+        ["git", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", *arguments],
+        cwd=folder,
+        input=os.fsencode(give),
+        capture_output=True,
+        check=False,
+        env=inherited | _ENVIRONMENT | (environment or {}),
+    )
+    if check and done.returncode:
+        lines = done.stderr.decode(errors="replace").strip().splitlines()
+        raise GitFailed(lines[-1] if lines else f"exit {done.returncode}")
+    return os.fsdecode(done.stdout)
+
+
+def _changed(
+    project: Project,
+    own: dict[str, str],
+    found: Snapshot,
+    without: Collection[str],
+) -> list[str]:
+    """Return the paths (from the project's root) to take from the disk, and note what is left out."""
+    listed = git(
+        project.root, "ls-files", "-z", "--modified", "--deleted", "--others",
+        "--exclude-standard", environment=own,
+    )  # fmt: skip
+    kept: list[str] = []
+    total = 0
+    for path in dict.fromkeys(listed.split("\0")):
+        # A path that ends in a slash is a repository of its own.
+        if not path or path.endswith("/") or path in without or path.startswith(_OURS):
+            continue
+        try:
+            size = (project.root / path).lstat().st_size
+        except OSError:
+            size = 0
+        total += size
+        name = path.rpartition("/")[2]
+        if size > _LARGEST_FILE or total > _LARGEST_TOTAL or len(kept) >= _MOST_FILES:
+            total -= size
+            found.left_out.append(path)
+        elif any(fnmatch(name, pattern) for pattern in _SECRET):
+            found.left_out.append(path)
+        else:
+            kept.append(path)
+    return kept
+
+
+def _staged(project: Project, own: dict[str, str]) -> bool:
+    """Whether the index holds what no commit does yet."""
+    return bool(git(project.root, "diff-index", "--cached", "--name-only", "HEAD", environment=own))
