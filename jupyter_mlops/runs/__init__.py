@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.differences import compare
     from jupyter_mlops.runs.evaluating import evaluate
     from jupyter_mlops.runs.evaluation_records import Evaluation, Gate
+    from jupyter_mlops.runs.exporting import export
     from jupyter_mlops.runs.gating import gate
     from jupyter_mlops.runs.listing import list
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.recording import ActiveRun, start
     from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
     from jupyter_mlops.runs.registry import list_models, register
+    from jupyter_mlops.runs.reproducing import reproduce
+    from jupyter_mlops.runs.reproduction import Reproduction
     from jupyter_mlops.runs.store import open_store
     from jupyter_mlops.runs.trash import delete, restore
 
@@ -31,12 +34,14 @@ _HOME = {
     "Evaluation": "evaluation_records",
     "Gate": "evaluation_records",
     "ModelVersion": "records",
+    "Reproduction": "reproduction",
     "Run": "records",
     "RunDetail": "records",
     "artifact": "query",
     "compare": "differences",
     "delete": "trash",
     "evaluate": "evaluating",
+    "export": "exporting",
     "gate": "gating",
     "get": "query",
     "list": "listing",
@@ -47,6 +52,7 @@ _HOME = {
     "promote": "promoting",
     "record_cell": "cell",
     "register": "registry",
+    "reproduce": "reproducing",
     "restore": "trash",
     "show": "query",
     "signature": "models",
@@ -59,12 +65,14 @@ __all__ = [
     "Evaluation",
     "Gate",
     "ModelVersion",
+    "Reproduction",
     "Run",
     "RunDetail",
     "artifact",
     "compare",
     "delete",
     "evaluate",
+    "export",
     "gate",
     "get",
     "list",
@@ -75,6 +83,7 @@ __all__ = [
     "promote",
     "record_cell",
     "register",
+    "reproduce",
     "restore",
     "show",
     "signature",

@@ -22,6 +22,9 @@ RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
 RunKind = Literal["cell", "job", "sweep", "drift", "other"]
 
 
+_REPRODUCED = {"reproduced": "yes", "differs": "no: it differs", "failed": "no: it failed"}
+
+
 class DataUse(Record):
     """One version of a file that a run read or wrote; `version` is DVC's content hash."""
 
@@ -141,6 +144,8 @@ class RunDetail(Run):
             ("run", f"{self.name} ({self.run_id})"),
             ("status", self.status),
             ("error", self.error),
+            ("reproduced", _REPRODUCED.get(self.tags.get("mlops.reproduced", ""))),
+            ("hidden state", self.tags.get("mlops.hidden")),
             ("metrics", self.metrics),
             ("params", self.params),
             ("data", [f"{use.path}@{use.version[:6]} ({use.role})" for use in self.data]),

@@ -46,6 +46,24 @@ NOUN = Noun(
             example="run compare baseline forest",
         ),
         Verb(
+            "run", "reproduce", "jupyter_mlops.runs.reproducing:reproduce", "do a run again in a clean kernel and compare",
+            (
+                Arg("run", _RUN, required=True, complete="run"),
+                Arg("tolerance", "how far a metric may be off, as a part of it", ("--tolerance", "-t"), float, 1e-9),
+                Arg("env", "the packages to use", ("--env",), default="current", choices=("current",)),
+            ),
+            example="run reproduce forest --tolerance 1e-6",
+            outcome=True,
+        ),
+        Verb(
+            "run", "export", "jupyter_mlops.runs.exporting:export", "write a run as a clean notebook",
+            (
+                Arg("run", _RUN, required=True, complete="run"),
+                Arg("output", "the file to write", ("--output", "-o"), default="", complete="path"),
+            ),
+            example="run export forest --output forest.ipynb",
+        ),
+        Verb(
             "run", "delete", "jupyter_mlops.runs.trash:delete", "move runs to MLflow's trash",
             (
                 Arg("runs", _RUN, many=True, required=True, complete="run"),

@@ -1,0 +1,110 @@
+"""Makes a kernel fit for a replay: what a history may not do a second time is skipped and named.
+
+Runs inside the scratch kernel. Installers, `%mlops` lines and shell commands other than plain
+looking around are not executed again; each is noted once, and `notes` tells them afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from typing import Any
+
+from jupyter_mlops.runs.history import set_generator
+
+# Commands that look, or that make something in the working folder.
+_HARMLESS = {
+    "basename", "cat", "cut", "date", "df", "dirname", "du", "echo", "find", "free", "grep", "head",
+    "hostname", "ls", "lscpu", "mkdir", "nproc", "nvidia-smi", "printf", "pwd", "seq", "sort", "tail",
+    "touch", "tr", "true", "uname", "uniq", "wc", "which", "whoami",
+}  # fmt: skip
+_INSTALLERS = ("pip", "conda", "mamba", "micromamba", "uv")
+_SCRIPTS = ("bash", "sh", "script", "system", "sx", "!", "perl", "ruby")
+_SEPARATORS = re.compile(r"\|\||&&|[|;]")
+_OUTSIDE = re.compile(r"(?:^|[\s=<>])(?:~|/(?!dev/null))|\.\.|\$\(|`")
+
+_notes: dict[str, None] = {}
+
+
+def prepare(shell: Any) -> None:
+    """Give `shell` the extension, and replace what must not be done again."""
+    shell.extension_manager.load_extension("jupyter_mlops")
+    magics = shell.magics_manager.magics
+
+    def skipped(name: str) -> Any:
+        def magic(line: str = "", cell: str | None = None) -> None:
+            _note(f"%{name} {line}" if cell is None else f"%%{name} {line}")
+
+        return magic
+
+    for name in (*_INSTALLERS, "mlops"):
+        magics["line"][name] = skipped(name)
+    for name in _SCRIPTS:
+        magics["cell"][name] = skipped(name)
+    magics["line"]["sx"] = magics["line"]["system"] = skipped("sx")
+    system, getoutput = shell.system, shell.getoutput
+
+    def run_system(command: str) -> None:
+        if _is_harmless(command):
+            system(command)
+        else:
+            _note(f"!{command}")
+
+    def run_getoutput(command: str, *given: Any, **named: Any) -> Any:
+        if _is_harmless(command):
+            return getoutput(command, *given, **named)
+        _note(f"!{command}")
+        return []
+
+    shell.system, shell.getoutput = run_system, run_getoutput
+
+
+def before_the_recorded_cell(shell: Any) -> None:
+    """Give the real `%%mlops` back."""
+    shell.extension_manager.reload_extension("jupyter_mlops")
+
+
+def set_generators(states: dict[str, Any]) -> None:
+    """Set random generators to recorded states."""
+    for name, state in states.items():
+        set_generator(name, state)
+
+
+def notes() -> str:
+    """Return what was skipped, as JSON."""
+    return json.dumps([*_notes])
+
+
+def outcome(name: str) -> str:
+    """Return what the run `name` of the scratch project came to, as JSON; numbers by their repr."""
+    from jupyter_mlops import runs
+
+    run = runs.get(name)
+    return json.dumps(
+        {
+            "status": run.status,
+            "error": run.error,
+            "metrics": {key: repr(value) for key, value in run.metrics.items()},
+            "outputs": {use.path: use.version for use in run.data if use.role == "output"},
+        }
+    )
+
+
+def _is_harmless(command: str) -> bool:
+    if _OUTSIDE.search(command) or "\n" in command:
+        return False
+    for part in _SEPARATORS.split(command):
+        try:
+            words = shlex.split(part)
+        except ValueError:
+            return False
+        if not words or words[0] not in _HARMLESS or {"-exec", "-delete", "-execdir"} & {*words}:
+            return False
+    return True
+
+
+def _note(line: str) -> None:
+    text = " ".join(line.split())
+    if not text.startswith(("%mlops", "%%mlops")):
+        _notes[text if len(text) <= 80 else f"{text[:79]}…"] = None

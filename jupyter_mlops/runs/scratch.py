@@ -1,0 +1,155 @@
+"""A scratch copy of the project as a run found it: code from its snapshot, data from the cache.
+
+It lies in `.mlops/reproduce/`, beside a note that names its process; what a killed process left is
+removed by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import data, files
+from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
+from jupyter_mlops.runs import snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_mlops.runs.capsule import Capsule
+
+_FOLDER = "reproduce"
+_NOT_COPIED = (
+    STATE_FOLDER, ".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints",
+    "cache", "tmp",
+)  # fmt: skip
+_OUTPUT = re.compile(r"md5:\s*(?P<md5>[0-9a-f]{32}(?:\.dir)?)")
+_SIZE = re.compile(r"size:\s*(?P<size>\d+)")
+_LARGEST_UNASKED = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Scratch:
+    """A scratch project; `notes` says what could not be put in place as it was."""
+
+    project: Project
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def checkout(project: Project, run_id: str, capsule: Capsule) -> Iterator[Scratch]:
+    """Make the scratch project of a run, and remove it whatever happens.
+
+    Raises:
+        NotFound: the snapshot is no longer in git.
+    """
+    home = project.state / _FOLDER
+    sweep(project)
+    name = f"{run_id[:8]}-{secrets.token_hex(3)}"
+    note = home / f"{name}.json"
+    top = home / name
+    files.replace(note, json.dumps({"pid": os.getpid(), "start": files.process_start(os.getpid())}))
+    try:
+        notes: list[str] = []
+        _code(project, capsule, top, notes)
+        root = top / capsule.prefix if capsule.commit else top
+        root.mkdir(parents=True, exist_ok=True)
+        if not (root / SETTINGS_FILE).is_file():
+            shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
+        _data(project, capsule, root, notes)
+        _own_cache(root)
+        yield Scratch(Project(root, project.settings), notes)
+    finally:
+        _remove(project, top)
+        note.unlink(missing_ok=True)
+
+
+def sweep(project: Project) -> None:
+    """Remove what killed processes left."""
+    for note in (project.state / _FOLDER).glob("*.json"):
+        try:
+            owner = json.loads(note.read_text())
+        except (OSError, ValueError):
+            continue
+        if files.process_start(owner["pid"]) != owner["start"]:
+            _remove(project, note.with_suffix(""))
+            note.unlink(missing_ok=True)
+
+
+def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> None:
+    if not capsule.commit:
+        notes.append("no snapshot (no git then): the code is as it is now")
+        shutil.copytree(
+            project.root, top, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED)
+        )
+        return
+    try:
+        snapshot.git(
+            project.root, "worktree", "add", "--quiet", "--detach", str(top), capsule.commit
+        )
+    except snapshot.GitFailed as error:
+        raise NotFound(
+            f"The snapshot {capsule.commit[:12]} of the code cannot be checked out: {error}",
+            f"Is it still in this repository? git cat-file -t {capsule.commit[:12]}",
+        ) from None
+
+
+def _remove(project: Project, top: Path) -> None:
+    shutil.rmtree(top, ignore_errors=True)
+    with suppress(snapshot.GitFailed, OSError):
+        snapshot.git(project.root, "worktree", "prune")
+
+
+def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> None:
+    """Put the capsule's files in place, then those that `.dvc` files in the snapshot name."""
+    for use in capsule.data:
+        target = root / use.path
+        if target.is_relative_to(root):
+            _place(project, use.version, target, use.path, notes)
+    total = 0
+    for file in sorted(root.rglob("*.dvc")):
+        target = file.with_suffix("")
+        if not file.is_file() or target.exists() or ".dvc" in file.relative_to(root).parts[:-1]:
+            continue
+        text = file.read_text(errors="replace")
+        found, size = _OUTPUT.search(text), _SIZE.search(text)
+        total += int(size["size"]) if size else 0
+        if found and total <= _LARGEST_UNASKED:
+            _place(project, found["md5"], target, target.relative_to(root).as_posix(), notes)
+
+
+def _place(project: Project, version: str, target: Path, shown: str, notes: list[str]) -> None:
+    try:
+        if not version.endswith(".dir"):
+            _copy(data.cached(version, project=project), target)
+            return
+        for entry in json.loads(data.cached(version, project=project).read_text()):
+            _copy(data.cached(entry["md5"], project=project), target / entry["relpath"])
+    except MlopsError as error:
+        notes.append(f"{shown}: {error.what}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy without the mode: cached objects are read-only, a working copy is not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        target.unlink()
+    shutil.copyfile(source, target)
+
+
+def _own_cache(root: Path) -> None:
+    """Give the scratch project a DVC repository of its own, so that nothing lands in the user's."""
+    folder = root / ".dvc"
+    folder.mkdir(exist_ok=True)
+    config = folder / "config"
+    if not config.exists():
+        config.write_text("[core]\n    no_scm = true\n")
+    (folder / "config.local").write_text("[cache]\n    dir = cache\n    type = copy\n")

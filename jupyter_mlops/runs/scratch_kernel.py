@@ -1,0 +1,168 @@
+"""A clean kernel for a replay: started in the scratch project, gone when the block ends."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.runs.capsule import OFF
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jupyter_mlops.project import Project
+
+T = TypeVar("T")
+
+_POLL = 0.2
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of one piece of code; `error` is the exception's type, `message` its text."""
+
+    output: str = ""
+    error: str = ""
+    message: str = ""
+
+    @property
+    def line(self) -> str:
+        """The error in one line."""
+        first = self.message.strip().splitlines()[0] if self.message.strip() else ""
+        return f"{self.error}: {first}" if first else self.error
+
+
+class DeadKernel(BackendFailed):
+    """The kernel died while it ran a cell."""
+
+
+class Stopped(Exception):
+    """The caller was interrupted."""
+
+
+class Kernel:
+    """A running kernel; `run` blocks, and nobody answers its `input()`."""
+
+    def __init__(self, manager: Any, client: Any, stop: threading.Event) -> None:
+        self._manager = manager
+        self._client = client
+        self._stop = stop
+
+    def run(self, code: str, *, quiet: bool = False) -> Answer:
+        """Execute code; `quiet` keeps it out of the kernel's history and counters.
+
+        Raises:
+            DeadKernel: the kernel did not live to the end.
+        """
+        request = self._client.execute(code, allow_stdin=False, store_history=not quiet)
+        printed: list[str] = []
+        error = message = ""
+        while True:
+            try:
+                got = self._client.get_iopub_msg(timeout=_POLL)
+            except queue.Empty:
+                if self._stop.is_set():
+                    raise Stopped from None
+                if not self._manager.is_alive():
+                    raise DeadKernel("The kernel died") from None
+                continue
+            if got["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = got["msg_type"], got["content"]
+            if kind == "stream" and content["name"] == "stdout":
+                printed.append(content["text"])
+            elif kind == "error":
+                error, message = content["ename"], _COLOURS.sub("", content["evalue"])
+            elif kind == "status" and content["execution_state"] == "idle":
+                return Answer("".join(printed), error, message)
+
+
+@contextmanager
+def start(folder: Path, environment: dict[str, str], stop: threading.Event) -> Iterator[Kernel]:
+    """Start a kernel in `folder`, with only `environment` for its variables; `stop` ends it."""
+    from jupyter_client.manager import KernelManager
+
+    # Over socket files in a folder of ours: no port that another process could reach.
+    private = Path(tempfile.mkdtemp(prefix="mlops-"))
+    manager = KernelManager(
+        kernel_name="python3", transport="ipc", connection_file=str(private / "kernel.json")
+    )
+    # Whatever kernels are installed here, this one is of the environment that asked.
+    manager.kernel_spec.argv[0] = sys.executable
+    manager.start_kernel(
+        cwd=str(folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    client = manager.client()
+    try:
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=120)
+        except RuntimeError as error:
+            raise BackendFailed(f"The scratch kernel does not start: {error}") from None
+        yield Kernel(manager, client, stop)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+        manager.cleanup_resources()
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def in_a_thread(work: Callable[[threading.Event], T]) -> T:
+    """Do `work` in a thread of its own, where no event loop runs, and give its result.
+
+    When the caller is interrupted, the event that `work` got is set and its end is waited for.
+    """
+    stop = threading.Event()
+    box: dict[str, Any] = {}
+    over = threading.Event()
+
+    def target() -> None:
+        from jupyter_core.utils import ensure_event_loop
+
+        loop = ensure_event_loop()  # the client's, in this thread; nobody else closes it
+        try:
+            box["value"] = work(stop)
+        except BaseException as error:  # handed to the caller's thread below
+            box["error"] = error
+        finally:
+            loop.close()
+            over.set()
+
+    threading.Thread(target=target, name="replay", daemon=True).start()
+    try:
+        while not over.wait(_POLL):
+            continue
+    except BaseException:  # the kernel must be gone before anyone hears of it
+        stop.set()
+        over.wait(30)
+        raise
+    if "error" in box:
+        raise box["error"]
+    value: T = box["value"]
+    return value
+
+
+def environment(project: Project) -> dict[str, str]:
+    """Return this process's variables, with every store of the user's replaced by the scratch's."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MLOPS_", "MLFLOW_", "JPY_", "GIT_"))
+    }
+    own = f"sqlite:///{project.state / 'mlflow.db'}"
+    kept |= {"MLOPS_ROOT": str(project.root), "MLFLOW_TRACKING_URI": own, OFF: "1"}
+    if project.settings.tracking.uri:
+        kept["MLOPS_TRACKING_URI"] = own
+    return kept

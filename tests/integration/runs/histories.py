@@ -1,0 +1,166 @@
+"""Small notebooks that are hard to run again: each a history of cells, the last one recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Case:
+    """Cells in the order in which they ran; `misses` says why this one cannot come out the same."""
+
+    name: str
+    cells: tuple[str, ...]
+    files: dict[str, str] = field(default_factory=dict)
+    misses: str = ""
+
+
+def _case(name: str, *cells: str, misses: str = "", **files: str) -> Case:
+    named = {key.replace("__", "."): text for key, text in files.items()}
+    return Case(name, cells, named, misses)
+
+
+R = "%%mlops run case\n"
+CASES = (
+    _case(
+        "mutation by a method",
+        "rows = [3.0, 1.0, 2.0]",
+        "rows.sort()\nrows.append(10.0)",
+        R + "last = rows[-1] / rows[0]",
+    ),
+    _case(
+        "mutation through an alias",
+        "table = {'a': 1.0}\nalias = table",
+        "alias['a'] = 7.5",
+        R + "value = table['a'] * 2",
+    ),
+    _case(
+        "augmented assignment, run twice",
+        "total = 1.0",
+        "total += 0.1",
+        "total += 0.1",
+        R + "score = total * 1",
+    ),
+    _case("del", "x = 1.0\ny = 2.0", "del x", R + "score = y + ('x' in globals())"),
+    _case("star import", "from math import *", R + "score = cos(0.3) + pi"),
+    _case(
+        "a function that reads a global changed later",
+        "scale = 2.0\ndef f(v):\n    return v * scale",
+        "scale = 5.0",
+        R + "score = f(1.5)",
+    ),
+    _case(
+        "a class in a cell, its method replaced",
+        "class Model:\n    def go(self):\n        return 1.0",
+        "m = Model()",
+        "Model.go = lambda self: 4.25",
+        R + "score = m.go() * 1",
+    ),
+    _case(
+        "closures",
+        "def make():\n    n = 0\n    def step():\n        nonlocal n\n        n += 1\n        return n\n    return step\nstep = make()",
+        "step(); step()",
+        R + "score = step() / 2",
+    ),
+    _case("exec", "exec('hidden = 12.5')", R + "score = hidden * 1"),
+    _case(
+        "a monkeypatch",
+        "import math\nmath.tau_before = math.tau\nmath.floor = lambda v: -1.0",
+        R + "score = math.floor(2.5) * 2.0",
+    ),
+    _case(
+        "a seed in another cell",
+        "import random\nimport numpy as np\nrandom.seed(3)\nnp.random.seed(4)",
+        "drawn = random.random()",
+        R + "score = drawn + random.random() + np.random.rand()",
+    ),
+    _case(
+        "no seed at all",
+        "import random\nimport numpy as np",
+        "first = np.random.rand() + random.random()",
+        R + "score = first + np.random.rand() + random.random()",
+    ),
+    _case(
+        "torch with a seed",
+        "import torch\ntorch.manual_seed(7)",
+        "w = torch.randn(4)",
+        R + "score = float(w.sum() + torch.randn(1))",
+    ),
+    _case(
+        "a file written, then read",
+        "from pathlib import Path\nPath('made').mkdir(exist_ok=True)",
+        "Path('made/a.txt').write_text('3.5')",
+        R
+        + "score = float(Path('made/a.txt').read_text()) * 2\n_ = Path('made/b.txt').write_text('out')",
+    ),
+    _case("a cell run twice with other code", "k = 1.0", "k = 9.0", R + "score = k * 3"),
+    _case(
+        "an error half-way",
+        "a = 5.0\nb = 1 / 0\na = 6.0",
+        R + "score = a * 1.5",
+    ),
+    _case(
+        "plot and logging state",
+        "import logging\nimport matplotlib.pyplot as plt\nplt.rcParams['lines.linewidth'] = 3.5\nlogging.getLogger('x').setLevel(30)",
+        R
+        + "score = plt.rcParams['lines.linewidth'] + logging.getLogger('x').level\nplt.plot([1, 2]);",
+    ),
+    _case(
+        "an imported module of the project",
+        "import steps",
+        R + "score = steps.factor() * 1",
+        steps__py="def factor():\n    return 0.75\n",
+    ),
+    _case(
+        "a data file that git does not keep, read in an earlier cell",
+        "text = open('ignored.csv').read()",
+        R + "score = float(text) * 2",
+        ignored__csv="21.0",
+    ),
+    _case(
+        "magics and shell lines",
+        "%matplotlib inline",
+        "%mlops run list\nnames = !echo one\n!pip --version",
+        "%%time\nq = 2.5",
+        R + "score = q + len(names)",
+    ),
+    _case(
+        "an await",
+        "import asyncio\nasync def g():\n    return 2.5\nv = await g()",
+        R + "score = v * 2",
+    ),
+    _case(
+        "an earlier recorded cell",
+        "%%mlops run earlier\nbase = 4.0",
+        R + "score = base * 2.5",
+    ),
+    _case(
+        "scikit-learn without random_state",
+        "import numpy as np\nfrom sklearn.ensemble import RandomForestClassifier\nX = np.arange(60.0).reshape(30, 2)\ny = np.arange(30) % 3",
+        R
+        + "model = RandomForestClassifier(n_estimators=5, max_depth=2).fit(X, y)\nscore = model.score(X, y)",
+    ),
+    _case(
+        "a comprehension and a walrus",
+        "squares = [last := n * n for n in range(4)]",
+        R + "score = last / sum(squares)",
+    ),
+    _case(
+        "a generator of its own without a seed",
+        "import numpy as np\nrng = np.random.default_rng()",
+        R + "score = rng.random() * 1",
+        misses="its seed came from the system and is kept nowhere",
+    ),
+    _case(
+        "a file that grows with each run",
+        "with open('log.txt', 'a') as f:\n    _ = f.write('x')",
+        R + "score = len(open('log.txt').read()) * 1.0",
+        misses="the file as the first cell found it was not seen",
+    ),
+    _case(
+        "the clock",
+        "import time",
+        R + "score = time.time()",
+        misses="time moves on",
+    ),
+)
