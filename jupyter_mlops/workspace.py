@@ -143,7 +143,7 @@ def doctor() -> Records[Finding]:
     except NotAProject as error:
         parts.append(Finding(part="project", status="missing", detail=error.what, fix=error.do))
     else:
-        parts += [_store(project), _lineage(project)]
+        parts += [_store(project), _lineage(project), _versions(project)]
     return Records(parts)
 
 
@@ -236,3 +236,24 @@ def _lineage(project: Project) -> Finding:
         pass
     detail: Any = reads.blind or "Python's readers and native ones (pyarrow, polars, duckdb, …)"
     return Finding(part="lineage", status="ok", detail=detail)
+
+
+def _versions(project: Project) -> Finding:
+    from jupyter_mlops import data
+    from jupyter_mlops.runs import retention
+
+    try:
+        known = retention.data_versions(project)
+        held = data.held(project=project)
+    except MlopsError as error:
+        return Finding(part="data versions", status="broken", detail=error.what, fix=error.do)
+    lost = [path for path, version in known if version not in held]
+    if not lost:
+        return Finding(part="data versions", status="ok", detail=f"{len(known)} of runs, all kept")
+    return Finding(
+        part="data versions",
+        status="missing",
+        detail=f"{len(lost)} of {len(known)} that runs refer to are not in the cache, e.g. {lost[0]}",
+        # DVC's own gc knows nothing of runs.
+        fix="dvc pull, where they were pushed; and `data gc` instead of `dvc gc`",
+    )

@@ -13,7 +13,7 @@ from jupyter_mlops.data.cache import cached, cached_size, in_cache, members
 from jupyter_mlops.data.keeping import md5, object_path
 from jupyter_mlops.data.meter import Meter
 from jupyter_mlops.data.records import DataTransfer
-from jupyter_mlops.data.verbs import checkout, named_versions
+from jupyter_mlops.data.verbs import checkout, named_versions, status
 from jupyter_mlops.errors import BackendFailed, NotFound
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
@@ -47,6 +47,10 @@ def push(
     project = project or Project.find()
     locks.heal(project)
     wanted = dict.fromkeys([*named_versions(paths, project), *also])
+    pushed = {path for path, _ in wanted}
+    for item in status(project=project):
+        if item.status == "changed" and item.path in pushed:
+            say(f"{item.path} has changed since its version; data add keeps the new content")
     with remotes.opened(project, remote) as (cache, store, url):
         objects = {version: _whole(version, path, project) for path, version in wanted}
         everything = {oid for oids in objects.values() for oid in oids}
@@ -84,7 +88,10 @@ def pull(
         # A folder's list of files comes first: it says what else is wanted.
         came = _fetch(cache, store, {version: [version] for version in paths_of}, paths_of, url)
         objects = {version: members(version, project=project) for version in paths_of}
-        came |= _fetch(cache, store, objects, paths_of, url)
+        rest = {
+            version: [oid for oid in oids if oid != version] for version, oids in objects.items()
+        }
+        came |= _fetch(cache, store, rest, paths_of, url)
     checkout([project.root / path for path, _ in wanted], force=force, project=project)
     done = [
         _record(version, path, objects[version], came, "pulled", project)

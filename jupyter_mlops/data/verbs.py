@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -241,7 +242,11 @@ def _restore(target: Path, wanted: str, project: Project) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.checkout")
-    # Cached objects are read-only; a working copy is not, so the mode is not copied.
-    shutil.copyfile(source, scratch)
-    scratch.replace(target)
+    # Of its own, as two may restore the same file at once.
+    scratch = target.with_name(f".{target.name}.{os.getpid()}.checkout")
+    try:
+        # Cached objects are read-only; a working copy is not, so the mode is not copied.
+        shutil.copyfile(source, scratch)
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
