@@ -162,8 +162,7 @@ def _run(
 ) -> Run:
     run_id, name, status, start, end, experiment = row
     kind: Any = tags.get("mlops.kind", "other")
-    # Everything here comes typed out of the database, so it is not checked again field by field.
-    return Run.model_construct(
+    return Run(
         run_id=run_id,
         name=name or "",
         status=STATUS[status],

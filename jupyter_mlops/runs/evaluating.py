@@ -76,6 +76,10 @@ def evaluate(
             f"{method} fits the model again, which only scikit-learn estimators can",
             "Use: --method holdout",
         )
+    # All that can be unclear is found before the run is opened, so that no failed one is left.
+    answers = found.answers()
+    names = answers.metrics(wanted)
+    splits = _splits(found, method, folds, resamples, seed)
     details = {"folds": folds} if method == "kfold" else {"resamples": resamples}
     params = {"method": method, "seed": seed, "data": rows.path, "target": found.target}
     params |= {"rows": len(rows.frame), "confidence": confidence, **details}
@@ -89,11 +93,11 @@ def evaluate(
         if rows.version:
             record.store.log_data(record.run_id, [(rows.path, rows.version, "input")])
         if method == "holdout":
-            measured = _holdout(found.answers(), wanted, resamples, seed, confidence)
-        elif method == "kfold":
-            measured = _kfold(found, wanted, folds, seed, confidence)
+            measured = _holdout(answers, names, resamples, seed, confidence)
         else:
-            measured = _out_of_bag(found, wanted, resamples, seed, confidence)
+            scores = _refitted(found, splits, names, seed)
+            interval = intervals.corrected_t if method == "kfold" else _resamples_interval
+            measured = [_interval(name, *interval(scores[name], confidence)) for name in names]
         record.log_metrics(_flat(measured))
     return Evaluation(
         run_id=record.run_id,
@@ -123,9 +127,8 @@ def _refuse_unclear(method: str, folds: int, resamples: int, confidence: float) 
 
 
 def _holdout(
-    answers: Answers, wanted: Sequence[str], resamples: int, seed: int, confidence: float
+    answers: Answers, names: Sequence[str], resamples: int, seed: int, confidence: float
 ) -> list[Interval]:
-    names = answers.metrics(wanted)
     (drawn,) = intervals.replicates([answers], names, resamples, seed)
     return [
         _interval(name, score(answers, name), *intervals.percentile(drawn[name], confidence))
@@ -133,9 +136,21 @@ def _holdout(
     ]
 
 
-def _kfold(
-    found: Subject, wanted: Sequence[str], folds: int, seed: int, confidence: float
-) -> list[Interval]:
+def _resamples_interval(scores: list[float], confidence: float) -> tuple[float, float, float]:
+    usable = [item for item in scores if math.isfinite(item)]
+    mean = float(np.mean(usable)) if usable else math.nan
+    return mean, *intervals.percentile(usable, confidence)
+
+
+def _splits(
+    found: Subject, method: str, folds: int, resamples: int, seed: int
+) -> list[tuple[Any, Any]]:
+    if method == "kfold":
+        return _folds(found, folds, seed)
+    return _resamples(found, resamples, seed) if method == "bootstrap" else []
+
+
+def _folds(found: Subject, folds: int, seed: int) -> list[tuple[Any, Any]]:
     from sklearn.model_selection import KFold, StratifiedKFold
 
     if found.task == "classification":
@@ -151,17 +166,13 @@ def _kfold(
             raise UsageError(f"{len(found.truth)} rows are too few for {folds} folds", "Use fewer")
         splitter = KFold(folds, shuffle=True, random_state=seed)
     # Splitting looks at the classes only, so the rows may be of any kind.
-    splits = list(splitter.split(np.zeros(len(found.truth)), found.truth))
-    names, scores = _refitted(found, splits, wanted, seed)
-    return [_interval(name, *intervals.corrected_t(scores[name], confidence)) for name in names]
+    return list(splitter.split(np.zeros(len(found.truth)), found.truth))
 
 
-def _out_of_bag(
-    found: Subject, wanted: Sequence[str], resamples: int, seed: int, confidence: float
-) -> list[Interval]:
+def _resamples(found: Subject, resamples: int, seed: int) -> list[tuple[Any, Any]]:
     generator = np.random.default_rng(seed)
     count = len(found.truth)
-    splits = []
+    splits: list[tuple[Any, Any]] = []
     for _ in range(20 * resamples):
         drawn = generator.integers(0, count, count)
         left_out = np.setdiff1d(np.arange(count), drawn)
@@ -170,38 +181,30 @@ def _out_of_bag(
         if len(left_out) and not one_class:
             splits.append((drawn, left_out))
         if len(splits) == resamples:
-            break
-    else:
-        raise MlopsError(f"{count} rows are too few to resample", "Use: --method holdout")
-    names, scores = _refitted(found, splits, wanted, seed)
-    return [
-        _interval(
-            name, float(np.nanmean(scores[name])), *intervals.percentile(scores[name], confidence)
-        )
-        for name in names
-    ]
+            return splits
+    raise MlopsError(f"{count} rows are too few to resample", "Use: --method holdout")
 
 
 def _refitted(
-    found: Subject, splits: Sequence[tuple[Any, Any]], wanted: Sequence[str], seed: int
-) -> tuple[list[str], dict[str, list[float]]]:
-    """Return the metrics, and each one's score on every split by an estimator fitted for it."""
+    found: Subject, splits: Sequence[tuple[Any, Any]], names: Sequence[str], seed: int
+) -> dict[str, list[float]]:
+    """Return each metric's score on every split, by an estimator fitted for it."""
     from sklearn.base import clone
 
-    scores: dict[str, list[float]] = {}
-    names: list[str] = []
+    scores: dict[str, list[float]] = {name: [] for name in names}
     for train, test in progress.each(splits, "fitting"):
         estimator = _seeded(clone(found.model), seed)
         try:
             estimator.fit(found.taken(train), found.truth[train])
         except Exception as error:  # an estimator raises what it likes
             reason = " ".join(str(error).split())[:160] or type(error).__name__
-            raise MlopsError(f"{type(estimator).__name__} cannot be fitted again: {reason}") from None  # fmt: skip
+            raise MlopsError(
+                f"{type(estimator).__name__} cannot be fitted again: {reason}"
+            ) from None
         answers = found.answers(estimator, test)
-        names = names or answers.metrics(wanted)
         for name in names:
-            scores.setdefault(name, []).append(score(answers, name))
-    return names, scores
+            scores[name].append(score(answers, name))
+    return scores
 
 
 def _seeded(estimator: Any, seed: int) -> Any:

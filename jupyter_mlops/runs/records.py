@@ -120,6 +120,9 @@ def _most_common(dicts: list[dict[str, Any]], *, varying: bool = False) -> list[
     values: dict[str, set[str]] = {}
     for item in dicts:
         for name, value in item.items():
+            base, _, end = name.rpartition("_")
+            if end in {"low", "high"} and base in item:
+                continue  # an interval's bounds stand beside their metric in `run show`
             counts[name] = counts.get(name, 0) + 1
             values.setdefault(name, set()).add(str(value))
     names = [

@@ -76,6 +76,7 @@ def test_holdout_scores_the_stored_model_and_is_recorded(cancer: None, project: 
     assert again.metrics == found.metrics, "the same seed, the same intervals"
     assert "accuracy" in str(found)
     assert "<table>" in found._repr_html_()
+    assert "accuracy_low" not in str(runs.list())
     assert list(found.df.columns) == ["metric", "value", "low", "high"]
 
 
@@ -163,6 +164,13 @@ def test_what_is_unclear_is_one_line_and_records_nothing(cancer: None, project: 
         runs.evaluate("linear", on="cancer-test.csv", method="kfolds")
     with pytest.raises(NotFound, match="No run 'linaer'"):
         runs.evaluate("linaer", on="cancer-test.csv")
+    with pytest.raises(UsageError, match=r"No metric 'acuracy'.*'accuracy'"):
+        runs.evaluate("linear", on="cancer-test.csv", metric=["acuracy"])
+    with pytest.raises(UsageError, match=r"A class has \d+ rows, too few for 500 folds"):
+        runs.evaluate("linear", on="cancer-test.csv", method="kfold", folds=500)
+    test.head(1).to_csv("one.csv", index=False)
+    with pytest.raises(MlopsError, match="1 rows are too few to resample"):
+        runs.evaluate("linear", on="one.csv", method="bootstrap", resamples=5)
     assert len(runs.list(limit=100)) == before
     assert runs.evaluate("linear", on="two.csv", target="target").rows == len(test)
 
