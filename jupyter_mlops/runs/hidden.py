@@ -59,6 +59,7 @@ def find(history: History, namespace: Container[str], notebook: Saved | None = N
         return []
     last = len(history.cells) - 1
     unknown = any(names.read(cell.source).unknown for cell in history.cells)
+    made = {name for cell in history.cells[:-1] for name in names.read(cell.source).makes}
     found: dict[str, str] = {}
     seen: set[tuple[str, int]] = set()
     waiting = [(name, last) for name in sorted(names.read(history.cells[last].source).takes)]
@@ -66,7 +67,7 @@ def find(history: History, namespace: Container[str], notebook: Saved | None = N
         name, before = waiting.pop(0)
         maker = _maker(history, name, before)
         if maker is None:
-            if not unknown and name in namespace and name not in found:
+            if not unknown and name in namespace and name not in made:
                 found[name] = f"`{name}` was made by no cell that ran"
             continue
         if (name, maker) in seen:

@@ -58,6 +58,13 @@ def read(source: str) -> Names:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Names()  # it cannot have run
     makes, uses = _of_table(table)
+    # `x += 1` reads x, which the symbol table does not count as a use.
+    uses |= {
+        node.target.id
+        for statement in tree.body
+        for node in _same_scope(statement)
+        if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+    }
     late = {name for name in makes & uses if _taken_first(tree, name)}
     takes = {
         name for name in (uses - makes) | late if name not in _GIVEN and not name.startswith("_")
