@@ -178,8 +178,7 @@ def _distance(
         chance = 1.95 * float(np.sqrt(1 / len(a) + 1 / len(b)))
         pair = _binned(a, b, time=_time(new))
         return _ks(a, b), max(LEAST, chance), "KS distance", pair
-    a_text, b_text = (side.map(_label) for side in (old, new))
-    a_counts, b_counts = a_text.value_counts(), b_text.value_counts()
+    a_counts, b_counts = _counts(old), _counts(new)
     kinds = len(a_counts.index.union(b_counts.index))
     if kinds > _TEXT_VALUES and kinds > _TEXT_SHARE * max(len(old), len(new)):
         return None, None, "text: nearly every value differs", None
@@ -249,7 +248,7 @@ def _summary(column: pd.Series[Any]) -> str:
             tables.number(float(x)) for x in (ordered[0], ordered.mean(), ordered[-1])
         )
         return f"mean {mean} ({low} to {high})"
-    counts = values.map(_label).value_counts()
+    counts = _counts(values)
     most = str(counts.index[0])
     most = most if len(most) <= 20 else f"{most[:19]}…"
     share = counts.iloc[0] / len(values)
@@ -257,14 +256,10 @@ def _summary(column: pd.Series[Any]) -> str:
     return f"{different}, mostly {most} ({share:.0%})" if share >= 0.01 else different
 
 
-def _label(value: Any) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else repr(value)
-        if isinstance(value, (list, dict))
-        else str(value)
-    )
+def _counts(column: pd.Series[Any]) -> pd.Series[int]:
+    """Return how often each value occurs, by what it looks like."""
+    plain = pd.api.types.infer_dtype(column, skipna=True) == "string"
+    return (column if plain else column.map(str)).value_counts()
 
 
 def _floats(column: pd.Series[Any]) -> NDArray[np.float64]:
