@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-_BUSY = 2.0
+_BUSY, _HARDLY = 2.0, 0.1
 #: ANALYZE is due when the tables hold this many times the rows that it last saw, and so many more.
 _GROWN, _LEAST_GROWTH = 2, 500
+# Not `metrics`: it has a row for each step, and no list is made of it.
+_ANALYZE = "".join(
+    f"ANALYZE {table};"
+    for table in ("runs", "latest_metrics", "params", "tags", "inputs", "input_tags", "datasets")
+)
 
 _RUNS = """
 SELECT r.run_uuid, r.name, r.status, r.start_time, r.end_time, e.name
@@ -95,8 +100,8 @@ def _database(project: Project) -> Path | None:
     return path if not project.settings.tracking.uri and path.is_file() else None
 
 
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=_BUSY)
+def _connect(path: Path, mode: str, wait: float = _BUSY) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=wait)
 
 
 def _refuse_unknown_experiment(database: sqlite3.Connection, wanted: str) -> None:
@@ -193,11 +198,11 @@ def _statistics_stale(database: sqlite3.Connection) -> bool:
 def _analyze(path: Path) -> None:
     """Renew the statistics; whoever is writing goes first, and the next list tries again."""
     try:
-        with closing(_connect(path, "rw")) as database:
+        with closing(_connect(path, "rw", _HARDLY)) as database:
             # Open connections, MLflow's among them, read statistics again only when the schema
             # changes, so it does: a table is made and dropped.
             database.executescript(
-                "BEGIN IMMEDIATE; ANALYZE;"
+                f"BEGIN IMMEDIATE; {_ANALYZE}"
                 "CREATE TABLE mlops_analyzed (x); DROP TABLE mlops_analyzed; COMMIT;"
             )
     except sqlite3.Error:

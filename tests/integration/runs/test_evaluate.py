@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -200,3 +204,28 @@ def test_a_pickle_is_refused_unless_allowed(project: Project, cell: Callable[[st
     with pytest.raises(MlopsError, match="--allow-pickle"):
         runs.evaluate("own", on="small-test.csv")
     assert runs.evaluate("own", on="small-test.csv", allow_pickle=True, resamples=50).metrics
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [(signal.SIGKILL, "The process that ran it died"), (signal.SIGINT, "Interrupted")],
+)
+def test_a_killed_evaluation_is_a_killed_run_without_metrics(
+    cancer: None, project: Project, number: int, error: str
+) -> None:
+    program = (
+        "from jupyter_mlops import runs;"
+        "runs.evaluate('linear', on='cancer-test.csv', method='bootstrap', resamples=100_000)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=project.root, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    # The first progress line comes a second after the fits began.
+    assert any("fitting: " in line for line in process.stderr)
+    os.kill(process.pid, number)
+    process.communicate(timeout=60)
+    left = runs.get("evaluate linear")
+    assert (left.status, left.error, left.metrics) == ("killed", error, {})
+    assert left.tags["mlops.evaluates"] == runs.get("linear").run_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -124,3 +126,22 @@ def test_a_gate_that_lacks_something_is_one_line(
         runs.gate("three", version=1)
     done = cell("%mlops model gate tree")
     assert "model gate: failed" in str(done.error_in_exec)
+
+
+@pytest.mark.slow
+def test_two_promotions_at_once_each_pass_the_gate(trees: Callable[..., Project]) -> None:
+    project = trees('data = "test.csv"', 'against = "champion"', "margin = 0.5")
+    program = (
+        "import sys; from jupyter_mlops import runs; runs.promote('tree', version=int(sys.argv[1]))"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, version], cwd=project.root, stderr=subprocess.PIPE
+        )
+        for version in ("1", "2")
+    ]
+    failures = [process.communicate(timeout=120)[1].decode()[-600:] for process in running]
+    assert [process.returncode for process in running] == [0, 0], failures
+    found = runs.list_models()
+    assert sorted(alias for item in found for alias in item.aliases) == ["champion"]
+    assert [item.gate for item in found] == ["passed", "passed"]
