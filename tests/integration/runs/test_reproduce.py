@@ -131,3 +131,85 @@ def test_hard_notebooks_reproduce(project: Project, tmp_path: Path) -> None:
     same = sum(result.verdict == "reproduced" for _, result in results)
     assert ran / len(results) >= 0.95
     assert same / len(results) >= 0.85
+
+
+def test_what_differs_is_said_metric_by_metric_within_a_tolerance(project: Project) -> None:
+    record(
+        project,
+        "import os",
+        "%%mlops run case\nsteady = 1.0 * 2\nother = float(os.getpid())",
+    )
+    result = reproduce("case")
+    assert (result.verdict, [(item.name, item.said) for item in result.compared]) == (
+        "differs",
+        [("other", "DIFFERS"), ("steady", "REPRODUCED, bit for bit")],
+    )
+    assert ("reproduced", "no: it differs") in runs.show("case").details()
+    assert reproduce("case", tolerance=1.0).verdict == "reproduced"
+
+
+def test_the_users_files_are_safe_from_absolute_paths_and_shell_lines(project: Project) -> None:
+    Path("mine.txt").write_text("untouched")
+    root = str(project.root)
+    record(
+        project,
+        f"before = open({root!r} + '/mine.txt').read()\nopen('{root}/mine.txt', 'w').write('changed')",
+        "raise KeyboardInterrupt",
+        "!git --version && rm -rf nothing\n%pip --version",
+        "%%mlops run case\nscore = 2.0 * float(len(before) > 0)",
+    )
+    Path("mine.txt").write_text("mine")
+    result = reproduce("case")
+    assert (result.verdict, result.error) == ("reproduced", "")
+    assert Path("mine.txt").read_text() == "mine"
+    assert result.notes == [
+        "cell [3] was interrupted then: left out",
+        "not run again: !git --version && rm -rf nothing",
+        "not run again: %pip --version",
+    ]
+
+
+def test_a_cell_that_fails_in_the_replay_is_named(project: Project) -> None:
+    home = Path.home() / "mine.py"
+    home.write_text("v = 2.0")
+    try:
+        record(
+            project,
+            "import os, sys\nsys.path.insert(0, os.path.expanduser('~'))\nimport mine",
+            "%%mlops run outside\nscore = mine.v * 1",
+        )
+    finally:
+        home.unlink()
+    result = reproduce("outside")
+    assert result.verdict == "failed"
+    assert result.error == "Cell [2] failed: ModuleNotFoundError: No module named 'mine'"
+    assert ("reproduced", "no: it failed") in runs.show("outside").details()
+
+
+def test_a_history_that_asks_a_person_says_so(
+    project: Project, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("builtins.input", lambda _prompt: "4")
+    cell("count = int(input('how many? '))")
+    cell("%%mlops run case\nscore = count * 0.5")
+    result = reproduce("case")
+    assert (result.verdict, result.error) == (
+        "failed",
+        "Cell [1] asks for input(), and what was typed is not recorded",
+    )
+
+
+def test_a_failed_run_is_reproduced_by_failing_the_same(project: Project) -> None:
+    record(project, "depth = 3", "%%mlops run case\nscore = 2.0 * depth\nraise ValueError('odd')")
+    result = reproduce("case")
+    assert result.verdict == "reproduced"
+    assert [(item.what, item.now) for item in result.compared] == [("error", "ValueError: odd")]
+
+
+def test_a_project_without_git_is_copied(project: Project) -> None:
+    subprocess.run(["rm", "-rf", ".git"], check=True)
+    Path("steps.py").write_text("v = 2.0\n")
+    record(project, "import steps", "%%mlops run case\nscore = steps.v * 1")
+    result = reproduce("case")
+    assert result.verdict == "reproduced"
+    assert result.notes == ["no snapshot (no git then): the code is as it is now"]
