@@ -93,8 +93,9 @@ def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> No
         return
     try:
         snapshot.git(
-            project.root, "worktree", "add", "--quiet", "--detach", str(top), capsule.commit
-        )
+            project.root, "worktree", "add", "--quiet", "--detach", str(top), capsule.commit,
+            seconds=None,
+        )  # fmt: skip
     except snapshot.GitFailed as error:
         raise NotFound(
             f"The snapshot {capsule.commit[:12]} of the code cannot be checked out: {error}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ REFS = "refs/mlops/runs"
 _LARGEST_FILE = 5_000_000
 _LARGEST_TOTAL = 50_000_000
 _MOST_FILES = 5_000
+_LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
 _OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
 # Files that hold secrets by custom; git would keep them for good.
 _SECRET = (
@@ -79,7 +81,7 @@ def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
     if len(place) < 2 or not place[1]:
         return Snapshot()
     prefix, git_folder, head = place[0], Path(place[1]), place[2] if len(place) > 2 else ""
-    index = project.state / f"snapshot-{os.getpid()}.index"
+    index = project.state / f"snapshot-{os.getpid()}-{secrets.token_hex(3)}.index"
     index.parent.mkdir(exist_ok=True)
     try:
         with contextlib.suppress(FileNotFoundError):
@@ -112,22 +114,27 @@ def git(
     give: str = "",
     environment: dict[str, str] | None = None,
     check: bool = True,
+    seconds: float | None = _LONGEST,
 ) -> str:
     """Run git in `folder` without its hooks, and return what it printed.
 
     Raises:
-        GitFailed: it failed.
+        GitFailed: it failed, or took longer than `seconds`.
     """
     # A user's GIT_DIR (set in a hook, say) would point at another repository.
     inherited = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE"}}
-    done = subprocess.run(
-        ["git", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", *arguments],
-        cwd=folder,
-        input=os.fsencode(give),
-        capture_output=True,
-        check=False,
-        env=inherited | _ENVIRONMENT | (environment or {}),
-    )
+    try:
+        done = subprocess.run(
+            ["git", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", *arguments],
+            cwd=folder,
+            input=os.fsencode(give),
+            capture_output=True,
+            check=False,
+            env=inherited | _ENVIRONMENT | (environment or {}),
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise GitFailed(f"{arguments[0]} took more than {seconds:.0f} s") from None
     if check and done.returncode:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
         raise GitFailed(lines[-1] if lines else f"exit {done.returncode}")

@@ -92,3 +92,17 @@ def test_tab_offers_nouns_verbs_options_and_names(project: Project) -> None:
         ["%mlops run show woodland"],
         ["runs = %mlops model promote"],
     ]
+
+
+def test_a_run_is_reproduced_from_the_notebook_that_recorded_it(project: Project) -> None:
+    *_, shown, tag = _execute(
+        project,
+        "%load_ext jupyter_mlops",
+        "import random\ndrawn = random.random()",
+        "%%mlops run case\nscore = drawn + random.random()",
+        "%mlops run reproduce case --tolerance 0",
+        "same = %mlops run reproduce case\nprint(same.verdict)",
+    )
+    texts = [out["data"]["text/plain"] for out in shown if "data" in out]
+    assert any(text.startswith("REPRODUCED · case") for text in texts)
+    assert [out["text"] for out in tag if out["output_type"] == "stream"] == ["reproduced\n"]
