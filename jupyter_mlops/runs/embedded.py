@@ -139,6 +139,8 @@ def _page(
     wanted = {"metric": metric, "kind": kind, "experiment": experiment, "limit": limit}
     rows = database.execute("\n".join(query), wanted).fetchall()
     ids = [row[0] for row in rows]
+    # The indexes of 10,000 runs do not fit into SQLite's 2 MB.
+    database.execute("PRAGMA cache_size = -65536")
     asked = {"ids": json.dumps(ids)}
 
     def by_run(select: str) -> dict[str, dict[str, Any]]:
