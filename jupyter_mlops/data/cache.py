@@ -69,12 +69,12 @@ def cached(version: str, *, project: Project | None = None) -> Path:
     if not path.is_file():
         raise NotFound(
             f"Version {version[:12]} is not in this project's cache",
-            "If it was pushed to a remote: dvc pull",
+            "If it was pushed to a remote: %mlops data pull",
         )
     if md5(path) != version.removesuffix(".dir"):
         raise BackendFailed(
             f"The cached copy of {version[:12]} is damaged",
-            f"Delete {path} and get it again: dvc pull, or %mlops data add the original file",
+            f"Delete {path} and get it again: %mlops data pull, or data add of the original file",
         )
     return path
 

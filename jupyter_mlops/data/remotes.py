@@ -11,6 +11,7 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, NotFound, nearest
 
@@ -75,7 +76,7 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
     level = quiet.level
     try:
         name = _chosen(repo, project, remote)
-        url = str(repo.config["remote"][name]["url"])
+        url = _without_password(str(repo.config["remote"][name]["url"]))
         # A failed transfer is said once, by us, and not with a traceback for each file.
         quiet.setLevel(logging.CRITICAL)
         yield repo.cache.local, repo.cloud.get_remote_odb(name, "push"), url
@@ -125,6 +126,8 @@ def _chosen(repo: Any, project: Project, remote: str) -> str:
             "No remote is configured for data",
             'Write into mlops.toml, under [data]: remote = "s3://bucket/folder" (or a local folder)',
         )
+    if wanted in known:
+        return wanted
     url = _absolute(wanted, project)
     for name, settings in known.items():
         if settings.get("url", "").rstrip("/") == url.rstrip("/"):
@@ -144,6 +147,11 @@ def _make_default(repo: Any, name: str, url: str, default: str | None, asked: st
     with repo.config.edit("repo") as config:
         config["remote"].setdefault(name, {"url": url})
         config["core"]["remote"] = name
+
+
+def _without_password(url: str) -> str:
+    password = urlsplit(url).password if "://" in url else None
+    return url.replace(f":{password}@", ":***@") if password else url
 
 
 def _is_url(text: str) -> bool:

@@ -14,7 +14,7 @@ import yaml
 
 from jupyter_mlops import files
 from jupyter_mlops.data import locks
-from jupyter_mlops.data.cache import _object, cached, version
+from jupyter_mlops.data.cache import _object, cached, in_cache, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, nearest
 from jupyter_mlops.project import Project
@@ -207,12 +207,13 @@ def _status_of(file: Path, project: Project) -> DataVersion:
     entry = _read_dvc_file(file)
     target = file.with_name(str(entry["path"]))
     state: DataStatus = "ok"
-    if not target.exists():
+    if not in_cache(str(entry["md5"]), project=project):
+        # The worse of two: what is gone cannot be put back, what is here can be added.
+        state = "not in cache"
+    elif not target.exists():
         state = "missing"
     elif version(target, project=project, keep=False).version != entry["md5"]:
         state = "changed"
-    elif not _object(project, str(entry["md5"])).exists():
-        state = "not in cache"
     size, count = int(entry.get("size") or 0), int(entry.get("nfiles") or 1)
     return _described(target, str(entry["md5"]), size, count, state, project)
 

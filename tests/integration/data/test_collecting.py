@@ -14,6 +14,7 @@ from jupyter_mlops.data.cache import cache_folder
 from jupyter_mlops.errors import BackendFailed, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import retention
+from jupyter_mlops.runs.records import DataUse
 from jupyter_mlops.runs.store import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -111,3 +112,25 @@ def test_a_broken_git_repository_deletes_nothing(project: Project) -> None:
 def test_hours_are_not_negative(project: Project) -> None:
     with pytest.raises(UsageError, match="--older counts hours"):
         retention.gc(older=-1, project=project)
+
+
+def test_a_version_that_only_a_capsule_names_stays(project: Project) -> None:
+    from jupyter_mlops.runs import capsule
+
+    version = _write(project, "named.csv", "x\n")
+    store = open_store(project)
+    run = store.client.create_run(store.experiment_id())
+    kept = capsule.Capsule(cells=[], data=[DataUse(path="named.csv", version=version)])
+    store.client.log_text(run.info.run_id, kept.to_json(), capsule.ARTIFACT)
+    _age(project)
+    assert len(retention.gc(yes=True, project=project)) == 0
+    store.client.log_text(run.info.run_id, "cut sho", capsule.ARTIFACT)
+    with pytest.raises(BackendFailed, match="Nothing was deleted"):
+        retention.gc(yes=True, project=project)
+
+
+def test_what_is_elsewhere_is_no_version_of_ours(project: Project) -> None:
+    store = open_store(project)
+    run = store.client.create_run(store.experiment_id())
+    store.log_data(run.info.run_id, [("s3://bucket/x.csv", "0" * 32, "input")])
+    assert retention.data_versions(project) == []

@@ -176,3 +176,19 @@ def test_several_processes_add_at_once(project: Project) -> None:
     assert set((project.root / ".gitignore").read_text().splitlines()) >= {
         f"/{name}" for name in names
     }
+
+
+def test_a_version_that_is_gone_from_the_cache_is_told(project: Project, table: Path) -> None:
+    (added,) = data.add(["data/train.csv"], project=project)
+    data.cached(added.version, project=project).unlink()
+    table.unlink()
+    assert [item.status for item in data.status(project=project)] == ["not in cache"]
+    with pytest.raises(NotFound, match=r"is not in this project's cache.*data pull"):
+        data.checkout(project=project)
+
+
+def test_a_folder_without_files_is_refused(project: Project) -> None:
+    (project.root / "empty").mkdir()
+    with pytest.raises(MlopsError, match="empty is an empty folder"):
+        data.add(["empty"], project=project)
+    assert not (project.root / "empty.dvc").exists()

@@ -246,3 +246,18 @@ def test_versions_that_only_runs_know_are_pushed_when_asked(
     pushed = retention.push(remote=remote, runs=True, project=versioned)
     assert "seen.csv" in {item.path for item in pushed if item.status == "pushed"}
     assert len({item for item in Path(remote).rglob("*") if item.is_file()} - plain) == 1
+
+
+def test_the_projects_remote_may_be_one_that_dvc_knows_by_name(
+    versioned: Project, tmp_path: Path
+) -> None:
+    words = [DVC, "remote", "add", "--quiet", "lab", str(tmp_path / "lab")]
+    subprocess.run(words, check=True, cwd=versioned.root)
+    data.push(["train.csv"], project=_with_remote(versioned, "lab"))
+    assert (tmp_path / "lab" / "files").is_dir()
+
+
+def test_a_password_in_the_remotes_address_is_not_shown(versioned: Project) -> None:
+    with pytest.raises(MlopsError) as raised:
+        data.push(remote="ftps://user:secret@127.0.0.1/x", project=versioned)
+    assert "secret" not in str(raised.value)
