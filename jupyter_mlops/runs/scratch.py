@@ -99,7 +99,7 @@ def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> No
     except snapshot.GitFailed as error:
         raise NotFound(
             f"The snapshot {capsule.commit[:12]} of the code cannot be checked out: {error}",
-            f"Is it still in this repository? git cat-file -t {capsule.commit[:12]}",
+            "A clone gets it by: git fetch origin 'refs/mlops/*:refs/mlops/*'",
         ) from None
 
 

@@ -146,6 +146,80 @@ CASES = (
         R + "score = last / sum(squares)",
     ),
     _case(
+        "what cells showed: _ and Out",
+        "2.5",
+        "doubled = _ * 2\ndoubled",
+        R + "score = Out[2] + Out[3]",
+    ),
+    _case(
+        "an iterator half used",
+        "numbers = iter([1.0, 2.0, 3.0])",
+        "next(numbers)",
+        R + "score = next(numbers) * 10",
+    ),
+    _case(
+        "the working folder changed",
+        "import os\nos.makedirs('sub', exist_ok=True)",
+        "%cd sub",
+        "open('v.txt', 'w').write('6.5')",
+        R + "score = float(open('v.txt').read()) * 1",
+    ),
+    _case(
+        "a module written by a cell",
+        "%%writefile made.py\nvalue = 1.25",
+        "import made",
+        R + "score = made.value * 2",
+    ),
+    _case(
+        "a view of an array",
+        "import numpy as np\na = np.zeros(4)\nview = a[1:3]",
+        "view += 2.5",
+        R + "score = a.sum()",
+    ),
+    _case(
+        "a mutable default",
+        "def keep(v, seen=[]):\n    seen.append(v)\n    return len(seen)",
+        "keep(1); keep(2)",
+        R + "score = keep(3) / 2",
+    ),
+    _case(
+        "a database file",
+        "import sqlite3\ndb = sqlite3.connect('x.db')\n_ = db.execute('create table if not exists t (v real)')\n"
+        "_ = db.execute('delete from t')\n_ = db.execute('insert into t values (4.5)')\ndb.commit()",
+        R + "score = db.execute('select sum(v) from t').fetchone()[0]",
+    ),
+    _case(
+        "everything in one cell, without a seed",
+        R + "import numpy as np\nscore = np.random.rand() * 2",
+    ),
+    _case(
+        "torch without a seed",
+        "import torch",
+        "weights = torch.randn(3)",
+        R + "score = float(weights.sum() + torch.rand(1))",
+    ),
+    _case(
+        "threads",
+        "from concurrent.futures import ThreadPoolExecutor",
+        R + "score = sum(ThreadPoolExecutor(4).map(lambda n: n * 0.5, range(10)))",
+    ),
+    _case(
+        "a variable of the environment set by a cell",
+        "import os\nos.environ['STEP'] = '3'",
+        R + "score = int(os.environ['STEP']) / 2",
+    ),
+    _case(
+        "a setting left by a cell that failed",
+        "import decimal\ndecimal.getcontext().prec = 4\nraise RuntimeError('stop')",
+        R + "score = float(decimal.Decimal(1) / decimal.Decimal(3))",
+    ),
+    _case(
+        "a function defined again after it was used",
+        "def f():\n    return 1.0\nfirst = f()",
+        "def f():\n    return 2.0",
+        R + "score = first + f() * 10",
+    ),
+    _case(
         "a generator of its own without a seed",
         "import numpy as np\nrng = np.random.default_rng()",
         R + "score = rng.random() * 1",
@@ -162,5 +236,11 @@ CASES = (
         "import time",
         R + "score = time.time()",
         misses="time moves on",
+    ),
+    _case(
+        "the order of hashes",
+        "words = {'a', 'b', 'c'}",
+        R + "score = float(hash('a') % 1_000_003)",
+        misses="Python draws a new hash seed for each process and does not tell it",
     ),
 )
