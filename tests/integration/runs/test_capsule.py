@@ -177,3 +177,31 @@ def test_bad_arguments_of_reproduce(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         runs.reproduce("any", **arguments)
+
+
+def test_cells_that_ran_before_the_extension_was_loaded_are_in_the_history(
+    project: Project,
+) -> None:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    try:
+        for source in (
+            "a = 1.5",
+            "1 / 0",
+            "%load_ext jupyter_mlops",
+            "b = a * 2",
+            "get_ipython().run_cell('c = b')",
+            "%%mlops run case\nscore = c * 1",
+        ):
+            shell.run_cell(source, store_history=True)
+    finally:
+        InteractiveShell.clear_instance()
+    assert [(item.source, item.ok) for item in _load("case", project).cells] == [
+        ("a = 1.5", True),
+        ("1 / 0", False),
+        ("%load_ext jupyter_mlops", True),
+        ("b = a * 2", True),
+        ("get_ipython().run_cell('c = b')", True),
+        ("%%mlops run case\nscore = c * 1", True),
+    ]
