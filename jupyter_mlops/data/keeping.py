@@ -20,7 +20,7 @@ from jupyter_mlops.errors import BackendFailed, MlopsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 #: Unfinished objects lie in the cache's own folder (a rename must not cross disks) under this suffix.
 UNFINISHED = ".unfinished"
 #: Disks that refused to clone once.
@@ -175,7 +175,7 @@ def _copy(source: Path, target: Path, meter: Meter) -> str:
     with target.open("wb", buffering=0) as file:
         for chunk in _chunks(source):
             digest.update(chunk)
-            rest = memoryview(chunk)
+            rest = chunk
             while rest:  # a raw write may take only a part
                 rest = rest[file.write(rest) :]
             meter.add(len(chunk))
@@ -198,7 +198,9 @@ def _settle(scratch: Path, target: Path) -> None:
     scratch.replace(target)
 
 
-def _chunks(path: Path) -> Iterator[bytes]:
+def _chunks(path: Path) -> Iterator[memoryview]:
+    """Read a file into one buffer, again and again: a new one for each part costs page faults."""
+    buffer = memoryview(bytearray(CHUNK))
     with path.open("rb", buffering=0) as file:
-        while chunk := file.read(CHUNK):
-            yield chunk
+        while count := file.readinto(buffer):
+            yield buffer[:count]

@@ -46,7 +46,7 @@ def _large(root: Path, megabytes: int) -> list[dict[str, Any]]:
 
     ours = _best(fresh, lambda: data.version(file))
     unchanged = _best(lambda: None, lambda: data.version(file))
-    plain = _best(fresh, lambda: _md5_then_copy(file, root / "copy.bin"))
+    plain = _best(fresh, lambda: _md5_then_copy(file, root / f"copy-{time.time_ns()}.bin"))
     dvc = _best(fresh, lambda: _repo_add("large.bin"))
     dvc_unchanged = _best(lambda: None, lambda: _repo_add("large.bin"))
     size = f"{megabytes:,} MB"
