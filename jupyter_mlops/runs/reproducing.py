@@ -86,8 +86,10 @@ def _replay(
     with scratch.checkout(project, detail.run_id, capsule) as copy:
         result.notes += copy.notes
         folder = copy.project.root / capsule.folder
-        if not folder.is_dir():
+        if not folder.is_relative_to(copy.project.root):
+            # The kernel ran outside the project; a replay must not write there.
             folder = copy.project.root
+        folder.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
         variables = scratch_kernel.environment(copy.project)
         try:
             with scratch_kernel.start(folder, variables, stop) as kernel:
