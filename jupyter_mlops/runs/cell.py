@@ -163,8 +163,9 @@ def _keep_surroundings(
     done.run.log_params(done.params)
     if reads.blind:
         done.run.set_tags({"mlops.lineage": reads.blind})
-    done.inputs = [(use.path, use.version) for use in _versions(done, reads.inputs)]
-    outputs = [(use.path, use.version) for use in _versions(done, reads.outputs)]
+    remote_inputs, remote_outputs = reads.urls.found()
+    done.inputs = [(use.path, use.version) for use in _versions(done, reads.inputs)] + remote_inputs
+    outputs = [(use.path, use.version) for use in _versions(done, reads.outputs)] + remote_outputs
     done.run.store.log_data(
         done.run_id,
         [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
