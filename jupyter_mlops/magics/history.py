@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from jupyter_mlops.runs import history as kept
-from jupyter_mlops.runs.history import Executed, History
+from jupyter_mlops.runs.capsules import history as kept
+from jupyter_mlops.runs.capsules.history import Executed, History
 
 _watched: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
 

@@ -10,49 +10,49 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
+    from jupyter_mlops.runs.capsules.exporting import export
     from jupyter_mlops.runs.cell import record_cell
     from jupyter_mlops.runs.differences import compare
-    from jupyter_mlops.runs.evaluating import evaluate
-    from jupyter_mlops.runs.evaluation_records import Evaluation, Gate
-    from jupyter_mlops.runs.exporting import export
-    from jupyter_mlops.runs.gating import gate
+    from jupyter_mlops.runs.evaluation.evaluating import evaluate
+    from jupyter_mlops.runs.evaluation.evaluation_records import Evaluation, Gate
+    from jupyter_mlops.runs.evaluation.gating import gate
+    from jupyter_mlops.runs.evaluation.promoting import promote
     from jupyter_mlops.runs.listing import list
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
-    from jupyter_mlops.runs.promoting import promote
     from jupyter_mlops.runs.query import artifact, get, show
     from jupyter_mlops.runs.recording import ActiveRun, start
     from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
     from jupyter_mlops.runs.registry import list_models, register
-    from jupyter_mlops.runs.reproducing import reproduce
-    from jupyter_mlops.runs.reproduction import Reproduction
+    from jupyter_mlops.runs.replays.reproducing import reproduce
+    from jupyter_mlops.runs.replays.reproduction import Reproduction
     from jupyter_mlops.runs.store import open_store
     from jupyter_mlops.runs.trash import delete, restore
 
 _HOME = {
     "ActiveRun": "recording",
     "Comparison": "records",
-    "Evaluation": "evaluation_records",
-    "Gate": "evaluation_records",
+    "Evaluation": "evaluation.evaluation_records",
+    "Gate": "evaluation.evaluation_records",
     "ModelVersion": "records",
-    "Reproduction": "reproduction",
+    "Reproduction": "replays.reproduction",
     "Run": "records",
     "RunDetail": "records",
     "artifact": "query",
     "compare": "differences",
     "delete": "trash",
-    "evaluate": "evaluating",
-    "export": "exporting",
-    "gate": "gating",
+    "evaluate": "evaluation.evaluating",
+    "export": "capsules.exporting",
+    "gate": "evaluation.gating",
     "get": "query",
     "list": "listing",
     "list_models": "registry",
     "load_model": "models",
     "model_files": "models",
     "open_store": "store",
-    "promote": "promoting",
+    "promote": "evaluation.promoting",
     "record_cell": "cell",
     "register": "registry",
-    "reproduce": "reproducing",
+    "reproduce": "replays.reproducing",
     "restore": "trash",
     "show": "query",
     "signature": "models",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import data, tables
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import formats, history, recording
-from jupyter_mlops.runs.capsule import OFF, Preparing
+from jupyter_mlops.runs import formats, recording
+from jupyter_mlops.runs.capsules import history
+from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
 from jupyter_mlops.runs.capture import code, environment, fitted
 from jupyter_mlops.runs.capture.reads import Reads
 from jupyter_mlops.runs.models import REFERENCE

@@ -15,7 +15,8 @@ from urllib.request import url2pathname
 from jupyter_mlops import data
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import capsule, query
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import capsule
 from jupyter_mlops.runs.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ NOUN = Noun(
             example="model register forest",
         ),
         Verb(
-            "model", "promote", "jupyter_mlops.runs.promoting:promote", "point an alias at a version, through the gate",
+            "model", "promote", "jupyter_mlops.runs.evaluation.promoting:promote", "point an alias at a version, through the gate",
             (
                 Arg("name", "the model's name", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),
@@ -31,7 +31,7 @@ NOUN = Noun(
             example="model promote forest --alias champion",
         ),
         Verb(
-            "model", "evaluate", "jupyter_mlops.runs.evaluating:evaluate", "score a run's model on data, with intervals",
+            "model", "evaluate", "jupyter_mlops.runs.evaluation.evaluating:evaluate", "score a run's model on data, with intervals",
             (
                 Arg("run", "a run's name or id", required=True, complete="run"),
                 Arg("on", "the table to score on", ("--on",), required=True, complete="path"),
@@ -47,7 +47,7 @@ NOUN = Noun(
             example="model evaluate forest --on data/test.csv --method kfold",
         ),
         Verb(
-            "model", "gate", "jupyter_mlops.runs.gating:gate", "hold a model against the gate of mlops.toml",
+            "model", "gate", "jupyter_mlops.runs.evaluation.gating:gate", "hold a model against the gate of mlops.toml",
             (
                 Arg("name", "a registered model, or a run's name or id", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),

@@ -46,7 +46,7 @@ NOUN = Noun(
             example="run compare baseline forest",
         ),
         Verb(
-            "run", "reproduce", "jupyter_mlops.runs.reproducing:reproduce", "do a run again in a clean kernel and compare",
+            "run", "reproduce", "jupyter_mlops.runs.replays.reproducing:reproduce", "do a run again in a clean kernel and compare",
             (
                 Arg("run", _RUN, required=True, complete="run"),
                 Arg("tolerance", "how far a metric may be off, as a part of it", ("--tolerance", "-t"), float, 1e-9),
@@ -56,7 +56,7 @@ NOUN = Noun(
             outcome=True,
         ),
         Verb(
-            "run", "export", "jupyter_mlops.runs.exporting:export", "write a run as a clean notebook",
+            "run", "export", "jupyter_mlops.runs.capsules.exporting:export", "write a run as a clean notebook",
             (
                 Arg("run", _RUN, required=True, complete="run"),
                 Arg("output", "the file to write", ("--output", "-o"), default="", complete="path"),

@@ -77,7 +77,7 @@ def test_a_stopped_replay_leaves_nothing(project: Project, slow_run: None, numbe
     process.wait(60)
     assert _wait(lambda: not _kernels(project))
     if number == signal.SIGKILL:
-        from jupyter_mlops.runs import scratch
+        from jupyter_mlops.runs.replays import scratch
 
         assert _worktrees(project) == 2
         scratch.sweep(project)

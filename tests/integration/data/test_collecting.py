@@ -115,7 +115,7 @@ def test_hours_are_not_negative(project: Project) -> None:
 
 
 def test_a_version_that_only_a_capsule_names_stays(project: Project) -> None:
-    from jupyter_mlops.runs import capsule
+    from jupyter_mlops.runs.capsules import capsule
 
     version = _write(project, "named.csv", "x\n")
     store = open_store(project)

@@ -12,7 +12,7 @@ import pytest
 from jupyter_mlops import runs
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import capsule, snapshot
+from jupyter_mlops.runs.capsules import capsule, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 
 from jupyter_mlops import runs
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs.reproducing import reproduce
+from jupyter_mlops.runs.replays.reproducing import reproduce
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from jupyter_mlops.runs import hidden, names
-from jupyter_mlops.runs.history import History
+from jupyter_mlops.runs.capsules import hidden, names
+from jupyter_mlops.runs.capsules.history import History
 
 
 def _ran(*cells: tuple[str, str] | str, deleted: list[str] | None = None) -> History:

@@ -10,8 +10,8 @@ from sklearn import metrics
 from sklearn.metrics import log_loss, roc_auc_score
 
 from jupyter_mlops.errors import UsageError
-from jupyter_mlops.runs import intervals
-from jupyter_mlops.runs.scoring import METRICS, Answers, rescorer, score
+from jupyter_mlops.runs.evaluation import intervals
+from jupyter_mlops.runs.evaluation.scoring import METRICS, Answers, rescorer, score
 
 
 def _classified(classes: int, rows: int = 60, seed: int = 3) -> Answers:

@@ -11,7 +11,7 @@ import re
 import shlex
 from typing import Any
 
-from jupyter_mlops.runs.history import set_generator
+from jupyter_mlops.runs.capsules.history import set_generator
 
 # Commands that look, or that make something in the working folder.
 _HARMLESS = {

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import data, files
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
-from jupyter_mlops.runs import snapshot
+from jupyter_mlops.runs.capsules import snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jupyter_mlops.runs.capsule import Capsule
+    from jupyter_mlops.runs.capsules.capsule import Capsule
 
 _FOLDER = "reproduce"
 _NOT_COPIED = (

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_mlops.errors import BackendFailed
-from jupyter_mlops.runs.capsule import OFF
+from jupyter_mlops.runs.capsules.capsule import OFF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

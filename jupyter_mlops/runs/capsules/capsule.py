@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.records import Record
-from jupyter_mlops.runs import hidden, names, query, snapshot
-from jupyter_mlops.runs.history import History, generator_state
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import hidden, names, snapshot
+from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
 from jupyter_mlops.runs.redaction import redact
 

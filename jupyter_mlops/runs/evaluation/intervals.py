@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jupyter_mlops import progress
-from jupyter_mlops.runs.scoring import Answers, rescorer
+from jupyter_mlops.runs.evaluation.scoring import Answers, rescorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,8 +12,9 @@ from jupyter_mlops import files
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record
-from jupyter_mlops.runs import names, query
-from jupyter_mlops.runs.capsule import Capsule, body, load
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import names
+from jupyter_mlops.runs.capsules.capsule import Capsule, body, load
 from jupyter_mlops.runs.records import RunDetail
 
 _LOAD = "%load_ext jupyter_mlops"

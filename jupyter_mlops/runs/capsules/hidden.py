@@ -12,13 +12,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.runs import names
+from jupyter_mlops.runs.capsules import names
 
 if TYPE_CHECKING:
     from collections.abc import Container
     from pathlib import Path
 
-    from jupyter_mlops.runs.history import Executed, History
+    from jupyter_mlops.runs.capsules.history import Executed, History
 
 _MOST = 3
 

@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import BackendFailed, MlopsError, UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import query, scratch, scratch_kernel
-from jupyter_mlops.runs.capsule import Capsule, CapsuleCell, body, load
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body, load
 from jupyter_mlops.runs.capture import environment
 from jupyter_mlops.runs.redaction import HIDDEN
-from jupyter_mlops.runs.reproduction import Reproduction, compare
+from jupyter_mlops.runs.replays import scratch, scratch_kernel
+from jupyter_mlops.runs.replays.reproduction import Reproduction, compare
 from jupyter_mlops.runs.store import open_store
 
 if TYPE_CHECKING:
     import threading
 
     from jupyter_mlops.runs.records import RunDetail
-    from jupyter_mlops.runs.scratch_kernel import Kernel
+    from jupyter_mlops.runs.replays.scratch_kernel import Kernel
 
 ARTIFACT = "mlops/reproduction.json"
 TAG = "mlops.reproduced"

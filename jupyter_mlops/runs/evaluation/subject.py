@@ -12,7 +12,7 @@ import pandas as pd
 from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.runs import models, query
-from jupyter_mlops.runs.scoring import Answers, Task
+from jupyter_mlops.runs.evaluation.scoring import Answers, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,10 +10,11 @@ import numpy as np
 from jupyter_mlops import progress
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import intervals, recording
-from jupyter_mlops.runs.evaluation_records import Evaluation, Interval
-from jupyter_mlops.runs.scoring import Answers, score
-from jupyter_mlops.runs.subject import Given, Subject, read_rows, subject
+from jupyter_mlops.runs import recording
+from jupyter_mlops.runs.evaluation import intervals
+from jupyter_mlops.runs.evaluation.evaluation_records import Evaluation, Interval
+from jupyter_mlops.runs.evaluation.scoring import Answers, score
+from jupyter_mlops.runs.evaluation.subject import Given, Subject, read_rows, subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import tables
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.project import BOUND, Project
-from jupyter_mlops.runs import intervals, query
-from jupyter_mlops.runs.evaluation_records import Gate, Rule
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.evaluation import intervals
+from jupyter_mlops.runs.evaluation.evaluation_records import Gate, Rule
+from jupyter_mlops.runs.evaluation.scoring import LOSSES, METRICS, Answers, score
+from jupyter_mlops.runs.evaluation.subject import Rows, Subject, read_rows, subject
 from jupyter_mlops.runs.listing import list as list_runs
 from jupyter_mlops.runs.registry import version_of
-from jupyter_mlops.runs.scoring import LOSSES, METRICS, Answers, score
 from jupyter_mlops.runs.store import open_store
-from jupyter_mlops.runs.subject import Rows, Subject, read_rows, subject
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import ModelVersion, RunDetail

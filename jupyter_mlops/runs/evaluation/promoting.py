@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import gating
+from jupyter_mlops.runs.evaluation import gating
 from jupyter_mlops.runs.records import ModelVersion
 from jupyter_mlops.runs.registry import GATE_TAG, described, latest
 from jupyter_mlops.runs.store import open_store
