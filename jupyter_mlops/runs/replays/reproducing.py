@@ -168,7 +168,7 @@ def _restore(kernel: Kernel, states: dict[str, Any]) -> None:
 def _ours(kernel: Kernel, code: str) -> str:
     """Run a line of ours, which leaves no name in the user's namespace."""
     answer = kernel.run(
-        "exec(\"from jupyter_mlops.runs import replay\\nget_ipython = __import__('IPython').get_ipython\\n\" + "
+        "exec(\"from jupyter_mlops.runs.replays import replay\\nget_ipython = __import__('IPython').get_ipython\\n\" + "
         f"{code!r}, {{}})",
         quiet=True,
     )
