@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: The audit events that tell of a new process.
+STARTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
+
 
 class Family:
-    """Tells whether a process is this one or a descendant; an answer is kept, as processes end."""
+    """Tells whether a process is this one or a descendant; an answer is kept, as processes end.
+
+    `started` is set when this process starts another: one that has ended before it could be asked
+    whose child it was (`sh -c …` takes milliseconds) is then taken for ours.
+    """
 
     def __init__(self) -> None:
+        self.started = False
         self._me = os.getpid()
-        self._known: dict[int, bool] = {0: False, 1: False, self._me: True}
+        self._known: dict[int, bool] = {1: False, self._me: True}
 
     def has(self, pid: int) -> bool:
         """Return whether `pid` is of the family.
@@ -19,10 +27,10 @@ class Family:
         An unprivileged fanotify listener is told 0 for every process but its own; then it is ours
         if we have a child at all.
         """
-        if pid == 0:
-            return self._has_children()
         line: list[int] = []
         while pid not in self._known:
+            if pid == 0:
+                return self.started or self._has_children()
             line.append(pid)
             pid = _parent(pid)
         for member in line:
@@ -43,5 +51,5 @@ def _parent(pid: int) -> int:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
-        return 0  # it has ended, and its line with it
+        return 0  # it has ended, and nobody knows any more
     return int(stat.rpartition(")")[2].split()[1])

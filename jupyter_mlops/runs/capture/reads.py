@@ -28,6 +28,7 @@ _IGNORED = {
 }  # fmt: skip
 _IGNORED_SUFFIXES = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".lock", ".toml", ".pth"}
 
+_EVENTS = processes.STARTS | {"open", "sqlite3.connect"}
 _sink: Reads | None = None
 _installed = False
 
@@ -35,7 +36,7 @@ _installed = False
 def _hook(event: str, args: tuple[Any, ...]) -> None:
     # An exception in here would make the user's own open() fail, so nothing may escape.
     sink = _sink
-    if sink is None or event not in {"open", "sqlite3.connect"}:
+    if sink is None or event not in _EVENTS:
         return
     try:  # noqa: SIM105 - a context manager costs more than the event
         sink.saw(event, args)
@@ -57,6 +58,7 @@ class Reads:
     _read: dict[str, None] = field(default_factory=dict)
     _written: dict[str, None] = field(default_factory=dict)
     _watch: fanotify.Watch | None = None
+    _family: processes.Family = field(default_factory=processes.Family)
 
     def __enter__(self) -> Reads:
         """Begin to collect."""
@@ -65,9 +67,7 @@ class Reads:
             sys.addaudithook(_hook)
             _installed = True
         try:
-            self._watch = fanotify.Watch(
-                self.project.root, skip=_IGNORED, ours=processes.Family().has
-            )
+            self._watch = fanotify.Watch(self.project.root, skip=_IGNORED, ours=self._family.has)
         except OSError as error:
             self.blind = f"readers outside Python are not seen here ({error.strerror or error})"
         self.urls.__enter__()
@@ -93,6 +93,9 @@ class Reads:
 
     def saw(self, event: str, args: tuple[Any, ...]) -> None:
         """Take one audit event."""
+        if event in processes.STARTS:
+            self._family.started = True
+            return
         path = args[0]
         if isinstance(path, int) or path is None:
             return
