@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,24 @@ def training_name(plain: str) -> str | None:
     read = code.read(plain)
     if not _TRAINS & read.keywords.keys():
         return None
-    return next((name for name in read.fitted if name), "") or next(iter(read.assigned), "")
+    return next((name for name in read.fitted if name), "") or _model_variable(ast.parse(plain))
+
+
+def _model_variable(tree: ast.Module) -> str:
+    """Return `line` of `line = Model().fit(X, y)`, `net` of `net.parameters()`, or an empty string."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            calls = (inner.func for inner in ast.walk(node.value) if isinstance(inner, ast.Call))
+            if any(isinstance(call, ast.Attribute) and call.attr in _TRAINS for call in calls):
+                return node.targets[0].id
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, ast.Attribute)
+            and node.attr == "parameters"
+            and isinstance(node.value, ast.Name)
+        ):
+            return node.value.id
+    return ""
 
 
 def _hooks(shell: Any) -> list[Auto]:

@@ -59,6 +59,9 @@ def _line(shell: Any, line: str) -> Any:
 
         display(value)
         raise MlopsError(f"{call.verb.words}: {value.status}", getattr(value, "error", "") or "")
+    if isinstance(value, str):
+        print(value)
+        return None
     return value
 
 

@@ -21,6 +21,7 @@ pytestmark = [
 ]
 TRAIN = """\
 from sklearn.linear_model import LogisticRegression
+other = [1]
 line = LogisticRegression(C=0.5).fit([[0.0], [1.0], [2.0], [3.0]], [0, 0, 1, 1])
 accuracy = line.score([[0.0], [3.0]], [0, 1])
 """
@@ -50,10 +51,12 @@ def test_a_torch_loop_is_recorded_too(project: Project, auto: Callable[[str], An
     auto(
         "import torch\n"
         "net = torch.nn.Linear(2, 1)\n"
+        "optimizer = torch.optim.SGD(net.parameters(), lr=0.1)\n"
         "loss = net(torch.ones(4, 2)).sum()\n"
         "loss.backward()\n"
     )
     (run,) = runs.list()
+    assert run.name == "net"
     assert "loss" in run.metrics
 
 
