@@ -102,9 +102,8 @@ def test_pyarrow_reads_are_seen(
         "%%mlops run arrow\nimport pyarrow.parquet as pq\nrows = pq.read_table('t.parquet').num_rows"
     )
     run = runs.get("arrow")
-    if "mlops.lineage" in run.tags:
-        pytest.skip(f"this machine: {run.tags['mlops.lineage']}")
-    assert [use.path for use in run.data] == ["t.parquet"]
+    unseen = "mlops.lineage" in run.tags  # a machine that refuses fanotify; the run says so
+    assert [use.path for use in run.data] == ([] if unseen else ["t.parquet"])
 
 
 def test_a_failing_cell_shows_its_own_error_and_its_run_is_failed(
