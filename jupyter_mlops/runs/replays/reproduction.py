@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record
+
+if TYPE_CHECKING:
+    from jupyter_mlops.runs.replays.replaying import Outcome
 
 Verdict = Literal["reproduced", "differs", "failed"]
 
@@ -83,18 +86,16 @@ class Reproduction(Record):
         return "".join([*lines, *(f"<p>note: {tables.escape(note)}</p>" for note in self.notes)])
 
 
-def compare(
-    then: dict[str, Any], now: dict[str, Any], tolerance: float
-) -> tuple[list[Compared], Verdict]:
-    """Compare two outcomes: dicts of `status`, `error`, `metrics` and `outputs` (path → version).
+def compare(then: Outcome, now: Outcome, tolerance: float) -> tuple[list[Compared], Verdict]:
+    """Compare two outcomes.
 
     Metrics are the same when they differ by at most `tolerance` of the larger one; files when their
     content is.
     """
     compared = []
-    for name in sorted({*then["metrics"], *now["metrics"]}):
-        old, new = then["metrics"].get(name), now["metrics"].get(name)
-        identical = name in then["metrics"] and name in now["metrics"] and _identical(old, new)
+    for name in sorted({*then.metrics, *now.metrics}):
+        old, new = then.metrics.get(name), now.metrics.get(name)
+        identical = name in then.metrics and name in now.metrics and _identical(old, new)
         close = old is not None and new is not None and _close(old, new, tolerance)
         compared.append(
             Compared(
@@ -106,8 +107,8 @@ def compare(
                 identical=identical,
             )
         )
-    for name in sorted({*then["outputs"], *now["outputs"]}):
-        before, after = then["outputs"].get(name, "—"), now["outputs"].get(name, "—")
+    for name in sorted({*then.outputs, *now.outputs}):
+        before, after = then.outputs.get(name, "—"), now.outputs.get(name, "—")
         compared.append(
             Compared(
                 what="output",
@@ -118,14 +119,14 @@ def compare(
                 identical=before == after,
             )
         )
-    if then["error"] or now["error"]:
-        same = then["error"] == now["error"]
+    if then.error or now.error:
+        same = then.error == now.error
         compared.append(
             Compared(
                 what="error",
                 name="",
-                then=then["error"] or "—",
-                now=now["error"] or "—",
+                then=then.error or "—",
+                now=now.error or "—",
                 same=same,
                 identical=same,
             )

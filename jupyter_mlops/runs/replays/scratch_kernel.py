@@ -90,7 +90,12 @@ class Kernel:
 
 
 @contextmanager
-def start(folder: Path, environment: dict[str, str], stop: threading.Event) -> Iterator[Kernel]:
+def start(
+    folder: Path,
+    environment: dict[str, str],
+    stop: threading.Event,
+    interpreter: Path | None = None,
+) -> Iterator[Kernel]:
     """Start a kernel in `folder`, with only `environment` for its variables; `stop` ends it."""
     from jupyter_client.manager import KernelManager
 
@@ -99,8 +104,8 @@ def start(folder: Path, environment: dict[str, str], stop: threading.Event) -> I
     manager = KernelManager(
         kernel_name="python3", transport="ipc", connection_file=str(private / "kernel.json")
     )
-    # Whatever kernels are installed here, this one is of the environment that asked.
-    manager.kernel_spec.argv[0] = sys.executable
+    # Whatever kernels are installed here, this one is of the environment that was asked for.
+    manager.kernel_spec.argv[0] = str(interpreter or sys.executable)
     manager.start_kernel(
         cwd=str(folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

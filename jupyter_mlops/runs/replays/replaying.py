@@ -1,0 +1,191 @@
+"""A capsule executed in a clean kernel, and what its recorded cell comes to: nothing is compared here."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.progress import say
+from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body
+from jupyter_mlops.runs.redaction import HIDDEN
+from jupyter_mlops.runs.replays import scratch, scratch_kernel
+
+if TYPE_CHECKING:
+    import threading
+
+    from jupyter_mlops.project import Project
+    from jupyter_mlops.runs.records import RunDetail
+    from jupyter_mlops.runs.replays.scratch_kernel import Kernel
+
+_NAME = "replay"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a recorded cell came to.
+
+    `error` is the cell's own, as its run has it; `failed` says why the cell could not be reached, or
+    why one that succeeded then does not now. `notes` says what was not done as it was done then.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    error: str = ""
+    failed: str = ""
+    notes: list[str] = field(default_factory=list)
+    cells: int = 0
+    seconds: float = 0.0
+
+
+class _Failed(Exception):
+    """The replay ended before the recorded cell; the message says where."""
+
+
+def outcome(
+    project: Project,
+    detail: RunDetail,
+    capsule: Capsule,
+    *,
+    interpreter: Path | None = None,
+    title: str = "",
+) -> Outcome:
+    """Execute a capsule in a scratch project and a clean kernel; nothing of the user's is touched.
+
+    The capsule may be another than the run's own: with other cells, data or commit.
+
+    Args:
+        project: the user's project.
+        detail: the run that the capsule is of.
+        capsule: what to execute, the recorded cell last.
+        interpreter: the Python to execute it with; default: this one.
+        title: what the progress lines begin with.
+
+    Raises:
+        NotFound: the snapshot is no longer in git.
+    """
+    return scratch_kernel.in_a_thread(
+        lambda stop: _outcome(
+            project, detail, capsule, interpreter, title or f"replay {detail.name}", stop
+        )
+    )
+
+
+def recorded(detail: RunDetail) -> Outcome:
+    """Return what the run itself came to."""
+    return Outcome(
+        metrics={name: number_of(value) for name, value in detail.metrics.items()},
+        outputs={use.path: use.version for use in detail.data if use.role == "output"},
+        error=detail.error,
+    )
+
+
+def number_of(value: Any) -> float:
+    """Return a metric as a float; what is no number is NaN."""
+    return float("nan") if value in (None, "None") else float(value)
+
+
+def _outcome(
+    project: Project,
+    detail: RunDetail,
+    capsule: Capsule,
+    interpreter: Path | None,
+    title: str,
+    stop: threading.Event,
+) -> Outcome:
+    started = time.monotonic()
+    result = Outcome()
+    with scratch.checkout(project, detail.run_id, capsule) as copy:
+        result.notes += copy.notes
+        folder = copy.project.root / capsule.folder
+        if not folder.is_relative_to(copy.project.root):
+            # The kernel ran outside the project; a replay must not write there.
+            folder = copy.project.root
+        folder.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
+        variables = scratch_kernel.environment(copy.project)
+        try:
+            with scratch_kernel.start(folder, variables, stop, interpreter) as kernel:
+                _history(kernel, project, copy.project, capsule, result, title)
+        except (_Failed, BackendFailed) as error:
+            result.failed = str(error)
+    result.seconds = round(time.monotonic() - started, 3)
+    return result
+
+
+def _history(
+    kernel: Kernel, project: Project, copy: Project, capsule: Capsule, result: Outcome, title: str
+) -> None:
+    """Execute the history and the recorded cell, and put what the cell came to into `result`."""
+    _ours(kernel, "replay.prepare(get_ipython())")
+    *earlier, recorded = capsule.cells
+    for number, cell in enumerate(earlier, start=1):
+        say(f"{title}: cell {number} of {len(capsule.cells)} …")
+        if cell.error == "KeyboardInterrupt":
+            result.notes.append(f"cell [{number}] was interrupted then: left out")
+        else:
+            _again(kernel, number, cell, _moved(body(cell), project.root, copy.root), result)
+        _restore(
+            kernel,
+            {k: state for k, (after, state) in capsule.generators.items() if after == number},
+        )
+    say(f"{title}: the recorded cell …")
+    _ours(kernel, "replay.before_the_recorded_cell(get_ipython())")
+    _restore(kernel, capsule.before)
+    source = _moved(body(recorded), project.root, copy.root)
+    answer = kernel.run(f"%%mlops run {_NAME} --no-model\n{source}")
+    result.cells += 1
+    skipped = json.loads(_ours(kernel, "print(replay.notes())"))
+    result.notes += [f"not run again: {line}" for line in skipped]
+    if recorded.ok and answer.error:
+        raise _Failed(_said(len(capsule.cells), recorded, answer))
+    now: dict[str, Any] = json.loads(_ours(kernel, f"print(replay.outcome({_NAME!r}))"))
+    result.metrics = {name: number_of(value) for name, value in now["metrics"].items()}
+    result.outputs, result.error = now["outputs"], now["error"]
+
+
+def _again(kernel: Kernel, number: int, cell: CapsuleCell, source: str, result: Outcome) -> None:
+    answer = kernel.run(source)
+    result.cells += 1
+    if cell.ok and answer.error:
+        raise _Failed(_said(number, cell, answer))
+    if not cell.ok and not answer.error:
+        result.notes.append(f"cell [{number}] failed then ({cell.error}) and runs now")
+
+
+def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.Answer) -> str:
+    line = f"Cell [{number}] failed: {answer.line}"
+    if answer.error == "StdinNotImplementedError":
+        line = f"Cell [{number}] asks for input(), and what was typed is not recorded"
+    elif HIDDEN in cell.source:
+        line += " (a secret was taken out of this cell before it was stored)"
+    return line
+
+
+def _restore(kernel: Kernel, states: dict[str, Any]) -> None:
+    if states:
+        _ours(kernel, f"replay.set_generators({states!r})")
+
+
+def _ours(kernel: Kernel, code: str) -> str:
+    """Run a line of ours, which leaves no name in the user's namespace."""
+    answer = kernel.run(
+        "exec(\"from jupyter_mlops.runs.replays import replay\\nget_ipython = __import__('IPython').get_ipython\\n\" + "
+        f"{code!r}, {{}})",
+        quiet=True,
+    )
+    if answer.error:
+        raise _Failed(f"The replay itself failed: {answer.line}")
+    return answer.output
+
+
+def _moved(source: str, root: Path, to: Path) -> str:
+    """Let absolute paths into the project lead to its scratch copy, or a replay would write to it."""
+    forms = [str(root)]
+    if root.is_relative_to(Path.home()):
+        forms.append(f"~/{root.relative_to(Path.home()).as_posix()}")
+    pattern = "|".join(re.escape(form) for form in forms)
+    return re.sub(rf"(?:{pattern})(?![\w.-])", lambda _: str(to), source)
