@@ -8,10 +8,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from jupyter_mlops import files
+from jupyter_mlops import files, tables
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
 from jupyter_mlops.records import Record, Records
+from jupyter_mlops.runs.preview import Preview, preview
 
 _TEMPLATE = """\
 # The settings of this project; each can be overridden by MLOPS_<SECTION>_<KEY>.
@@ -59,6 +60,34 @@ class ProjectStatus(Record):
     data: int
     jobs: int
     services: int
+    next_run: Preview | None = None
+
+    def details(self) -> list[tuple[str, Any]]:
+        """Return (title, value) pairs; what the next recorded cell would keep comes last, by itself."""
+        return [(name, value) for name, value in super().details() if name != "next_run"]
+
+    def __str__(self) -> str:
+        above = tables.pairs_text(self.details())
+        if self.next_run is None:
+            return above
+        return f"{above}\n\n{self._heading()}\n{tables.pairs_text(self.next_run.details()[self._skip :])}"
+
+    def _repr_html_(self) -> str:
+        above = tables.pairs_html(self.details())
+        if self.next_run is None:
+            return above
+        below = tables.pairs_html(self.next_run.details()[self._skip :])
+        return f"{above}<p><b>{tables.escape(self._heading())}</b></p>{below}"
+
+    @property
+    def _skip(self) -> int:
+        return 1 if self.next_run and self.next_run.cell else 0
+
+    def _heading(self) -> str:
+        cell = self.next_run.cell if self.next_run else ""
+        if not cell:
+            return "A recorded cell would keep:"
+        return f"Recorded, {cell} would keep:"
 
 
 class Finding(Record):
@@ -103,7 +132,7 @@ def init(path: str = "", *, name: str = "") -> Initialised:
 
 
 def status(*, project: Project | None = None) -> ProjectStatus:
-    """Show the project and how much of each noun it holds."""
+    """Show the project and how much of each noun it holds; in a notebook also what a recorded cell keeps."""
     from jupyter_mlops import data, jobs, runs, services
     from jupyter_mlops.runs.capture.environment import git_state
 
@@ -121,6 +150,7 @@ def status(*, project: Project | None = None) -> ProjectStatus:
         data=len(data.list(project=project)),
         jobs=len(jobs.list(project=project)),
         services=len(services.list(project=project)),
+        next_run=preview(project=project),
     )
 
 

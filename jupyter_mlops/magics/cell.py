@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import base64
-import os
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,12 +64,10 @@ def record(
 
 
 def notebook_path(shell: Any) -> str:
-    """Return the notebook's path as far as the front-end or the job told it, else an empty string."""
-    told = shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("MLOPS_NOTEBOOK")
-    if told:
-        return str(told)
-    session = os.environ.get("JPY_SESSION_NAME", "")
-    return session if session.endswith(".ipynb") else ""
+    """Return the path of the shell's notebook, or an empty string."""
+    from jupyter_mlops.runs.capture import notebook
+
+    return notebook.path(shell.user_ns)
 
 
 def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:

@@ -89,6 +89,14 @@ def running(namespace: dict[str, Any]) -> History | None:
     return history if history and history.cells and history.cells[-1].ok is None else None
 
 
+def here() -> tuple[dict[str, Any], History] | None:
+    """Return the namespace in which a cell runs now, and its history; None outside of a notebook."""
+    for namespace, history in _of.values():
+        if running(namespace) is not None:
+            return namespace, history
+    return None
+
+
 def generator_state(name: str) -> Any:
     """Return the state of a global random generator as JSON can hold it; None if it is not loaded."""
     if name == "random":

@@ -64,6 +64,25 @@ class Snapshot:
             git(project.root, "update-ref", f"{REFS}/{run_id}", self.commit)
 
 
+@dataclass(slots=True)
+class Pending:
+    """What a snapshot would keep beside the last commit: paths from the project's root."""
+
+    repository: bool = False
+    changed: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+
+def pending(project: Project) -> Pending:
+    """Say what `take` would keep now; nothing is written."""
+    found = Snapshot()
+    try:
+        changed = _changed(project, {}, found, ())
+    except (OSError, GitFailed):
+        return Pending()
+    return Pending(True, changed, found.left_out)
+
+
 def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
     """Commit the working tree aside; an empty snapshot where there is no git.
 

@@ -1,0 +1,15 @@
+"""Which notebook a kernel belongs to."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+
+def path(namespace: dict[str, Any]) -> str:
+    """Return the notebook's path as far as the front-end or the job told it, else an empty string."""
+    told = namespace.get("__vsc_ipynb_file__") or os.environ.get("MLOPS_NOTEBOOK")
+    if told:
+        return str(told)
+    session = os.environ.get("JPY_SESSION_NAME", "")
+    return session if session.endswith(".ipynb") else ""

@@ -1,0 +1,263 @@
+"""What the next recorded cell would capture, looked at without recording or executing anything.
+
+The cell meant is the first recorded one below the line that asks, in the saved notebook; else the
+cell that ran last, as if it had been recorded.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import tables
+from jupyter_mlops.project import Project
+from jupyter_mlops.records import Record
+from jupyter_mlops.runs.capsules import hidden, history, names, snapshot
+from jupyter_mlops.runs.capsules.history import Executed, History
+from jupyter_mlops.runs.capture import code, environment, fitted
+from jupyter_mlops.runs.capture.notebook import path as notebook_path
+from jupyter_mlops.runs.capture.reads import Reads
+from jupyter_mlops.runs.redaction import HIDDEN, redact
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MOST = 8
+_FITS = {"fit", "partial_fit"}
+_ON_TABLES = _FITS | {"predict", "predict_proba", "score", "transform", "fit_transform"}
+_OURS = ("%mlops", "%%mlops", "%load_ext", "%reload_ext")
+
+
+class Preview(Record):
+    """What a recorded cell would keep. `cell` says which cell was looked at; empty: there is none.
+
+    `parameters` and `metrics` of a cell that has not run yet are what its source promises: `…` stands
+    for a value that only its execution gives.
+    """
+
+    cell: str = ""
+    parameters: dict[str, str] = {}
+    metrics: dict[str, str] = {}
+    model: str = ""
+    files: list[str] = []
+    hidden_state: list[str] = []
+    lineage: str = ""
+    code: str = ""
+    left_out: list[str] = []
+    history: str = ""
+    packages: int = 0
+    seeds: list[str] = []
+    hardware: str = ""
+
+    def details(self) -> list[tuple[str, Any]]:
+        """Return (title, value) pairs, long lists cut."""
+        pairs = {name.replace("_", " "): value for name, value in super().details()}
+        for title in ("parameters", "metrics"):
+            if title in pairs:
+                items = [f"{k} = {v}" for k, v in pairs[title].items()]
+                pairs[title] = _some(items)
+        for title in ("files", "left out", "seeds"):
+            if title in pairs:
+                pairs[title] = _some(pairs[title])
+        if "hidden state" in pairs:
+            pairs["hidden state"] = "; ".join(pairs["hidden state"])
+        return [*pairs.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cell:
+    """The cell that is looked at; `result` is the value that it ended in, if it ran."""
+
+    title: str
+    source: str
+    ran: bool
+    result: Any = None
+    cell_id: str = ""
+
+
+def preview(*, project: Project | None = None) -> Preview | None:
+    """Say what the next recorded cell would capture; None where no notebook is running.
+
+    Nothing is written: not to the store, not to git, not to the data cache.
+    """
+    here = history.here()
+    if here is None:
+        return None
+    namespace, executed = here
+    project = project or Project.find()
+    notebook = notebook_path(namespace)
+    saved = hidden.saved(Path(project.root, notebook) if notebook else None)
+    cell = _below(executed, saved) or _above(executed, namespace)
+    pending = snapshot.pending(project)
+    found = Preview(
+        lineage=_lineage(project),
+        code=_code(project, pending),
+        left_out=pending.left_out,
+        history=_counted(len(executed.cells) - 1, "executed cell"),
+        packages=len(environment.packages()),
+        seeds=[*environment.seeds()],
+        hardware=_hardware(),
+    )
+    if cell is None:
+        return found
+    found.cell = cell.title
+    with contextlib.suppress(SyntaxError):
+        _contents(found, cell, namespace)
+    found.files = _files(cell.source, Path(executed.folder), project)
+    found.hidden_state = _hidden(cell, executed, namespace, saved)
+    return found
+
+
+def _below(executed: History, saved: hidden.Saved | None) -> _Cell | None:
+    """Return the first recorded cell below the one that is asking, as the notebook was saved."""
+    asking = executed.cells[-1].cell_id
+    if saved is None or asking not in saved.cells:
+        return None
+    order = [*saved.cells]
+    for cell_id in order[order.index(asking) + 1 :]:
+        source = saved.cells[cell_id]
+        if source.lstrip().startswith("%%mlops"):
+            name = source.lstrip().partition("\n")[0].removeprefix("%%mlops").split()
+            title = f"the cell '{name[1]}' below" if len(name) > 1 else "the recorded cell below"
+            return _Cell(title, source, False, cell_id=cell_id)
+    return None
+
+
+def _above(executed: History, namespace: dict[str, Any]) -> _Cell | None:
+    """Return the cell that ran last, lines of ours aside."""
+    # `In` has one entry for each execution, the one that asks included; the history begins later.
+    number = len(namespace.get("In", ())) - 1
+    for offset, item in enumerate(reversed(executed.cells[:-1]), start=1):
+        if item.source.lstrip().startswith(_OURS):
+            continue
+        result = namespace.get("Out", {}).get(number - offset)
+        return _Cell(f"cell [{number - offset}]", item.source, True, result, item.cell_id)
+    return None
+
+
+def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
+    read = code.read(names.plain(cell.source))
+    values = code.parameters(read, namespace if cell.ran else {**namespace, **read.constants})
+    found.parameters = {name: redact(str(value), key=name) for name, value in values.items()}
+    if cell.ran:
+        measured = code.metrics(read, namespace, cell.result)
+        found.metrics = {name: tables.number(value) for name, value in measured.items()}
+        models = fitted.find(read, namespace, fitted.TorchInputs(read))
+        if models:
+            found.model = f"{models[-1].name} ({type(models[-1].model).__name__})"
+            for name, value in models[-1].params.items():
+                found.parameters.setdefault(name, redact(str(value), key=name))
+        return
+    found.model, no_numbers = _before_it_runs(names.plain(cell.source))
+    found.model = found.model or ("the module it trains" if "backward" in read.keywords else "")
+    found.metrics = {
+        name: "…"
+        for name in [*read.computed, read.last_name]
+        if name and not name.startswith("_") and name not in no_numbers
+        and (name not in namespace or code.as_float(namespace[name]) is not None)
+    }  # fmt: skip
+
+
+def _before_it_runs(source: str) -> tuple[str, set[str]]:
+    """Return the name of what the cell fits, and the names that can be no number.
+
+    A number has no attributes or items that anyone uses, and nobody fits or scores on one.
+    """
+    model, others = "", set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
+            others.add(node.value.id)
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        if node.func.attr in _ON_TABLES:
+            others |= {argument.id for argument in node.args if isinstance(argument, ast.Name)}
+        if node.func.attr in _FITS and isinstance(node.func.value, ast.Name):
+            model = node.func.value.id
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            value = node.value
+            if (
+                isinstance(value, ast.Call)
+                and isinstance(value.func, ast.Attribute)
+                and value.func.attr in _FITS
+            ):
+                model = node.targets[0].id
+    return model, {*others, model}
+
+
+def _files(source: str, folder: Path, project: Project) -> list[str]:
+    """Return the project's files that the cell names; what it opens besides is seen when it runs."""
+    found: dict[str, None] = {}
+    for text in _strings(source):
+        target = Path(os.path.normpath(folder / text))
+        if target.is_relative_to(project.root) and target.is_file():
+            size = tables.size(target.stat().st_size)
+            found[f"{project.relative(target)} ({size})"] = None
+    return [*found]
+
+
+def _strings(source: str) -> Iterator[str]:
+    try:
+        tree = ast.parse(names.plain(source))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            text = node.value
+            if text and len(text) < 300 and "\n" not in text and "\0" not in text:
+                yield text
+
+
+def _hidden(
+    cell: _Cell, executed: History, namespace: dict[str, Any], saved: hidden.Saved | None
+) -> list[str]:
+    cells = executed.cells[:-1]
+    if cell.ran:
+        position = max(i for i, item in enumerate(cells) if item.source == cell.source)
+        cells = cells[:position]
+    looked = History(
+        cells=[*cells, Executed(cell.source, cell_id=cell.cell_id)], deleted=executed.deleted
+    )
+    return hidden.find(looked, namespace, saved)
+
+
+def _code(project: Project, pending: snapshot.Pending) -> str:
+    if not pending.repository:
+        return "no snapshot: the project is not in git"
+    commit, _ = environment.git_state(project.root)
+    base = f"commit {commit[:8]}" if commit else "no commit yet"
+    changed = len(pending.changed)
+    return f"{base} and {_counted(changed, 'file')} changed since" if changed else base
+
+
+def _lineage(project: Project) -> str:
+    with Reads(project) as reads:
+        pass
+    return reads.blind or "every project file that it opens, through native readers too"
+
+
+def _hardware() -> str:
+    facts = environment.hardware()
+    gpus = facts.get("gpu", [])
+    parts = [
+        f"Python {facts['python']}",
+        f"{facts['cores']} cores",
+        tables.size(facts["memory_bytes"]) if "memory_bytes" in facts else "",
+        ", ".join(gpus) if gpus else ("no GPU" if "torch" in sys.modules else ""),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _some(items: list[str]) -> str:
+    more = len(items) - _MOST
+    shown = [item.replace(HIDDEN, f"{HIDDEN} (a secret)") for item in items[:_MOST]]
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
