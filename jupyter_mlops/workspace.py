@@ -133,8 +133,9 @@ def init(path: str = "", *, name: str = "") -> Initialised:
 
 def status(*, project: Project | None = None) -> ProjectStatus:
     """Show the project and how much of each noun it holds; in a notebook also what a recorded cell keeps."""
-    from jupyter_mlops import data, jobs, runs, services
+    from jupyter_mlops import data, jobs, services
     from jupyter_mlops.runs.capture.environment import git_state
+    from jupyter_mlops.runs.listing import count
 
     project = project or Project.find()
     commit, patch = git_state(project.root)
@@ -146,7 +147,7 @@ def status(*, project: Project | None = None) -> ProjectStatus:
         remote=project.settings.data.remote,
         commit=commit[:12],
         dirty=bool(patch),
-        runs=len(runs.list(limit=1000, project=project)),
+        runs=count(project),
         data=len(data.list(project=project)),
         jobs=len(jobs.list(project=project)),
         services=len(services.list(project=project)),

@@ -35,6 +35,10 @@ _RUNS = """
 SELECT r.run_uuid, r.name, r.status, r.start_time, r.end_time, e.name
 FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id
 """
+_COUNT = """
+SELECT count(*) FROM runs r JOIN experiments e ON e.experiment_id = r.experiment_id
+WHERE r.lifecycle_stage = 'active' AND e.lifecycle_stage = 'active'
+"""
 _BY_METRIC = "LEFT JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key = :metric"
 _OF_KIND = "JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = 'mlops.kind' AND k.value = :kind"
 # CROSS JOIN fixes the order, so that the index on run_uuid is used whatever the statistics say.
@@ -79,6 +83,19 @@ def newest(
     if stale:
         _analyze(path)
     return found
+
+
+def count(project: Project) -> int | None:
+    """Return the number of runs that are not deleted, or None when MLflow must be asked."""
+    path = _database(project)
+    if path is None:
+        return None
+    try:
+        with closing(_connect(path, "ro")) as database:
+            (number_of_runs,) = database.execute(_COUNT).fetchone()
+    except sqlite3.Error:
+        return None
+    return int(number_of_runs)
 
 
 def refresh_statistics(project: Project) -> None:

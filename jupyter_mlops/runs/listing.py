@@ -16,6 +16,7 @@ from jupyter_mlops.runs.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_PAGE = 50_000
 _EMPTY = "No runs yet. Put %%mlops run NAME on top of a cell that trains, and run it."
 
 
@@ -57,6 +58,15 @@ def list(
         embedded.refresh_statistics(project)
         found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, project)
     return RunList(found, empty=_EMPTY, columns=_known_columns(columns or [], found))
+
+
+def count(project: Project) -> int:
+    """Return how many runs there are, at most 50,000 of a team's store (one page of MLflow's)."""
+    found = embedded.count(project)
+    if found is None:
+        store = open_store(project)
+        found = len(store.client.search_runs([*experiment_names(store, "")], max_results=_PAGE))
+    return found
 
 
 def _through_mlflow(

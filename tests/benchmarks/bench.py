@@ -54,7 +54,8 @@ def as_list(value: Any) -> list[dict[str, Any]]:
 def line(measure: dict[str, Any]) -> str:
     """Return one measure as a line: ours, the peer, and how many times better."""
     ours, peer, unit = measure["ours"], measure["peer"], measure["unit"]
-    ratio = ours / peer if measure.get("larger_is_better") else peer / ours
+    above, below = (ours, peer) if measure.get("larger_is_better") else (peer, ours)
+    ratio = above / below if below else float("inf")
     return (
         f"  {measure['title']}: {ours:.4g} {unit}; {measure['peer_name']} {peer:.4g} {unit} "
         f"(ratio {ratio:.3g})"

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MEGABYTES, FILES, REPEATS = 300, 2_000, 3
+PROCESSES, EACH = 8, 3
 
 
 def measure(megabytes: int = MEGABYTES, files: int = FILES) -> list[dict[str, Any]]:
@@ -29,7 +31,8 @@ def measure(megabytes: int = MEGABYTES, files: int = FILES) -> list[dict[str, An
         from jupyter_mlops import workspace
 
         workspace.init(".")
-        measures = _large(Path(folder), megabytes) + _many(Path(folder), files)
+        root = Path(folder)
+        measures = _large(root, megabytes) + _many(root, files) + _at_once(root)
         os.chdir("/")
     return measures
 
@@ -79,6 +82,42 @@ def _many(root: Path, files: int) -> list[dict[str, Any]]:
         {"title": f"version of a new folder of {files:,} files", "unit": "s", "ours": ours,
          "peer": dvc, "peer_name": "dvc add, in process", "repeats": REPEATS},
     ]  # fmt: skip
+
+
+def _at_once(root: Path) -> list[dict[str, Any]]:
+    """Count the errors of eight processes that add files of their own at the same time."""
+    (root / "many").mkdir()
+    for index in range(2 * PROCESSES * EACH):
+        (root / "many" / f"{index}.bin").write_bytes(os.urandom(200_000))
+    title = f"errors when {PROCESSES} processes add {EACH} files each at once"
+    ours = _errors("from jupyter_mlops import data\ndata.add([name])", 0)
+    peer = _errors(
+        "from dvc.repo import Repo\nwith Repo('.') as repo: repo.add(name)", PROCESSES * EACH
+    )
+    return [
+        {"title": title, "unit": f"of {PROCESSES * EACH}", "ours": ours, "peer": peer,
+         "peer_name": "dvc add, in process", "repeats": 1},
+    ]  # fmt: skip
+
+
+def _errors(add: str, first: int) -> int:
+    """Run `add` for each `name` in eight processes; a process prints how many of its own failed."""
+    program = (
+        "import sys\nfailed = 0\nfor name in sys.argv[1:]:\n    try:\n"
+        + "".join(f"        {line}\n" for line in add.splitlines())
+        + "    except Exception:\n        failed += 1\nprint(failed)\n"
+    )
+    running = []
+    for process in range(PROCESSES):
+        start = first + process * EACH
+        names = [f"many/{index}.bin" for index in range(start, start + EACH)]
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-c", program, *names],
+                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            )
+        )  # fmt: skip
+    return sum(int(process.communicate()[0].split()[-1]) for process in running)
 
 
 def _best(prepare: Callable[[], object], work: Callable[[], object]) -> float:

@@ -17,7 +17,6 @@ from jupyter_mlops.runs.replays.reproduction import Reproduction, compare
 from jupyter_mlops.runs.store import open_store
 
 if TYPE_CHECKING:
-
     from jupyter_mlops.runs.records import RunDetail
 
 ARTIFACT = "mlops/reproduction.json"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_mlops import runs
+from jupyter_mlops import runs, workspace
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
+from jupyter_mlops.runs import embedded
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -122,7 +123,7 @@ def test_the_list_shows_the_chosen_columns(three: list[str]) -> None:
 
 
 def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project: Project) -> None:
-    from jupyter_mlops.runs import embedded, listing
+    from jupyter_mlops.runs import listing
 
     store = runs.open_store(project)
     with runs.start("odd", kind="other", experiment="elsewhere", project=project) as run:
@@ -153,8 +154,6 @@ def _plain(run: Run) -> str:
 def test_a_store_of_another_schema_is_left_to_mlflow(project: Project) -> None:
     import sqlite3
 
-    from jupyter_mlops.runs import embedded
-
     assert embedded.newest(project, "", False, "", "", 5) == []
     with sqlite3.connect(project.state / "mlflow.db") as database:
         database.execute("ALTER TABLE latest_metrics RENAME TO newest_metrics")
@@ -164,8 +163,6 @@ def test_a_store_of_another_schema_is_left_to_mlflow(project: Project) -> None:
 
 def test_statistics_are_renewed_as_the_store_grows(project: Project) -> None:
     import sqlite3
-
-    from jupyter_mlops.runs import embedded
 
     database = sqlite3.connect(project.state / "mlflow.db")
     with database:
@@ -220,3 +217,12 @@ def test_a_run_without_a_model_cannot_be_registered(three: list[str]) -> None:
     with pytest.raises(NotFound, match="No registered model"):
         runs.promote("a")
     assert len(runs.list_models()) == 0
+
+
+def test_status_counts_what_the_list_holds(
+    three: list[str], project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs.delete([three[0]], yes=True)
+    assert workspace.status().runs == len(runs.list()) == 2
+    monkeypatch.setattr(embedded, "count", lambda project: None)  # as for a team's store
+    assert workspace.status().runs == 2
