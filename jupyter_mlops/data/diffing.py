@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,28 @@ def diff(a: str, b: str = "", *, key: str = "", project: Project | None = None) 
         UsageError: the two cannot be compared, or the key does not tell rows apart.
     """
     project = project or Project.find()
-    old, new = _both(a, b, project)
+    return _sides(*_both(a, b, project), key)
+
+
+def between(
+    before: tuple[str, str], after: tuple[str, str], *, most: float, project: Project
+) -> DataDiff:
+    """Compare two (path, version) that the cache has, in bounded time.
+
+    Args:
+        before: path and version.
+        after: the same.
+        most: bytes of memory to fill; larger tables are compared on a sample, and it says so.
+        project: whose cache.
+
+    Raises:
+        NotFound: the cache does not have one of them.
+    """
+    old, new = (sides.of_version(version, name, project) for name, version in (before, after))
+    return _sides(old, new, "", most)
+
+
+def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
     if old.folder != new.folder:
         raise UsageError(f"{old.label} and {new.label}: one is a folder", "Give two of a kind")
     common: dict[str, Any] = {
@@ -51,7 +73,7 @@ def diff(a: str, b: str = "", *, key: str = "", project: Project | None = None) 
         )
     if old.version == new.version and suffixes[0] == suffixes[1]:
         return DataDiff(kind="table", **common)
-    return _tables(old, new, suffixes, key, common)
+    return _tables(old, new, suffixes, key, common, most)
 
 
 def _both(a: str, b: str, project: Project) -> tuple[Side, Side]:
@@ -81,11 +103,12 @@ def _files(old: Side, new: Side) -> list[FileDiff]:
 
 
 def _tables(
-    old: Side, new: Side, suffixes: Sequence[str], key: str, common: dict[str, Any]
+    old: Side, new: Side, suffixes: Sequence[str], key: str, common: dict[str, Any], most: float
 ) -> DataDiff:
     from jupyter_mlops.data import comparison, sampling
 
-    every = sampling.fraction([(old.size, suffixes[0]), (new.size, suffixes[1])])
+    every = sampling.fraction([(old.size, suffixes[0]), (new.size, suffixes[1])], most)
+    why = "would not fit in memory" if most == math.inf else "would take long"
     try:
         names = sampling.column_names(old.file, suffixes[0])
         _refuse_repeated(old, names)
@@ -121,7 +144,7 @@ def _tables(
         rows_removed=matched.removed * every,
         rows_changed=None if matched.changed is None else matched.changed * every,
         columns=columns,
-        sampled=sampling.note(every, [old.size, new.size]) if every > 1 else "",
+        sampled=sampling.note(every, [old.size, new.size], why) if every > 1 else "",
         notes=notes,
         **common,
     )

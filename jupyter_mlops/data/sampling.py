@@ -30,10 +30,15 @@ _SHARE_OF_MEMORY = 0.25
 STREAMED = (".csv", ".tsv", ".parquet", ".pq")
 
 
-def fraction(sizes: Sequence[tuple[int, str]]) -> int:
-    """Return 1 to read files of these (bytes, suffix) whole, or n to read every n-th row of them."""
+def fraction(sizes: Sequence[tuple[int, str]], most: float = np.inf) -> int:
+    """Return 1 to read files of these (bytes, suffix) whole, or n to read every n-th row of them.
+
+    Args:
+        sizes: bytes and suffix of each file.
+        most: bytes of memory to fill, if that is less than what this machine has for it.
+    """
     wanted = sum(size * _GROWTH.get(suffix, 4.0) for size, suffix in sizes)
-    share = wanted / (_available() * _SHARE_OF_MEMORY)
+    share = wanted / min(_available() * _SHARE_OF_MEMORY, most)
     return 1 if share <= 1 else int(np.ceil(share))
 
 
@@ -149,10 +154,10 @@ def hashable(column: Any) -> Any:
     return column
 
 
-def note(every: int, sizes: Sequence[int]) -> str:
+def note(every: int, sizes: Sequence[int], why: str = "would not fit in memory") -> str:
     """Return what a reader must know of a sample."""
     both = " and ".join(tables.size(size) for size in sizes)
     return (
-        f"{both} would not fit in memory: compared on one row in {every} (the same rows of both), "
+        f"{both} {why}: compared on one row in {every} (the same rows of both), "
         "counts of added and removed rows scaled up"
     )

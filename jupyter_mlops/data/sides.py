@@ -65,7 +65,7 @@ def kept(path: Path, project: Project) -> Side:
             f"{name} has no version to compare with",
             f"Give two contents, or keep one first: %mlops data add {name}",
         )
-    return _of_version(found, name, project)
+    return of_version(found, name, project)
 
 
 def resolve(text: str, project: Project) -> Side:
@@ -83,7 +83,7 @@ def resolve(text: str, project: Project) -> Side:
     path = _path(before, project)
     name = project.relative(path)
     if _PREFIX.fullmatch(what) and (found := _by_prefix(what, path.is_dir(), project)):
-        return _of_version(found, name, project)
+        return of_version(found, name, project)
     return _at_revision(path, name, what, project)
 
 
@@ -130,7 +130,7 @@ def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side
             f"Commit {revision} has no version of {name}",
             f"See where it was added: git log -- {name}.dvc",
         )
-    return _of_version(found, name, project, f"{name}@{revision} ({found[:8]})")
+    return of_version(found, name, project, f"{name}@{revision} ({found[:8]})")
 
 
 def _named(path: Path, project: Project, read: Any) -> str | None:
@@ -163,7 +163,12 @@ def _entries(found: str, project: Project) -> dict[str, str]:
     return {entry["relpath"]: entry["md5"] for entry in content}
 
 
-def _of_version(found: str, name: str, project: Project, label: str = "") -> Side:
+def of_version(found: str, name: str, project: Project, label: str = "") -> Side:
+    """Return the content that the cache keeps as version `found` of `name`.
+
+    Raises:
+        NotFound: the cache does not have it.
+    """
     file = cached(found, project=project)
     label = label or f"{name}@{found[:8]}"
     if not found.endswith(".dir"):

@@ -76,8 +76,8 @@ def text(diff: DataDiff) -> str:
     return "\n".join(lines)
 
 
-def html(diff: DataDiff) -> str:
-    """Return the diff as static HTML."""
+def html(diff: DataDiff, most: int = _MOST) -> str:
+    """Return the diff as static HTML, with at most so many columns and files."""
     escape = tables.escape
     head = (
         f'<div style="font-size:110%"><b>{escape(headline(diff))}</b></div>'
@@ -91,9 +91,9 @@ def html(diff: DataDiff) -> str:
     )
     body = ""
     if diff.files:
-        body += tables.table_html([_file_row(item) for item in diff.files[:_MOST]])
-        body += "".join(f"<p>{line}</p>" for line in _rest(len(diff.files), "files"))
-    shown, hidden = _shown(diff)
+        body += tables.table_html([_file_row(item) for item in diff.files[:most]])
+        body += "".join(f"<p>{line}</p>" for line in _rest(len(diff.files), "files", most))
+    shown, hidden = _shown(diff, most)
     if shown:
         body += _columns_html(shown)
     if hidden:
@@ -147,19 +147,25 @@ def _file_row(item: Any) -> dict[str, Any]:
     }
 
 
-def _shown(diff: DataDiff) -> tuple[list[ColumnDiff], str]:
-    """Return the columns worth a line, the changed ones first, and what is said of the others."""
-    ordered = sorted(diff.columns, key=lambda item: (_ORDER[item.change], -(item.score or 0.0)))
-    changed = [
+def changed(diff: DataDiff) -> list[ColumnDiff]:
+    """Return the columns that are not quite as before, the most changed first."""
+    return [
         item
-        for item in ordered
+        for item in sorted(
+            diff.columns, key=lambda item: (_ORDER[item.change], -(item.score or 0.0))
+        )
         if item.change != "same" or item.score or _missing(item) or item.changed_rows
     ]
-    shown = changed[:_MOST]
-    hidden = len(ordered) - len(shown)
+
+
+def _shown(diff: DataDiff, most: int = _MOST) -> tuple[list[ColumnDiff], str]:
+    """Return the columns worth a line, the changed ones first, and what is said of the others."""
+    differ = changed(diff)
+    shown = differ[:most]
+    hidden = len(diff.columns) - len(shown)
     if not hidden:
         return shown, ""
-    more = len(changed) - len(shown)
+    more = len(differ) - len(shown)
     said = f"{more} more differ; " if more else ""
     same = hidden - more
     return shown, f"{said}{same} column{'s' if same != 1 else ''} as before"
@@ -169,8 +175,8 @@ def _notes(diff: DataDiff) -> list[str]:
     return [*([diff.sampled] if diff.sampled else []), *diff.notes]
 
 
-def _rest(count: int, what: str) -> list[str]:
-    return [f"and {count - _MOST:,} more {what}"] if count > _MOST else []
+def _rest(count: int, what: str, most: int = _MOST) -> list[str]:
+    return [f"and {count - most:,} more {what}"] if count > most else []
 
 
 def _count(diff: DataDiff, change: str) -> int:

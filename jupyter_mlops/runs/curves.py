@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Plain colours that read on white and on black, one for each run.
 COLOURS = ("#2a7fc9", "#d9733b", "#2e9e4f", "#9b59b6", "#b87a00", "#808080")
-_WIDTH, _HEIGHT, _MARGIN = 260, 110, 6
+_WIDTH, _HEIGHT, _MARGIN = 260, 110, 8
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 24
 
@@ -44,10 +44,16 @@ def picture(curve: Curve) -> str:
         f'points="{" ".join(place(step, float(value or 0)) for step, value in line if _finite(value))}"/>'
         for index, line in enumerate(curve.lines)
     )
+    # The values between which it is drawn, where no line should be hidden by them.
+    labels = "".join(
+        f'<text x="{_WIDTH - 4}" y="{y}" text-anchor="end" font-family="sans-serif" font-size="9" '
+        f'fill="#808080">{tables.number(value)}</text>'
+        for y, value in ((10, high), (_HEIGHT - 3, low))
+    )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'width="{_WIDTH}" height="{_HEIGHT}"><rect x="0.5" y="0.5" width="{_WIDTH - 1}" '
-        f'height="{_HEIGHT - 1}" fill="none" stroke="#808080" stroke-opacity="0.4"/>{drawn}</svg>'
+        f'height="{_HEIGHT - 1}" fill="none" stroke="#808080" stroke-opacity="0.4"/>{labels}{drawn}</svg>'
     )
     says = f"{curve.metric}, steps {first} to {last}, {tables.number(low)} to {tables.number(high)}"
     data = base64.b64encode(svg.encode()).decode()

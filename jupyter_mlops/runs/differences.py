@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import query
+from jupyter_mlops.runs import changes, query
 from jupyter_mlops.runs.curves import Curve
 from jupyter_mlops.runs.records import Comparison, Difference, RunDetail
 from jupyter_mlops.runs.store import Store, open_store
@@ -17,15 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MANIFEST = "mlops/manifest.json"
+# Of the hardware, what can change a result; memory is another number on every machine.
+_MACHINE = ("python", "system", "machine", "cores", "gpu")
 # Each history is a request of its own, and a picture shows no more points than it has pixels.
 _MOST_CURVES, _MOST_POINTS = 16, 240
 
 
 def compare(runs: Sequence[str], *, project: Project | None = None) -> Comparison:
-    """Compare two or more runs: metrics, parameters, data, code, packages, commit.
+    """Compare two or more runs: metrics, parameters, data, code, packages, machine, commit.
 
-    Code is a unified diff of each run's cell against the first run's; a metric that was logged at
-    several steps is also a curve.
+    Code is a unified diff of each run's cell, and of the project's files, against the first run's.
+    Data is what `data diff` says of each file of which the runs read different versions; larger
+    tables are sampled or left out, and it says so. A metric that was logged at several steps is
+    also a curve: `%mlops run curves A B` makes it a picture to explore.
 
     Raises:
         UsageError: fewer than two different runs were named.
@@ -37,14 +41,19 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
     details = [query.get(run, project=project) for run in runs]
     if len({detail.run_id for detail in details}) < 2:
         raise UsageError(f"That is one run, {details[0].name} ({details[0].run_id[:8]})", example)
+    first, *others = details
+    manifests = _manifests(details, project)
+    files = [{}, *(changes.code(first, other, project) for other in others)]
     differences: list[Difference] = []
     same = 0
     columns: list[tuple[Any, list[dict[str, Any]]]] = [
         ("metric", [dict(detail.metrics) for detail in details]),
         ("param", [dict(detail.params) for detail in details]),
         ("data", [_inputs(detail) for detail in details]),
-        ("code", [{"cell": _code_note(detail, details[0])} for detail in details]),
-        ("package", _packages(details, project)),
+        ("code", [{"cell": _code_note(detail, first)} for detail in details]),
+        ("code", [_file_notes(diffs) for diffs in files]),
+        ("package", [manifest.get("packages", {}) for manifest in manifests]),
+        ("machine", [_machine(manifest) for manifest in manifests]),
         ("commit", [{"git": detail.commit[:12]} for detail in details]),
     ]
     for what, values in columns:
@@ -59,8 +68,14 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
         names=[detail.name for detail in details],
         differences=differences,
         same=same,
-        code=_diff(details),
-        curves=_curves(open_store(project), details),
+        data=changes.data(details, project),
+        code="\n".join(
+            part
+            for other, diffs in zip(others, files[1:], strict=True)
+            for part in (_cell_diff(first, other), *diffs.values())
+            if part
+        ),
+        curves=curves(open_store(project), details),
     )
 
 
@@ -68,16 +83,28 @@ def _inputs(detail: RunDetail) -> dict[str, str]:
     return {use.path: use.version[:12] for use in detail.data if use.role == "input"}
 
 
-def _packages(details: list[RunDetail], project: Project) -> list[dict[str, str]]:
-    """Return each run's packages; none at all unless every run has them, to compare like with like."""
-    found: list[dict[str, str]] = []
+def _manifests(details: list[RunDetail], project: Project) -> list[dict[str, Any]]:
+    """Return each run's manifest; none at all unless every run has one, to compare like with like."""
+    found: list[dict[str, Any]] = []
     for detail in details:
         try:
             file = query.artifact(detail.run_id, _MANIFEST, project=project)
-            found.append(json.loads(file.read_text()).get("packages", {}))
-        except (NotFound, ValueError, AttributeError):
+            manifest = json.loads(file.read_text())
+        except (NotFound, ValueError):
+            manifest = None
+        if not isinstance(manifest, dict) or not manifest.get("packages"):
             return [{} for _ in details]
-    return found if all(found) else [{} for _ in details]
+        found.append(manifest)
+    return found
+
+
+def _machine(manifest: dict[str, Any]) -> dict[str, str]:
+    hardware = manifest.get("hardware", {})
+    return {
+        name: ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for name in _MACHINE
+        if (value := hardware.get(name)) is not None
+    }
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -87,48 +114,61 @@ def _equal(a: Any, b: Any) -> bool:
 def _code_note(detail: RunDetail, first: RunDetail) -> str:
     if not detail.source:
         return ""
-    lines = detail.source.splitlines()
     if detail.source == first.source:
-        return f"{len(lines)} lines"
-    changed = sum(
-        1
-        for line in difflib.unified_diff(first.source.splitlines(), lines, n=0, lineterm="")
-        if line[:1] in "+-" and line[:3] not in {"+++", "---"}
-    )
-    return f"{changed} lines differ"
+        return f"{len(detail.source.splitlines())} lines"
+    return _lines_note(_cell_diff(first, detail))
 
 
-def _diff(details: list[RunDetail]) -> str:
-    first, *others = details
-    parts = [
-        "\n".join(
-            difflib.unified_diff(
-                first.source.splitlines(),
-                other.source.splitlines(),
-                f"{first.name} ({first.run_id[:8]})",
-                f"{other.name} ({other.run_id[:8]})",
-                lineterm="",
-            )
+def _file_notes(diffs: dict[str, str]) -> dict[str, str]:
+    return {path: _lines_note(diff) for path, diff in diffs.items()}
+
+
+def _lines_note(diff: str) -> str:
+    added, removed = changes.changed_lines(diff)
+    return f"+{added} −{removed} lines"
+
+
+def _cell_diff(first: RunDetail, other: RunDetail) -> str:
+    return "\n".join(
+        difflib.unified_diff(
+            first.source.splitlines(),
+            other.source.splitlines(),
+            f"cell, {first.name} ({first.run_id[:8]})",
+            f"cell, {other.name} ({other.run_id[:8]})",
+            n=2,
+            lineterm="",
         )
-        for other in others
-    ]
-    return "\n".join(part for part in parts if part)
+    )
 
 
-def _curves(store: Store, details: list[RunDetail]) -> list[Curve]:
-    names = dict.fromkeys(name for detail in details for name in detail.metrics)
-    curves = []
-    for name in [*names][:_MOST_CURVES]:
+def curves(store: Store, details: Sequence[Any], most_points: int = _MOST_POINTS) -> list[Curve]:
+    """Return the metrics that any of the runs logged at several steps, over the steps.
+
+    Args:
+        store: where the runs are.
+        details: the runs; each line of a curve is one of them.
+        most_points: a longer line keeps every n-th of its points, and its last.
+    """
+    stepped = [_stepped(store, detail.run_id) for detail in details]
+    found = []
+    for name in sorted(set().union(*stepped))[:_MOST_CURVES]:
         lines = [
-            _history(store, detail.run_id, name) if name in detail.metrics else []
+            _history(store, detail.run_id, name, most_points) if name in detail.metrics else []
             for detail in details
         ]
         if any(len(line) > 1 for line in lines):
-            curves.append(Curve(metric=name, lines=lines))
-    return curves
+            found.append(Curve(metric=name, lines=lines))
+    return found
 
 
-def _history(store: Store, run_id: str, name: str) -> list[tuple[int, float | None]]:
+def _stepped(store: Store, run_id: str) -> set[str]:
+    """Return the metrics whose latest step is not 0; the others have one value and no curve."""
+    return {item.key for item in store.client.get_run(run_id).data.to_proto().metrics if item.step}
+
+
+def _history(
+    store: Store, run_id: str, name: str, most_points: int
+) -> list[tuple[int, float | None]]:
     # A step that was logged twice has its last value.
     steps = {
         item.step: float(item.value)
@@ -137,7 +177,7 @@ def _history(store: Store, run_id: str, name: str) -> list[tuple[int, float | No
         )
     }
     points = sorted(steps.items())
-    every = -(-len(points) // _MOST_POINTS)
+    every = -(-len(points) // most_points)
     kept = points[::every] if every > 1 else points
     if kept and kept[-1] != points[-1]:
         kept.append(points[-1])

@@ -6,17 +6,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jupyter_mlops import tables
+from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
-from jupyter_mlops.runs.curves import COLOURS, Curve, picture, spark
+from jupyter_mlops.runs import comparison_view
+from jupyter_mlops.runs.curves import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    import pandas as pd
+
 _MOST_COLUMNS = 3
 #: A column that fewer of the runs have would be mostly dashes.
 _LEAST_SHARE = 0.2
-_PACKAGES_IN_TEXT, _PACKAGES_IN_HTML, _DIFF_IN_TEXT = 5, 20, 20
-_DIFF_COLOURS = {"+": "#2e9e4f", "-": "#d9483b", "@": "#808080"}
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
 RunKind = Literal["cell", "job", "sweep", "drift", "other"]
@@ -167,9 +169,22 @@ class RunDetail(Run):
 class Difference(Record):
     """One thing in which runs differ: `values` by run, in the order they were asked for."""
 
-    what: Literal["metric", "param", "data", "code", "package", "commit"]
+    what: Literal["metric", "param", "data", "code", "package", "machine", "commit"]
     name: str
     values: list[str | float | None]
+
+
+class DataChange(Record):
+    """What a file was to `runs`, beside what it was to the first run of a comparison.
+
+    `diff` is None where the two were not compared, and `note` says why; `command` does it in full.
+    """
+
+    runs: list[str] = []
+    path: str
+    command: str
+    diff: DataDiff | None = None
+    note: str = ""
 
 
 class Comparison(Record):
@@ -179,72 +194,30 @@ class Comparison(Record):
     names: list[str]
     differences: list[Difference]
     same: int
+    data: list[DataChange] = []
     code: str = ""
     curves: list[Curve] = []
 
-    def _rows(self, most_packages: int) -> list[dict[str, Any]]:
-        titles = [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
-        packages = [item for item in self.differences if item.what == "package"]
-        hidden = packages[most_packages:]
-        rows = [
-            {"what": item.what, "name": item.name, **dict(zip(titles, item.values, strict=True))}
-            for item in self.differences
-            if item not in hidden
-        ]
-        if hidden:
-            rows.append({"what": "package", "name": f"… and {len(hidden)} more"})
-        return rows
+    @property
+    def titles(self) -> list[str]:
+        """What each run is called in a table."""
+        return [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The differences as a DataFrame: one row for each, one column for each run."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [[item.what, item.name, *item.values] for item in self.differences],
+            columns=["what", "name", *self.titles],
+        )
 
     def __str__(self) -> str:
-        rows = self._rows(_PACKAGES_IN_TEXT)
-        if not rows:
-            return "No differences."
-        parts = [tables.table_text(rows)]
-        for curve in self.curves:
-            parts.append(f"{curve.metric} by step")
-            parts += [self._spark(index, curve) for index in range(len(self.runs))]
-        if self.code:
-            lines = self.code.splitlines()
-            parts += ["", *lines[:_DIFF_IN_TEXT]]
-            if len(lines) > _DIFF_IN_TEXT:
-                parts.append(f"… {len(lines) - _DIFF_IN_TEXT} more lines, whole in .code")
-        return "\n".join(parts)
-
-    def _spark(self, index: int, curve: Curve) -> str:
-        width = max(map(len, self.names))
-        return f"  {self.names[index].ljust(width)}  {spark(curve.lines[index])}"
+        return comparison_view.text(self)
 
     def _repr_html_(self) -> str:
-        rows = self._rows(_PACKAGES_IN_HTML)
-        if not rows:
-            return "<p>No differences.</p>"
-        return (
-            tables.table_html(rows)
-            + self._pictures()
-            + (_diff_html(self.code) if self.code else "")
-        )
-
-    def _pictures(self) -> str:
-        if not self.curves:
-            return ""
-        legend = " · ".join(
-            f'<span style="color: {COLOURS[i % len(COLOURS)]}">{tables.escape(name)}</span>'
-            for i, name in enumerate(self.names)
-        )
-        cells = "".join(
-            f'<td style="text-align: left">{tables.escape(curve.metric)}<br>{picture(curve)}</td>'
-            for curve in self.curves
-        )
-        return f"<p>By step: {legend}</p><table><tbody><tr>{cells}</tr></tbody></table>"
-
-
-def _diff_html(diff: str) -> str:
-    lines = []
-    for line in diff.splitlines():
-        colour = _DIFF_COLOURS.get(line[:1], "") if line[:3] not in {"+++", "---"} else "#808080"
-        text = tables.escape(line)
-        lines.append(f'<span style="color: {colour}">{text}</span>' if colour else text)
-    return f"<details open><summary>code</summary><pre>{chr(10).join(lines)}</pre></details>"
+        return comparison_view.html(self)
 
 
 class ModelVersion(Record):

@@ -199,7 +199,7 @@ def test_compare_shows_code_packages_and_curves(project: Project) -> None:
     assert "<b>" not in html
     assert "loss by step" in str(found)
     document = json.loads(found.to_json())
-    assert {"runs", "names", "differences", "same", "code", "curves"} == set(document)
+    assert {"runs", "names", "differences", "same", "data", "code", "curves"} == set(document)
     with pytest.raises(UsageError, match="That is one run, slow"):
         runs.compare(["slow", runs.get("slow").run_id])
 
