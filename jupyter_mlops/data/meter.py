@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
 from jupyter_mlops.progress import say
@@ -67,3 +67,24 @@ class Meter:
         else:
             parts.append(tables.size(self.done_bytes))
         return f"{self.title} … {', '.join(parts)}"
+
+
+def counting(meter: Meter) -> Any:
+    """Return a progress callback of fsspec that feeds `meter`: files, and bytes inside a file."""
+    from fsspec.callbacks import Callback
+
+    class Inner(Callback):  # type: ignore[misc]
+        def relative_update(self, inc: int = 1) -> None:
+            meter.add(inc)
+
+        def branched(self, path_1: str, path_2: str, **_: Any) -> Any:  # noqa: ARG002
+            return self
+
+    class Outer(Callback):  # type: ignore[misc]
+        def relative_update(self, inc: int = 1) -> None:
+            meter.add(0, files=inc)
+
+        def branched(self, path_1: str, path_2: str, **_: Any) -> Any:  # noqa: ARG002
+            return Inner()
+
+    return Outer()

@@ -12,7 +12,10 @@ DataStatus = Literal["ok", "changed", "missing", "not in cache"]
 
 
 class DataVersion(Record):
-    """The content version of one file or folder; `version` is DVC's md5 (`….dir` for folders)."""
+    """The content version of one file or folder; `version` is DVC's md5 (`….dir` for folders).
+
+    `origin` is the URL or path that it was fetched from.
+    """
 
     shown: ClassVar[tuple[str, ...]] = ("path", "version", "size", "files", "status")
 
@@ -22,6 +25,7 @@ class DataVersion(Record):
     files: int = 1
     status: DataStatus = "ok"
     modified: datetime | None = None
+    origin: str = ""
 
     def row(self) -> dict[str, Any]:
         """Return the line of this file in a list."""
@@ -32,7 +36,7 @@ class DataVersion(Record):
             "files": self.files,
             "status": self.status,
             "modified": self.modified,
-        }
+        } | ({"origin": self.origin} if self.origin else {})
 
     def __str__(self) -> str:
         return f"{self.path}  {self.version[:12]}  {tables.size(self.size)}  {self.status}"

@@ -43,7 +43,7 @@ _MEANINGS = (
         ("could not connect", "connection refused", "cannot connect", "name or service not known",
          "timed out", "timeout", "unreachable", "connection was closed", "getaddrinfo"),
         "does not answer",
-        "Check the address (data.remote in mlops.toml, AWS_ENDPOINT_URL) and the network",
+        "Check data.remote in mlops.toml, AWS_ENDPOINT_URL and the network",
     ),
 )  # fmt: skip
 
@@ -76,7 +76,7 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
     level = quiet.level
     try:
         name = _chosen(repo, project, remote)
-        url = _without_password(str(repo.config["remote"][name]["url"]))
+        url = without_password(str(repo.config["remote"][name]["url"]))
         # A failed transfer is said once, by us, and not with a traceback for each file.
         quiet.setLevel(logging.CRITICAL)
         yield repo.cache.local, repo.cloud.get_remote_odb(name, "push"), url
@@ -94,8 +94,8 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
         repo.close()
 
 
-def explained(url: str, error: BaseException) -> BackendFailed:
-    """Return what a cloud's own error means, in one line."""
+def explained(url: str, error: BaseException, *, what: str = "remote") -> BackendFailed:
+    """Return what a cloud's own error means, in one line; `what` is a remote, or a source of data."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
@@ -104,9 +104,11 @@ def explained(url: str, error: BaseException) -> BackendFailed:
     said = " ".join(f"{type(item).__name__} {item}" for item in chain).lower()
     for signs, meaning, do in _MEANINGS:
         if any(sign in said for sign in signs):
-            return BackendFailed(f"The remote {url} {meaning}", do)
+            # Where a source of data is, is not a matter of the settings.
+            told = do if what == "remote" else do.replace("data.remote in mlops.toml", "the URL")
+            return BackendFailed(f"The {what} {url} {meaning}", told)
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return BackendFailed(f"The remote {url} failed: {first}", "Type: %mlops doctor")
+    return BackendFailed(f"The {what} {url} failed: {first}", "Type: %mlops doctor")
 
 
 def _chosen(repo: Any, project: Project, remote: str) -> str:
@@ -149,7 +151,8 @@ def _make_default(repo: Any, name: str, url: str, default: str | None, asked: st
         config["core"]["remote"] = name
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return a URL as it may be shown."""
     password = urlsplit(url).password if "://" in url else None
     return url.replace(f":{password}@", ":***@") if password else url
 

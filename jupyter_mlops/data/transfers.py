@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.data import locks, remotes
 from jupyter_mlops.data.cache import cached, cached_size, in_cache, members
 from jupyter_mlops.data.keeping import md5, object_path
-from jupyter_mlops.data.meter import Meter
+from jupyter_mlops.data.meter import Meter, counting
 from jupyter_mlops.data.records import DataTransfer
 from jupyter_mlops.data.verbs import checkout, named_versions, status
 from jupyter_mlops.errors import BackendFailed, NotFound
@@ -162,7 +162,7 @@ def _transfer(source: Any, target: Any, oids: set[str], title: str) -> None:
         ):
             if wanted:
                 paths = [source.oid_to_path(oid) for oid in wanted]
-                target.add(paths, source.fs, wanted, check_exists=False, callback=_counting(meter))
+                target.add(paths, source.fs, wanted, check_exists=False, callback=counting(meter))
 
 
 def _record(
@@ -175,24 +175,3 @@ def _record(
         objects=len(moved & set(oids)),
         size=sum(cached_size(oid, project=project) for oid in set(oids) & moved),
     )
-
-
-def _counting(meter: Meter) -> Any:
-    """Return a progress callback of fsspec that feeds `meter`: files, and bytes inside a file."""
-    from fsspec.callbacks import Callback
-
-    class Inner(Callback):  # type: ignore[misc]
-        def relative_update(self, inc: int = 1) -> None:
-            meter.add(inc)
-
-        def branched(self, path_1: str, path_2: str, **_: Any) -> Any:  # noqa: ARG002
-            return self
-
-    class Outer(Callback):  # type: ignore[misc]
-        def relative_update(self, inc: int = 1) -> None:
-            meter.add(0, files=inc)
-
-        def branched(self, path_1: str, path_2: str, **_: Any) -> Any:  # noqa: ARG002
-            return Inner()
-
-    return Outer()

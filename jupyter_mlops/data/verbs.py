@@ -10,55 +10,87 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from jupyter_mlops import files
-from jupyter_mlops.data import locks
+from jupyter_mlops.data import dvc_file, locks, origins
 from jupyter_mlops.data.cache import _object, cached, in_cache, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
-from jupyter_mlops.errors import Conflict, MlopsError, NotFound, nearest
+from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
 _EMPTY = "No data versions yet. Type: %mlops data add FILE"
-_SKIP = {
-    ".git",
-    ".dvc",
-    ".mlops",
-    ".venv",
-    "venv",
-    "node_modules",
-    "__pycache__",
-    ".ipynb_checkpoints",
-}
 
 
-def add(paths: Sequence[str], *, project: Project | None = None) -> Records[DataVersion]:
+def add(
+    paths: Sequence[str], *, to: str = "", project: Project | None = None
+) -> Records[DataVersion]:
     """Keep the content of files or folders, and write a `.dvc` file beside each.
 
     The file itself stays as it is, ignored by git from now on; the `.dvc` file is what git keeps.
+    What is a URL, or lies outside the project, is fetched into it first; added again, it is fetched
+    again.
+
+    Args:
+        paths: files or folders, or URLs that DVC can read (`https://`, `s3://`, …).
+        to: where in the project a source from elsewhere goes; default: the working folder.
+        project: default: the project at or above the working folder.
+
+    Raises:
+        NotFound: there is no such file, or nothing at the URL.
+        Conflict: git keeps the file, or something else lies where a source is to go.
+        BackendFailed: a source does not answer.
     """
     project = project or Project.find()
     locks.heal(project)
-    targets = [_inside(Path(path), project) for path in paths]
+    if to and (len(paths) > 1 and not (to.endswith("/") or Path(to).is_dir())):
+        raise UsageError(f"--to {to} is one place for several sources", "End it with a slash")
+    plan = [_planned(path, to, project) for path in paths]
     added = []
-    for target in targets:
-        found = version(target, project=project)
+    for source, target in plan:
+        head: dict[str, Any] | None = None
+        if source:
+            with project.locked("data-fetch"):
+                before = origins.fetch(
+                    source, target, project, replaceable=_replaceable(target, project)
+                )
+                found = version(target, project=project)
+                head = origins.described(source, target, found, before)
+        else:
+            found = version(target, project=project)
         with project.locked("data"):
-            _write_dvc_file(target, found)
-            _ignore_in_git(target)
+            dvc_file.write(target, found, head)
+            dvc_file.ignore_in_git(target)
         added.append(_described(target, found.version, found.size, found.files, "ok", project))
         project.announce("data", "added", found.path)
     return Records(added, empty=_EMPTY)
 
 
+def _planned(path: str, to: str, project: Project) -> tuple[str, Path]:
+    """Return (source, target); the source is empty for what lies in the project."""
+    if origins.is_elsewhere(path, project):
+        target = origins.target_of(path, to, project)
+        _refuse_what_git_keeps(target)
+        return path, target
+    if to:
+        raise UsageError(f"{path} is in the project", "--to is for what comes from elsewhere")
+    return "", _inside(Path(path), project)
+
+
+def _replaceable(target: Path, project: Project) -> bool:
+    """Whether the present content of `target` is a version that its `.dvc` file names, and is kept."""
+    file = target.with_name(f"{target.name}.dvc")
+    if not file.is_file() or not target.exists():
+        return False
+    present = version(target, project=project, keep=False).version
+    return dvc_file.read(file)["md5"] == present and in_cache(present, project=project)
+
+
 def list(*, project: Project | None = None) -> Records[DataVersion]:
     """List the files with versions, and whether each still is what its version says."""
     project = project or Project.find()
-    return Records([_status_of(file, project) for file in _dvc_files(project)], empty=_EMPTY)
+    return Records([_status_of(file, project) for file in dvc_file.files_of(project)], empty=_EMPTY)
 
 
 def status(*, project: Project | None = None) -> Records[DataVersion]:
@@ -81,11 +113,11 @@ def checkout(
     A file whose present content no version holds is only overwritten with `force`.
     """
     project = project or Project.find()
-    known = {_target(file): file for file in _dvc_files(project)}
+    known = {dvc_file.target_of(file): file for file in dvc_file.files_of(project)}
     wanted = [_known_target(Path(path), known, project) for path in paths or []] or [*known]
     restored = []
     for target in wanted:
-        entry = _read_dvc_file(known[target])
+        entry = dvc_file.read(known[target])
         if target.exists() and not force:
             present = version(target, project=project, keep=False)
             if present.version == entry["md5"]:
@@ -103,10 +135,10 @@ def checkout(
 
 def named_versions(paths: Sequence[Path | str] | None, project: Project) -> Any:
     """Return what `.dvc` files name, as a list of (path, version); all of them without `paths`."""
-    known = {_target(file): file for file in _dvc_files(project)}
+    known = {dvc_file.target_of(file): file for file in dvc_file.files_of(project)}
     wanted = [_known_target(Path(path), known, project) for path in paths or []] or [*known]
     return [
-        (project.relative(target), str(_read_dvc_file(known[target])["md5"])) for target in wanted
+        (project.relative(target), str(dvc_file.read(known[target])["md5"])) for target in wanted
     ]
 
 
@@ -116,77 +148,29 @@ def _inside(path: Path, project: Project) -> Path:
         raise NotFound(f"No file {path}", "Check the path; it is relative to the working folder")
     if not target.resolve().is_relative_to(project.root.resolve()):
         raise MlopsError(
-            f"{path} is outside the project {project.root}",
-            "Copy or move it into the project first",
+            f"{path} leads out of the project, to {target.resolve()}",
+            f"Fetch a copy: %mlops data add {target.resolve()} --to {path}.copy",
         )
     if target.suffix == ".dvc":
         raise MlopsError(
             f"{path} is a version file", f"Add the data itself: {target.with_suffix('')}"
         )
+    _refuse_what_git_keeps(target)
+    return target
+
+
+def _refuse_what_git_keeps(target: Path) -> None:
+    if not target.parent.is_dir():
+        return
     tracked = subprocess.run(
         ["git", "ls-files", "--error-unmatch", target.name],
         cwd=target.parent, capture_output=True, check=False,
     )  # fmt: skip
     if tracked.returncode == 0 and not target.is_dir():
         raise Conflict(
-            f"{path} is kept by git already", f"Take it out of git first: git rm --cached {path}"
+            f"{target.name} is kept by git already",
+            f"Take it out of git first: git rm --cached {target.name}",
         )
-    return target
-
-
-def _dvc_files(project: Project) -> Iterator[Path]:
-    def walk(folder: Path) -> Iterator[Path]:
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir() and not entry.is_symlink():
-                # A folder that is itself versioned holds data, perhaps 20,000 files of it.
-                if entry.name not in _SKIP and not entry.with_name(f"{entry.name}.dvc").exists():
-                    yield from walk(entry)
-            elif entry.suffix == ".dvc" and entry.is_file():
-                yield entry
-
-    return walk(project.root)
-
-
-def _target(file: Path) -> Path:
-    return file.with_name(str(_read_dvc_file(file)["path"]))
-
-
-def _read_dvc_file(file: Path) -> dict[str, Any]:
-    try:
-        outs = yaml.safe_load(file.read_text())["outs"]
-        entry: dict[str, Any] = outs[0]
-        entry["md5"], entry["path"]
-    except (yaml.YAMLError, KeyError, TypeError, IndexError, UnicodeDecodeError):
-        raise MlopsError(
-            f"{file} is not a version file DVC could have written",
-            "Restore it: git checkout -- that file",
-        ) from None
-    return entry
-
-
-def _write_dvc_file(target: Path, found: DataVersion) -> None:
-    file = target.with_name(f"{target.name}.dvc")
-    content: dict[str, Any] = {}
-    if file.exists():
-        _read_dvc_file(file)
-        content = yaml.safe_load(file.read_text())
-    entry: dict[str, Any] = {"md5": found.version, "size": found.size}
-    if found.version.endswith(".dir"):
-        entry["nfiles"] = found.files
-    entry |= {"hash": "md5", "path": target.name}
-    kept = {
-        k: v for k, v in (content.get("outs") or [{}])[0].items() if k not in {*entry, "nfiles"}
-    }
-    content["outs"] = [entry | kept]
-    files.replace(file, yaml.safe_dump(content, sort_keys=False))
-
-
-def _ignore_in_git(target: Path) -> None:
-    file = target.parent / ".gitignore"
-    present = file.read_text() if file.exists() else ""
-    line = f"/{target.name}"
-    if line not in present.splitlines():
-        files.replace(file, f"{present.rstrip()}\n{line}\n".lstrip("\n"))
 
 
 def _known_target(path: Path, known: dict[Path, Path], project: Project) -> Path:
@@ -204,7 +188,7 @@ def _known_target(path: Path, known: dict[Path, Path], project: Project) -> Path
 
 
 def _status_of(file: Path, project: Project) -> DataVersion:
-    entry = _read_dvc_file(file)
+    entry = dvc_file.read(file)
     target = file.with_name(str(entry["path"]))
     state: DataStatus = "ok"
     if not in_cache(str(entry["md5"]), project=project):
@@ -224,7 +208,7 @@ def _described(
     modified = datetime.fromtimestamp(target.stat().st_mtime, UTC) if target.exists() else None
     return DataVersion(
         path=project.relative(target), version=found, size=size, files=count, status=state,
-        modified=modified,
+        modified=modified, origin=dvc_file.origin(target),
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ export interface DataVersion {
   files: number;
   status: 'ok' | 'changed' | 'missing' | 'not in cache';
   modified: string | null;
+  origin: string;
 }
 
 /** One earlier check, as `drift history` lists it. */

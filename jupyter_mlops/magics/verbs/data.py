@@ -16,9 +16,12 @@ NOUN = Noun(
     bare="list",
     verbs=(
         Verb(
-            "data", "add", f"{_HOME}:add", "keep the present content of files or folders",
-            (Arg("paths", _PATHS, many=True, required=True, complete="path"),),
-            example="data add data/train.parquet",
+            "data", "add", f"{_HOME}:add", "keep the present content of files, folders or URLs",
+            (
+                Arg("paths", f"{_PATHS}; or URLs", many=True, required=True, complete="path"),
+                Arg("to", "where in the project what comes from elsewhere goes", ("--to",), default="", complete="path"),
+            ),
+            example="data add https://example.org/train.csv --to data/",
         ),
         Verb("data", "list", f"{_HOME}:list", "list the files with versions, and their state"),
         Verb("data", "status", f"{_HOME}:status", "list the files that differ from their versions"),

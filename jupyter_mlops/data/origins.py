@@ -1,0 +1,204 @@
+"""Data from elsewhere: a URL, a bucket, a folder outside the project.
+
+It is fetched into the project and versioned there like any file; where it came from is kept in its
+`.dvc` file just as `dvc import-url` keeps it, so that `dvc update` works on it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+from jupyter_mlops.data import remotes
+from jupyter_mlops.data.meter import Meter, counting
+from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_mlops.data.records import DataVersion
+    from jupyter_mlops.project import Project
+
+_TRIES = 2
+
+
+def is_elsewhere(source: str, project: Project) -> bool:
+    """Whether `source` is a URL, or an existing path outside the project.
+
+    Raises:
+        MlopsError: the URL holds a password.
+    """
+    if "://" in source:
+        if urlsplit(source).password:
+            raise MlopsError(
+                f"{remotes.without_password(source)} holds a password, and git would keep it",
+                "Give DVC the password aside: dvc remote modify --local",
+            )
+        return True
+    path = Path(source).expanduser().absolute()
+    inside = path.is_relative_to(project.root) or path.resolve().is_relative_to(
+        project.root.resolve()
+    )
+    return path.exists() and not inside
+
+
+def target_of(source: str, to: str, project: Project) -> Path:
+    """Return where in the project a source from elsewhere goes: `to`, or the working folder.
+
+    Raises:
+        MlopsError: that is outside the project, or the source has no name to go by.
+    """
+    name = Path(unquote(urlsplit(source).path) if "://" in source else source).name
+    target = Path(to).absolute() if to else Path.cwd()
+    if target.is_dir() or to.endswith("/") or not to:
+        if not name:
+            raise MlopsError(f"{source} names no file", "Say where it goes: --to data/train.csv")
+        target /= name
+    target = Path(os.path.normpath(target))
+    if not target.parent.resolve().is_relative_to(project.root.resolve()):
+        raise MlopsError(
+            f"{target} is outside the project {project.root}",
+            "Say where in the project it goes: --to data/train.csv",
+        )
+    return target
+
+
+def fetch(source: str, target: Path, project: Project, *, replaceable: bool) -> dict[str, Any]:
+    """Bring a source to `target`, whole or not at all; return what its `.dvc` file says of it.
+
+    Args:
+        source: a URL that DVC can read, or a path.
+        target: a file or folder of the project.
+        project: the project.
+        replaceable: whether what lies at `target` now may be replaced.
+
+    Raises:
+        Conflict: something else is there.
+        NotFound: there is nothing at the source.
+        BackendFailed: the source does not answer, or changes while it is read.
+    """
+    if target.exists() and not replaceable:
+        raise Conflict(
+            f"{project.relative(target)} is there already",
+            "Give another place by --to, or add it first: what has a version can be replaced",
+        )
+    scratch = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(3)}.fetch")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _dependency(source, target, project) as (dependency, filesystem, path):
+        try:
+            for _ in range(_TRIES):
+                before = _state(dependency)
+                with Meter(f"fetching {source}", size=_size(filesystem, path)) as meter:
+                    filesystem.get(path, str(scratch), callback=counting(meter))
+                if _state(dependency) == before:
+                    break
+                _remove(scratch)
+            else:
+                raise BackendFailed(f"{source} changes while it is read", "Try again later")
+            _settle(scratch, target)
+        finally:
+            _remove(scratch)
+    return before
+
+
+def described(source: str, target: Path, found: DataVersion, before: dict[str, Any]) -> Any:
+    """Return the head of the `.dvc` file of data from elsewhere, in DVC's own words."""
+    from dvc.utils import dict_md5
+
+    entry = before or {"md5": found.version, "size": found.size, "hash": "md5"}
+    if not before and found.version.endswith(".dir"):
+        entry["nfiles"] = found.files
+    path = source if "://" in source else str(Path(source).expanduser().absolute())
+    entry = {**entry, "path": path}
+    told = {"deps": [entry], "outs": [{"md5": found.version, "hash": "md5", "path": target.name}]}
+    # DVC's own checksum of such a file, by which it knows that nobody edited it.
+    checksum = dict_md5(told, exclude=["size", "nfiles", "isexec"])
+    return {"md5": checksum, "frozen": True, "deps": [entry]}
+
+
+@contextmanager
+def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[Any, Any, str]]:
+    """Yield DVC's view of a source: the dependency, its file system, and the path in that."""
+    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
+    from dvc.config import ConfigError
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc_objects.fs.base import RemoteMissingDepsError
+
+    place = source if "://" in source else str(Path(source).expanduser().absolute())
+    scheme = urlsplit(source).scheme or "local"
+    repo = Repo(str(project.root))
+    try:
+        stage = repo.stage.create(
+            single_stage=True, validate=False, fname=str(target.with_name(f"{target.name}.dvc")),
+            wdir=str(target.parent), deps=[place], outs=[target.name],
+        )  # fmt: skip
+        dependency = stage.deps[0]
+        yield dependency, dependency.fs, dependency.fs_path
+    except MlopsError:
+        raise
+    except RemoteMissingDepsError:
+        raise _not_installed(scheme) from None
+    except (ConfigError, DvcException) as error:
+        raise MlopsError(f"DVC cannot read {source}: {error}", "Check the address") from None
+    except FileNotFoundError as error:
+        # fsspec says so of a server that does not answer, too; the cause tells.
+        if isinstance(error.__cause__, OSError):
+            raise remotes.explained(source, error, what="source") from error
+        raise NotFound(f"There is nothing at {source}", "Check the address") from None
+    except Exception as error:  # each cloud's driver has kinds of its own
+        if "to be installed" in str(error):
+            raise _not_installed(scheme) from None
+        raise remotes.explained(source, error, what="source") from error
+    finally:
+        repo.close()
+
+
+def _not_installed(scheme: str) -> MlopsError:
+    return MlopsError(
+        f"The package for {scheme}:// is not installed", f"Install it: pip install dvc-{scheme}"
+    )
+
+
+def _state(dependency: Any) -> dict[str, Any]:
+    """Return what the source says of its version (an ETag, a checksum); nothing for a local one."""
+    dependency.fs.info(dependency.fs_path)  # raises where nothing is
+    if dependency.fs.protocol in {"local", "file"}:
+        return {}
+    dependency.save()
+    told: dict[str, Any] = dependency.dumpd()
+    told.pop("path", None)
+    return told
+
+
+def _size(filesystem: Any, path: str) -> int:
+    if filesystem.isdir(path):
+        return 0
+    return int(filesystem.info(path).get("size") or 0)
+
+
+def _settle(scratch: Path, target: Path) -> None:
+    """Put what came in place; a folder is moved aside first, as a folder cannot be replaced at once."""
+    if not target.is_dir():
+        scratch.replace(target)
+        return
+    aside = scratch.with_suffix(".old")
+    target.rename(aside)
+    try:
+        scratch.rename(target)
+    except OSError:
+        aside.rename(target)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
