@@ -1,8 +1,8 @@
 """Notes what a shell executes, from `%load_ext` on.
 
-The one hook that loading the extension sets: it appends to a list in this process and does nothing
-else, because what was executed before recording began (a cell deleted since, its id) cannot be
-found out later. Cells that ran before `%load_ext` are taken from IPython's own history, which
+What loading the extension sets: it appends to a list in this process, looks at each global random
+generator once, and does nothing else, because what was executed before recording began (a cell
+deleted since, its id, where the random numbers started) cannot be found out later. Cells that ran before `%load_ext` are taken from IPython's own history, which
 knows their text and whether they failed, not their ids.
 """
 
@@ -12,9 +12,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from jupyter_mlops.runs.capsules import history as kept
+from jupyter_mlops.runs.capsules.arrivals import Arrivals
 from jupyter_mlops.runs.capsules.history import Executed, History
 
-_watched: WeakKeyDictionary[Any, tuple[Any, Any]] = WeakKeyDictionary()
+_watched: WeakKeyDictionary[Any, tuple[Any, Any, Arrivals]] = WeakKeyDictionary()
 
 
 def watch(shell: Any) -> None:
@@ -33,7 +34,9 @@ def watch(shell: Any) -> None:
 
     shell.events.register("pre_run_cell", before)
     shell.events.register("post_run_cell", after)
-    _watched[shell] = (before, after)
+    history.look_now()
+    arrivals = Arrivals([*kept.GENERATORS.values()], lambda _name: history.look_now())
+    _watched[shell] = (before, after, arrivals)
     kept.attach(shell.user_ns, history)
 
 
@@ -43,6 +46,7 @@ def unwatch(shell: Any) -> None:
     if known:
         shell.events.unregister("pre_run_cell", known[0])
         shell.events.unregister("post_run_cell", known[1])
+        known[2].stop()
         kept.detach(shell.user_ns)
 
 

@@ -14,6 +14,9 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+#: The global random generators, and the modules that make them.
+GENERATORS = {"random": "random", "numpy": "numpy.random", "torch": "torch"}
+
 
 @dataclass(slots=True)
 class Executed:
@@ -64,9 +67,14 @@ class History:
 
     def look_at_generators(self, after: int) -> None:
         """Keep the state of each generator that was loaded since the last look."""
-        for name in ("random", "numpy", "torch"):
+        for name in GENERATORS:
             if name not in self.generators and (state := generator_state(name)) is not None:
                 self.generators[name] = (after, state)
+
+    def look_now(self) -> None:
+        """Look in the middle of a cell: what it draws from here on comes from what is seen."""
+        running = bool(self.cells) and self.cells[-1].ok is None
+        self.look_at_generators(len(self.cells) - running)
 
 
 #: By the identity of the namespace that the cells run in, which the entry keeps alive.
@@ -102,11 +110,11 @@ def generator_state(name: str) -> Any:
     if name == "random":
         version, words, gauss = random.getstate()
         return [version, [*words], gauss]
-    module = sys.modules.get(name)
+    module = sys.modules.get(GENERATORS[name])
     # Another thread may be in the middle of the import; then the next cell will see it.
     with contextlib.suppress(Exception):
         if name == "numpy" and module is not None:
-            kind, words, position, has_gauss, cached = module.random.get_state()
+            kind, words, position, has_gauss, cached = module.get_state()
             return [kind, words.tolist(), position, has_gauss, cached]
         if name == "torch" and module is not None:
             return module.get_rng_state().numpy().tobytes().hex()

@@ -122,6 +122,7 @@ def _history(
     """Execute the history and the recorded cell, and put what the cell came to into `result`."""
     _ours(kernel, "replay.prepare(get_ipython())")
     *earlier, recorded = capsule.cells
+    _restore(kernel, _seen_after(0, capsule))
     for number, cell in enumerate(earlier, start=1):
         say(f"{title}: cell {number} of {len(capsule.cells)} …")
         if cell.error == "KeyboardInterrupt":
@@ -163,6 +164,11 @@ def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.Answer) -> str:
     elif HIDDEN in cell.source:
         line += " (a secret was taken out of this cell before it was stored)"
     return line
+
+
+def _seen_after(number: int, capsule: Capsule) -> dict[str, Any]:
+    """Return the states of the generators that were first seen after so many cells."""
+    return {name: state for name, (after, state) in capsule.generators.items() if after == number}
 
 
 def _restore(kernel: Kernel, states: dict[str, Any]) -> None:

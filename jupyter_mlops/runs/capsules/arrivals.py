@@ -1,0 +1,66 @@
+"""Tells when a module has just been imported: a random generator is looked at before anyone draws.
+
+`import numpy` and the first draw often stand in one cell, so a look between two cells is too late.
+An import finder is Python's own hook for this; it is taken away when the last module has arrived.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from importlib.abc import MetaPathFinder
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+
+class Arrivals(MetaPathFinder):
+    """Calls `tell(name)` once for each of `names`, right after its module was imported.
+
+    Finds nothing by itself: what the other finders found is given on, with one more step at its end.
+    """
+
+    def __init__(self, names: Sequence[str], tell: Callable[[str], object]) -> None:
+        self._waiting = {name for name in names if name not in sys.modules}
+        self._tell = tell
+        if self._waiting:
+            sys.meta_path.insert(0, self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return None, as if this finder were not there, for every module but those waited for."""
+        if fullname not in self._waiting:
+            return None
+        self._waiting.discard(fullname)
+        if not self._waiting:
+            self.stop()
+        for finder in [*sys.meta_path]:
+            find = None if finder is self else getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = find(fullname, path, target) if find else None
+            if spec is not None:
+                self._follow(spec)
+                return spec
+        return None
+
+    def stop(self) -> None:
+        """Stop waiting."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+
+    def _follow(self, spec: ModuleSpec) -> None:
+        loader: Any = spec.loader
+        execute = getattr(loader, "exec_module", None)
+        if execute is None:
+            return
+
+        def exec_module(module: ModuleType) -> None:
+            execute(module)
+            with contextlib.suppress(Exception):  # the user's import must not fail for it
+                self._tell(spec.name)
+
+        # On the instance: a loader is made for each module.
+        loader.exec_module = exec_module
