@@ -15,7 +15,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import formats, recording
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
-from jupyter_mlops.runs.capture import code, environment, fitted
+from jupyter_mlops.runs.capture import code, environment, fitted, indexes
 from jupyter_mlops.runs.capture.reads import Reads
 from jupyter_mlops.runs.models import REFERENCE
 from jupyter_mlops.runs.redaction import redact
@@ -182,6 +182,8 @@ def _keep_surroundings(
             "seeds": before,
             "hardware": environment.hardware(),
             "packages": packages,
+            "indexes": indexes.options(),
+            "sources": indexes.sources(),
         },
         "mlops/manifest.json",
     )

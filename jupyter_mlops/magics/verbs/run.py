@@ -50,7 +50,7 @@ NOUN = Noun(
             (
                 Arg("run", _RUN, required=True, complete="run"),
                 Arg("tolerance", "how far a metric may be off, as a part of it", ("--tolerance", "-t"), float, 1e-9),
-                Arg("env", "the packages to use", ("--env",), default="current", choices=("current",)),
+                Arg("env", "the packages to use: this kernel's, or those that the run had", ("--env",), default="current", choices=("current", "recorded")),
             ),
             example="run reproduce forest --tolerance 1e-6",
             outcome=True,

@@ -106,7 +106,7 @@ def _outcome(
             # The kernel ran outside the project; a replay must not write there.
             folder = copy.project.root
         folder.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
-        variables = scratch_kernel.environment(copy.project)
+        variables = scratch_kernel.environment(copy.project, project, interpreter)
         try:
             with scratch_kernel.start(folder, variables, stop, interpreter) as kernel:
                 _history(kernel, project, copy.project, capsule, result, title)

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import Capsule, load
 from jupyter_mlops.runs.capture import environment
+from jupyter_mlops.runs.replays import environments
 from jupyter_mlops.runs.replays.replaying import Outcome, outcome, recorded
 from jupyter_mlops.runs.replays.reproduction import Reproduction, compare
 from jupyter_mlops.runs.store import open_store
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import RunDetail
+    from jupyter_mlops.runs.replays.environments import Environment
 
+ENVIRONMENTS = ("current", "recorded")
 ARTIFACT = "mlops/reproduction.json"
 TAG = "mlops.reproduced"
 _CALLBACKS = re.compile(r"\.observe\(|\.on_click\(|\binteract(?:ive|_manual)?\(")
@@ -37,15 +40,16 @@ def reproduce(
     Args:
         run: its name, id, or the start of its id.
         tolerance: how far a metric may be off, as a part of it; 0 for bit by bit.
-        env: `current`: the packages of this kernel.
+        env: `current`: the packages of this kernel; `recorded`: those that the run had, in an
+            environment that is built where they differ.
         project: default: the project at or above the working folder.
 
     Raises:
-        NotFound: there is no such run, or it has no capsule.
+        NotFound: there is no such run, it has no capsule, or there is no such Python.
         UsageError: the run has not ended, or the tolerance is no tolerance.
     """
-    if env != "current":
-        raise UsageError(f"No environment '{env}'", "Type: --env current")
+    if env not in ENVIRONMENTS:
+        raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
     if not tolerance >= 0:
         raise UsageError(f"A tolerance of {tolerance} makes no sense", "For example: 1e-6")
     project = project or Project.find()
@@ -54,13 +58,45 @@ def reproduce(
         raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
     capsule = load(detail.run_id, detail.name, project=project)
     started = time.monotonic()
-    warned = _warnings(project, detail, capsule)
-    now = outcome(project, detail, capsule, title=f"reproduce {detail.name}")
+    warned = _warnings(capsule)
+    manifest = _manifest(project, detail)
+    interpreter, used = None, "current"
+    if env == "recorded":
+        place = recorded_environment(detail, manifest, project=project)
+        warned += place.notes
+        if place.name:
+            interpreter, used = place.python, f"recorded, {place.name}"
+    else:
+        warned += _packages_that_differ(manifest)
+    now = outcome(
+        project, detail, capsule, interpreter=interpreter, title=f"reproduce {detail.name}"
+    )
     result = _compared(detail, now, tolerance)
     result.notes = warned + result.notes
+    result.environment = used
     result.seconds = round(time.monotonic() - started, 3)
     _keep(project, result)
     return result
+
+
+def recorded_environment(
+    detail: RunDetail, manifest: dict[str, Any], *, project: Project
+) -> Environment:
+    """Return the environment that a run had, built if it has to be.
+
+    Raises:
+        UsageError: the run does not tell its packages.
+    """
+    python = manifest.get("hardware", {}).get("python", "")
+    if not python or not manifest.get("packages"):
+        raise UsageError(f"Run '{detail.name}' does not tell its packages", "Type: --env current")
+    return environments.interpreter(
+        manifest["packages"],
+        python=python,
+        project=project,
+        sources=manifest.get("sources"),
+        indexes=manifest.get("indexes"),
+    )
 
 
 def _compared(detail: RunDetail, now: Outcome, tolerance: float) -> Reproduction:
@@ -81,7 +117,7 @@ def _compared(detail: RunDetail, now: Outcome, tolerance: float) -> Reproduction
     return result
 
 
-def _warnings(project: Project, detail: RunDetail, capsule: Capsule) -> list[str]:
+def _warnings(capsule: Capsule) -> list[str]:
     notes = [f"hidden state then: {line}" for line in capsule.hidden]
     if capsule.left_out:
         named = ", ".join(capsule.left_out[:_MOST_NAMED])
@@ -92,25 +128,30 @@ def _warnings(project: Project, detail: RunDetail, capsule: Capsule) -> list[str
             notes.append(
                 f"cell [{number}] has widget callbacks: what they did is not in the history"
             )
+    return notes
+
+
+def _manifest(project: Project, detail: RunDetail) -> dict[str, Any]:
     try:
-        manifest = json.loads(
-            query.artifact(detail.run_id, "mlops/manifest.json", project=project).read_text()
-        )
+        path = query.artifact(detail.run_id, "mlops/manifest.json", project=project)
+        manifest: dict[str, Any] = json.loads(path.read_text())
     except (MlopsError, OSError, ValueError):
-        return notes
+        return {}
+    return manifest
+
+
+def _packages_that_differ(manifest: dict[str, Any]) -> list[str]:
     then, now = manifest.get("packages", {}), environment.packages()
     changed = [
         f"{name} {then.get(name, '—')} → {now.get(name, '—')}"
         for name in sorted({*then, *now})
         if then.get(name) != now.get(name)
     ]
-    if changed:
-        more = len(changed) - _MOST_NAMED
-        notes.append(
-            f"packages differ: {', '.join(changed[:_MOST_NAMED])}"
-            + (f" and {more} more" if more > 0 else "")
-        )
-    return notes
+    if not then or not changed:
+        return []
+    more = len(changed) - _MOST_NAMED
+    named = ", ".join(changed[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return [f"packages differ: {named}; with those of then: --env recorded"]
 
 
 def _keep(project: Project, result: Reproduction) -> None:

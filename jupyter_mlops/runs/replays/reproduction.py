@@ -33,7 +33,10 @@ class Compared(Record):
 
 
 class Reproduction(Record):
-    """A run done again in a clean kernel. `notes` says what the replay could not do as it was done."""
+    """A run done again in a clean kernel. `notes` says what the replay could not do as it was done.
+
+    `environment` is `current`, or `recorded` with the name of the one that was built.
+    """
 
     run_id: str
     name: str
@@ -43,6 +46,7 @@ class Reproduction(Record):
     cells: int = 0
     seconds: float = 0.0
     error: str = ""
+    environment: str = "current"
     notes: list[str] = []
 
     @property
@@ -55,6 +59,8 @@ class Reproduction(Record):
         line = f"{self.verdict.upper()} · {self.name} {self.run_id[:8]}"
         if self.verdict != "failed":
             line += f" · {same} of {len(self.compared)} the same · {self.cells} cells"
+        if self.environment != "current":
+            line += f" · environment {self.environment}"
         return f"{line} · {tables.duration(self.seconds)}"
 
     def _rows(self) -> list[dict[str, Any]]:

@@ -159,8 +159,16 @@ def in_a_thread(work: Callable[[threading.Event], T]) -> T:
     return value
 
 
-def environment(project: Project) -> dict[str, str]:
-    """Return this process's variables, with every store of the user's replaced by the scratch's."""
+def environment(
+    project: Project, of: Project | None = None, interpreter: Path | None = None
+) -> dict[str, str]:
+    """Return this process's variables, with every store of the user's replaced by the scratch's.
+
+    Args:
+        project: the scratch project.
+        of: the project that it is a copy of; folders of code in it lead to the copy.
+        interpreter: the Python that will run, if it is not this one.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -170,4 +178,41 @@ def environment(project: Project) -> dict[str, str]:
     kept |= {"MLOPS_ROOT": str(project.root), "MLFLOW_TRACKING_URI": own, OFF: "1"}
     if project.settings.tracking.uri:
         kept["MLOPS_TRACKING_URI"] = own
+    if interpreter is not None:
+        kept["VIRTUAL_ENV"] = str(interpreter.parent.parent)
+        kept["PATH"] = os.pathsep.join([str(interpreter.parent), kept.get("PATH", "")])
+    if folders := _folders_of_code(project, of, interpreter):
+        kept["PYTHONPATH"] = os.pathsep.join(folders)
     return kept
+
+
+def _folders_of_code(project: Project, of: Project | None, interpreter: Path | None) -> list[str]:
+    """Return the folders to import from before the installed packages."""
+    given = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    if interpreter is not None:
+        # What is installed beside the environment would be seen in every other one too.
+        given = [folder for folder in given if not any(Path(folder).glob("*.dist-info"))]
+    moved = []
+    if of is not None:
+        # The project itself, installed to run from its sources.
+        pythons = (sys.prefix, sys.base_prefix)  # an environment may lie in the project
+        moved = [
+            str(project.root / folder.relative_to(of.root))
+            for folder in map(Path, sys.path)
+            if folder.is_relative_to(of.root) and not any(map(folder.is_relative_to, pythons))
+        ]
+        given = [folder for folder in given if not Path(folder).is_relative_to(of.root)]
+    if interpreter is None and not moved:
+        return given
+    return [str(_this_package(project)), *moved, *given]
+
+
+def _this_package(project: Project) -> Path:
+    """Return a folder that holds the running jupyter_mlops and nothing else: it does the replay."""
+    folder = project.state / "running"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = __package__.partition(".")[0]
+    place = folder / name
+    if not place.exists():
+        place.symlink_to(Path(sys.modules[name].__path__[0]), target_is_directory=True)
+    return folder
