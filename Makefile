@@ -26,7 +26,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Cached bytecode is worth seconds for each of the kernels that we start.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo lab test test-all check bench env chromium lock wheel format clean
+.PHONY: demo lab test test-all check bench env chromium postgres lock wheel format clean
 
 demo: env
 	@$(BIN)/python notebooks/demo.py $(DEMO)
@@ -35,10 +35,10 @@ lab: env
 	@test -f $(DEMO)/mlops.toml || $(BIN)/python notebooks/demo.py $(DEMO) --prepare
 	cd $(DEMO) && $(abspath $(BIN))/jupyter lab $(AS_ROOT) 00-tour.ipynb
 
-test: env chromium
+test: env chromium postgres
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: env chromium
+test-all: env chromium postgres
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: env panel-check
@@ -74,6 +74,16 @@ chromium:
 		echo "installing chromium for the browser tests"; \
 		SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
 		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq --no-install-recommends chromium >/dev/null; }
+
+# The package by itself starts a database for everybody; the tests start their own.
+postgres:
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
+		echo "installing PostgreSQL for the tests of a team's store"; \
+		SUDO=$$(test "$$(id -u)" = 0 || echo sudo); \
+		$$SUDO apt-get update -qq && $$SUDO apt-get install -y -qq postgresql-common >/dev/null && \
+		$$SUDO sed -i 's/^#*create_main_cluster.*/create_main_cluster = false/' \
+			/etc/postgresql-common/createcluster.conf && \
+		$$SUDO apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
 
 lock: | $(BIN)/python
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv

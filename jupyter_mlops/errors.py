@@ -7,6 +7,7 @@
     ├── Conflict        409   it exists already, is busy, or someone else holds it
     ├── MissingBackend        an optional package is not installed
     └── BackendFailed   502   MLflow, DVC, BentoML or a kernel failed; exit 1
+        └── ServerAway        the team's tracking store does not answer
 
 A user's mistake never shows a traceback: IPython asks `_render_traceback_` first, the shell prints
 the line, REST sends it as `message`.
@@ -68,6 +69,10 @@ class BackendFailed(MlopsError):
 
     status = 502
     exit_code = 1
+
+
+class ServerAway(BackendFailed):
+    """The team's tracking store does not answer; what is recorded meanwhile is kept here."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -29,6 +29,9 @@ STATE_FOLDER = ".mlops"
 BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
 
+_IMPATIENT = "connect_timeout=5&tcp_user_timeout=20000"
+
+
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
     """Who this project is."""
@@ -39,7 +42,11 @@ class ProjectSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrackingSettings:
-    """Where runs are recorded; empty means the embedded sqlite store."""
+    """Where runs are recorded; empty means the embedded sqlite store.
+
+    `artifacts` is where their files go: by default where the tracking server says; beside a
+    database, `artifacts` under the data's remote.
+    """
 
     uri: str = ""
     artifacts: str = ""
@@ -151,12 +158,26 @@ class Project:
     @cached_property
     def tracking_uri(self) -> str:
         """MLflow's tracking URI: the team's, else the embedded sqlite store."""
-        return self.settings.tracking.uri or f"sqlite:///{self.state / 'mlflow.db'}"
+        uri = self.settings.tracking.uri
+        if uri.startswith("postgresql") and "connect_timeout" not in uri:
+            # A database behind a dead network is given up in seconds, not in minutes.
+            uri += f"{'&' if '?' in uri else '?'}{_IMPATIENT}"
+        return uri or f"sqlite:///{self.state / 'mlflow.db'}"
 
     @property
     def artifacts(self) -> str:
-        """Where MLflow keeps artifacts when the store is the embedded one."""
-        return self.settings.tracking.artifacts or (self.state / "artifacts").as_uri()
+        """Where MLflow keeps artifacts; empty where the tracking server decides.
+
+        A database has no place of its own: artifacts go to the bucket that the data goes to.
+        """
+        if self.settings.tracking.artifacts:
+            return self.settings.tracking.artifacts.rstrip("/")
+        if self.settings.tracking.uri.startswith(("http://", "https://")):
+            return ""
+        remote = self.settings.data.remote
+        if self.settings.tracking.uri and "://" in remote:
+            return f"{remote.rstrip('/')}/artifacts"
+        return (self.state / "artifacts").as_uri()
 
     @property
     def events(self) -> Path:

@@ -124,7 +124,7 @@ def init(path: str = "", *, name: str = "") -> Initialised:
         _ignore(root)
         note("DVC", ensure_repository(project))
         if project.settings.tracking.uri:
-            found.append(f"MLflow at {project.tracking_uri}")
+            found.append(f"MLflow at {_without_password(project.settings.tracking.uri)}")
         else:
             note("MLflow (sqlite)", ensure_store(project))
     project.announce("project", "initialised", project.name)
@@ -143,7 +143,7 @@ def status(*, project: Project | None = None) -> ProjectStatus:
         name=project.name,
         root=str(project.root),
         experiment=project.settings.project.experiment,
-        tracking=_without_password(project.tracking_uri),
+        tracking=_without_password(project.settings.tracking.uri or project.tracking_uri),
         remote=project.settings.data.remote,
         commit=commit[:12],
         dirty=bool(patch),
@@ -252,7 +252,7 @@ def _panel() -> Finding:
 def _store(project: Project) -> Finding:
     from jupyter_mlops.runs.store import open_store
 
-    where = _without_password(project.tracking_uri)
+    where = _without_password(project.settings.tracking.uri or project.tracking_uri)
     try:
         open_store(project)
     except MlopsError as error:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+#: PostgreSQL, S3 and an MLflow server, for the tests that ask for them.
+pytest_plugins = ("tests.team",)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _private_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the user's own git, Jupyter, DVC and BentoML settings out of the tests."""

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.progress import say
+from jupyter_mlops.runs import team
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,10 +27,18 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-# MLflow reports usage unless told otherwise; a user who wants that can set it to false.
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-# A bar for each of a model's small files says nothing and fills the output.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+_MLFLOW = {
+    # MLflow reports usage unless told otherwise; a user who wants that can set it to false.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A bar for each of a model's small files says nothing and fills the output.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Nor do two lines with the server's address, which may have a password in it.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A server that is gone is asked for seconds; MLflow's own defaults freeze a cell for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
 
 _PARAMS_IN_A_BATCH = 100
 _METRICS_IN_A_BATCH = 1000
@@ -54,12 +63,8 @@ class Store:
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        # A server has its own artifact root; only the embedded store is told where to put files.
-        where = (
-            None
-            if self.project.settings.tracking.uri
-            else f"{self.project.artifacts}/{quote(name)}"
-        )
+        root = self.project.artifacts
+        where = f"{root}/{quote(name)}" if root else None
         try:
             return str(self.client.create_experiment(name, artifact_location=where))
         except MlflowException:
@@ -116,8 +121,11 @@ def open_store(project: Project) -> Store:
     """Open the project's MLflow store, making the embedded one if it is not there yet.
 
     Raises:
-        BackendFailed: the tracking server or database cannot be reached.
+        ServerAway: the tracking server or database cannot be reached.
+        BackendFailed: it refuses us.
     """
+    if project.settings.tracking.uri:
+        return Store(project, team.client(project.tracking_uri))
     return Store(project, _client(project.tracking_uri, project))
 
 
@@ -128,12 +136,9 @@ def _client(uri: str, project: Project) -> mlflow.MlflowClient:
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
-    except Exception as error:  # the drivers each have their own kinds
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise BackendFailed(
-            f"The tracking store does not answer: {first}",
-            "Check tracking.uri in mlops.toml, and that the server runs",
-        ) from error
+    except Exception as error:  # SQLAlchemy's kinds, or MLflow's
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error
     return client
 
 
@@ -142,10 +147,13 @@ def import_mlflow() -> Any:
     import time
 
     started = time.monotonic()
+    for name, value in _MLFLOW.items():
+        os.environ.setdefault(name, value)
     import mlflow  # not from sys.modules: another thread may be in the middle of importing it
 
     for name in ("alembic", "mlflow.store.db.utils"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        # It logs a traceback for each error that it raises too.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if (took := time.monotonic() - started) > 5:
         say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
     return mlflow
