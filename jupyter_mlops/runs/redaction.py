@@ -1,27 +1,175 @@
-"""Secrets are replaced before anything is stored."""
+"""Secrets are replaced by `***` before anything is stored.
+
+A value is secret by its name (`api_key=…`, `--token …`, a parameter `password`), by its form (a
+GitHub token, a private key, a password in a URL), or because it is the value of a sensitive
+environment variable or was seen as a secret before in this process: then it goes wherever it
+stands. What the user gives to MLflow directly (`mlflow.log_param("api_key", …)`) never passes here.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from fnmatch import fnmatch
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-_SENSITIVE = re.compile(
-    r"(?i)(?:^|[_\-.])(?:password|passwd|passphrase|secret|token|api_?key|access_?key|private_?key|"
-    r"credentials?)(?:$|[_\-.])"
-)
-_SHORTEST = 8
+from jupyter_mlops.runs import secret_text
+from jupyter_mlops.runs.secret_names import is_secret, names_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
 HIDDEN = "***"
+_SHORTEST = 8  # of a value that is looked for wherever it stands
+_LONGEST = 20_000
+_MOST_KNOWN = 1_000
+_DEEPEST = 3
+_MOST_ITEMS = 100
+_LARGEST_FILE = 2_000_000
+_TEXTS = {
+    "", ".py", ".ipynb", ".md", ".txt", ".rst", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg",
+    ".conf", ".sh", ".bash", ".zsh", ".ps1", ".r", ".jl", ".sql", ".html", ".log", ".patch", ".diff",
+}  # fmt: skip
+#: Files that hold secrets by custom.
+_FILES = (
+    ".env", ".env.*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore",
+    "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".netrc", "_netrc", ".pgpass",
+    ".pypirc", ".npmrc", ".htpasswd", ".git-credentials", ".dockercfg", "*credentials*", "secrets.*",
+    "secret.*", "kubeconfig", "service[-_]account*.json", "token.json", "kaggle.json", "*.tfstate",
+)  # fmt: skip
+#: Passwords by default, which are words of their own elsewhere.
+_COMMON = {"postgres", "changeme", "minioadmin", "username", "anonymous", "mongodb", "rabbitmq"}
+_FOLDERS = {"PWD", "OLDPWD"}
+#: Values seen as secrets in this process, in the forms in which they may stand in a text.
+_known: dict[str, tuple[str, ...]] = {}
+_read: set[int] = set()
 
 
 def redact(text: str, *, key: str = "") -> str:
-    """Return `text` without secrets.
-
-    A value is secret when its `key` names one; and the value of any environment variable with such
-    a name is removed wherever it appears.
-    """
-    if key and _SENSITIVE.search(key):
+    """Return `text` without secrets; all of it is one where `key` names a secret."""
+    if key and text and names_secret(key):
         return HIDDEN
-    for name, value in os.environ.items():
-        if len(value) >= _SHORTEST and value in text and _SENSITIVE.search(name):
-            text = text.replace(value, HIDDEN)
+    spans = secret_text.find(text)
+    if spans:
+        for start, end in spans:
+            _remember(text[start:end])
+        parts, past = [], 0
+        for start, end in spans:
+            parts += [text[past:start], HIDDEN]
+            past = end
+        text = "".join([*parts, text[past:]])
+    return _without_known(text)
+
+
+def redact_items(items: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters or tags as texts without secrets, also where a name holds one."""
+    return {redact(key): redact(str(value), key=key) for key, value in items.items()}
+
+
+def redact_json(value: Any) -> Any:
+    """Return a JSON value without secrets."""
+    if isinstance(value, dict):
+        return {redact(str(k)): _item(str(k), item) for k, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_json(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _item(name: str, value: Any) -> Any:
+    if isinstance(value, str) and is_secret(name, value):
+        return HIDDEN
+    return redact_json(value)
+
+
+def redact_file(path: Path) -> bytes | None:
+    """Return a text file's content without secrets; None where there is nothing to hide."""
+    try:
+        if path.suffix.lower() not in _TEXTS or path.stat().st_size > _LARGEST_FILE:
+            return None
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, ValueError):
+        return None
+    clean = redact(text)
+    return clean.encode("utf-8") if clean != text else None
+
+
+def is_secret_file(path: str) -> bool:
+    """Whether a file holds secrets by its name: `.env`, `id_rsa`, `credentials.json`."""
+    name = path.rpartition("/")[2]
+    if name.endswith((".py", ".pub")):
+        return False  # code is read, and its secrets are replaced
+    return any(fnmatch(name.lower(), pattern) for pattern in _FILES)
+
+
+def learn(texts: Iterable[str], namespace: Mapping[str, Any] | None = None) -> None:
+    """Remember the secrets in sources and in variables, so that they go wherever they stand.
+
+    Called before anything of a run is stored: what is stored first may hold what is found last.
+    """
+    for text in texts:
+        if hash(text) not in _read:
+            _read.add(hash(text))
+            for start, end in secret_text.find(text):
+                _remember(text[start:end])
+    if namespace:
+        _learn_names(namespace, 1)
+
+
+def _learn_names(names: Mapping[Any, Any], depth: int) -> None:
+    for name, value in [*names.items()]:
+        if type(value) is str:
+            if type(name) is str and is_secret(name, value):
+                _remember(value)
+            elif "://" in value[:40] and "@" in value:
+                learn([value[:_LONGEST]])
+        elif type(value) is dict and depth < _DEEPEST and len(value) <= _MOST_ITEMS:
+            _learn_names(value, depth + 1)
+
+
+def _remember(value: str) -> None:
+    value = value.strip()
+    if _SHORTEST <= len(value) <= _LONGEST and value not in _known and value not in _COMMON:
+        if len(_known) >= _MOST_KNOWN:
+            del _known[next(iter(_known))]
+        _known[value] = _forms(value)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """Return a value as it stands plainly, in JSON, in a Python literal and in a URL, longest first."""
+    plain = {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")}
+    twice = {json.dumps(item)[1:-1] for item in plain}
+    return tuple(sorted(plain | twice, key=len, reverse=True))
+
+
+def _without_known(text: str) -> str:
+    if len(text) < _SHORTEST:
+        return text
+    for value, forms in [*_environment(), *_known.items()]:
+        for form in forms:
+            if form in text:
+                if value.isalpha():  # a word: only where it stands by itself
+                    text = re.sub(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])", HIDDEN, text)
+                else:
+                    text = text.replace(form, HIDDEN)
     return text
+
+
+def _environment() -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Return the secrets among the environment's values, in their forms."""
+    for name, value in os.environ.items():
+        if name in _FOLDERS or len(value) < _SHORTEST:
+            continue
+        if names_secret(name) or "://" in value:
+            yield from _of_variable(name, value)
+
+
+@lru_cache(maxsize=256)
+def _of_variable(name: str, value: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if is_secret(name, value):
+        return ((value, _forms(value)),)
+    found = (value[start:end] for start, end in secret_text.find(value))
+    return tuple((part, _forms(part)) for part in found if len(part) >= _SHORTEST)
