@@ -24,6 +24,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
 from jupyter_mlops import files
+from jupyter_mlops.jobs import hiding
 from jupyter_mlops.jobs.processes import kill_group
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _SAVE_EVERY = 1.0
 _STOP_POLL = 0.25
 _GOODBYE = 20  # seconds
+_PATIENCE = 5.0
 
 
 @dataclass
@@ -121,7 +123,7 @@ class _Saving(NotebookExecutionManager):  # type: ignore[misc]
         now = time.monotonic()
         if self.end_time is None and now - getattr(self, "saved", -_SAVE_EVERY) < _SAVE_EVERY:
             return
-        files.replace(Path(self.output_path), nbformat.writes(self.nb))
+        files.replace(Path(self.output_path), nbformat.writes(hiding.notebook(self.nb)))
         self.saved = now
 
     def autosave_cell(self, **_kwargs: Any) -> None:
@@ -274,8 +276,18 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             self.nb_man.cell_exception(cell, cell_index=known.index)
             raise
         finally:
+            await self._learn_secrets()
             self.nb_man.cell_complete(cell, cell_index=known.index)
             self.request.events.put((known, time.monotonic() - started))
+
+    async def _learn_secrets(self) -> None:
+        """Ask for the variables that are secrets by their names: a cell may have printed them."""
+        with contextlib.suppress(Exception):  # a kernel that is gone has said what it could
+            asked = self.kc.execute(
+                "", silent=True, store_history=False, user_expressions={"found": hiding.NAMED}
+            )
+            reply = await asyncio.wait_for(self.async_wait_for_reply(asked), _PATIENCE)
+            hiding.learn(reply["content"]["user_expressions"]["found"])
 
     def _fail(self, cell: CodeCell | None, why: str) -> None:
         self.outcome.complete = False

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import progress, runs
 from jupyter_mlops.errors import UsageError
-from jupyter_mlops.jobs import checking, parameters, schedules, state
+from jupyter_mlops.jobs import checking, hiding, parameters, schedules, state
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs.records import Execution
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
+from jupyter_mlops.runs import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +143,7 @@ def perform(plan: Plan, project: Project) -> Execution:
                 run_id=active.run_id,
                 notebook=checked.check.notebook,
                 status="running",
-                params=checked.params,
+                params=hiding.params(checked.params),
                 start_time=started,
             )
             project.announce("job", "started", plan.name)
@@ -166,6 +167,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
     checked = plan.checked
     folder = state.folder(project, active.run_id)
     folder.mkdir(parents=True, exist_ok=True)
+    redaction.learn([cell.source for cell in checked.cells], checked.params)
     copied = copy.deepcopy(checked.notebook)
     parameters.inject(copied, checked.cells, checked.given)
     output = folder / checked.path.name
@@ -194,7 +196,9 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
         over.set()
         cancelled = (folder / "cancel").exists()
         state.release(project, active.run_id)
+        hiding.log(folder / "kernel.log")
         _keep(plan, project, active, result, output)
+    outcome.error = redaction.redact(outcome.error)
     result.error = "Cancelled" if cancelled and outcome.stopped else outcome.error
     result.failed_cell = outcome.failed_cell
     if outcome.stopped:
@@ -274,7 +278,9 @@ def _destination(output: str, checked: Checked) -> Path | None:
 
 def _with(params: dict[str, Any]) -> str:
     return (
-        " with " + ", ".join(f"{key}={value!r}" for key, value in params.items()) if params else ""
+        " with " + ", ".join(f"{key}={value!r}" for key, value in hiding.params(params).items())
+        if params
+        else ""
     )
 
 

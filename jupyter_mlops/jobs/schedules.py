@@ -23,6 +23,7 @@ from jupyter_mlops.jobs.records import Job
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
+from jupyter_mlops.runs.secret_names import names_secret
 
 FOLDER = "jobs"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -212,6 +213,12 @@ def schedule(
         )
     checked = checking.examine(notebook, params=params, cwd=cwd, project=project)
     checked.refuse()
+    for given in params or {}:
+        if names_secret(given):
+            raise UsageError(
+                f"Parameter '{given}' is a secret by its name, and {FOLDER}/*.yaml is kept in git",
+                f"Leave it out; in the notebook: {given} = os.environ['{given.upper()}']",
+            )
     name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", checked.path.stem).strip("-.") or "job"
     path = path_of(name, project)
     relative = checked.check.notebook

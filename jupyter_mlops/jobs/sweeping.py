@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import runs, tables
 from jupyter_mlops.errors import UsageError, nearest
-from jupyter_mlops.jobs import checking, running, schedules, state
+from jupyter_mlops.jobs import checking, hiding, running, schedules, state
 from jupyter_mlops.jobs.records import Execution, Sweep
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
@@ -139,7 +139,8 @@ def _sweep(
     project: Project,
 ) -> Sweep:
     notebook = checks[0].check.notebook
-    said = ", ".join(f"{key}={','.join(map(str, values))}" for key, values in grid.items())
+    shown = hiding.params({key: ",".join(map(str, values)) for key, values in grid.items()})
+    said = ", ".join(f"{key}={values}" for key, values in shown.items())
     say(f"sweep {name}: {len(checks)} points ({said}), {workers} at a time")
     stop = threading.Event()
     result: Sweep | None = None
@@ -267,7 +268,8 @@ def _line(count: int, total: int, execution: Execution, grid: dict[str, list[Any
 
 
 def _point(checked: Checked, grid: dict[str, list[Any]]) -> str:
-    return " ".join(f"{key}={checked.params.get(key)}" for key in grid)
+    chosen = hiding.params({key: checked.params.get(key) for key in grid})
+    return " ".join(f"{key}={value}" for key, value in chosen.items())
 
 
 def _threads(workers: int) -> dict[str, str]:

@@ -18,7 +18,7 @@ from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
 from jupyter_mlops.runs.capture import code, environment, fitted, indexes
 from jupyter_mlops.runs.capture.reads import Reads
 from jupyter_mlops.runs.models import REFERENCE
-from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.redaction import is_secret_file, learn, redact_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -96,6 +96,7 @@ def record_cell(
     project = project or Project.find()
     read = code.read(plain or source)
     before = environment.seeds()
+    learn(_sources(source, namespace))
     commit, patch = environment.git_state(project.root)
     tags = {"mlflow.source.git.commit": commit, "mlops.dirty": "yes" if patch else ""}
     with recording.start(
@@ -118,6 +119,7 @@ def record_cell(
         finally:
             # What a failed or interrupted cell read and set is kept too: it says why.
             ok = sys.exc_info()[1] is None
+            learn((), namespace)
             _keep_surroundings(done, read, reads, before, patch)
             if preparing:
                 _keep_capsule(done, preparing, ok=ok)
@@ -133,6 +135,12 @@ def record_cell(
             _keep_hyper_parameters(done, found[-1])
             if keep_model:
                 _keep_model(done, found[-1])
+
+
+def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
+    """Return the cell and those that ran before it: what one gives away, another may have printed."""
+    kept = history.running(namespace)
+    return [source, *(cell.source for cell in kept.cells)] if kept else [source]
 
 
 def _prepare(done: Recording, notebook: str) -> Preparing | None:
@@ -176,7 +184,7 @@ def _keep_surroundings(
     done.run.log_text(done.source, "mlops/cell.py")
     done.run.log_dict(
         {
-            "params": {key: redact(str(value), key=key) for key, value in done.params.items()},
+            "params": redact_items(done.params),
             "inputs": dict(done.inputs),
             "outputs": dict(outputs),
             "seeds": before,
@@ -193,6 +201,11 @@ def _keep_surroundings(
 
 def _versions(done: Recording, paths: list[Path]) -> Iterator[data.DataVersion]:
     for path in paths:
+        if is_secret_file(str(path)):
+            done.notes.append(
+                f"{done.project.relative(path)} is not kept: it holds secrets by its name"
+            )
+            continue
         try:
             yield data.version(path, project=done.project)
         except MlopsError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import live
-from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.redaction import redact, redact_file, redact_items
 from jupyter_mlops.runs.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class ActiveRun:
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record parameters; secrets are replaced by `***`."""
-        self.store.log(self.run_id, params={k: redact(str(v), key=k) for k, v in params.items()})
+        self.store.log(self.run_id, params=params)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Record metrics."""
@@ -37,10 +39,17 @@ class ActiveRun:
 
     def set_tags(self, tags: dict[str, Any]) -> None:
         """Record tags; secrets are replaced by `***`."""
-        self.store.log(self.run_id, tags={k: redact(str(v), key=k) for k, v in tags.items()})
+        self.store.log(self.run_id, tags=tags)
 
     def log_artifact(self, path: Path | str, folder: str = "") -> None:
-        """Keep a copy of a local file."""
+        """Keep a copy of a local file; of a text, one without secrets."""
+        clean = redact_file(Path(path))
+        if clean is not None:
+            with tempfile.TemporaryDirectory() as aside:
+                copy = Path(aside, Path(path).name)
+                copy.write_bytes(clean)
+                self.store.client.log_artifact(self.run_id, str(copy), folder or None)
+            return
         self.store.client.log_artifact(self.run_id, str(path), folder or None)
 
     def log_text(self, text: str, name: str) -> None:
@@ -48,8 +57,8 @@ class ActiveRun:
         self.store.client.log_text(self.run_id, redact(text), name)
 
     def log_dict(self, value: dict[str, Any], name: str) -> None:
-        """Keep a JSON document as artifact `name`."""
-        self.store.client.log_dict(self.run_id, value, name)
+        """Keep a JSON document as artifact `name`; secrets are replaced by `***`."""
+        self.log_text(json.dumps(value, indent=2, default=str), name)
 
     def log_figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as artifact `name`."""
@@ -91,6 +100,7 @@ def start(
         project: default: the project at or above the working folder.
     """
     project = project or Project.find()
+    name = redact(name)
     store = open_store(project)
     live.close_dead(store)
     parent = parent or os.environ.get("MLOPS_PARENT_RUN", "")
@@ -106,7 +116,7 @@ def start(
     run = store.client.create_run(
         store.experiment_id(experiment),
         run_name=name,
-        tags={key: redact(str(value), key=key) for key, value in all_tags.items() if value},
+        tags=redact_items({key: value for key, value in all_tags.items() if value}),
     )
     opened = ActiveRun(store, run.info.run_id, name)
     live.mark(project, opened.run_id)

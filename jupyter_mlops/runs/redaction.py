@@ -43,6 +43,7 @@ _FILES = (
 )  # fmt: skip
 #: Passwords by default, which are words of their own elsewhere.
 _COMMON = {"postgres", "changeme", "minioadmin", "username", "anonymous", "mongodb", "rabbitmq"}
+_NO_VALUE = {"", "None", "True", "False"}
 _FOLDERS = {"PWD", "OLDPWD"}
 #: Values seen as secrets in this process, in the forms in which they may stand in a text.
 _known: dict[str, tuple[str, ...]] = {}
@@ -51,7 +52,7 @@ _read: set[int] = set()
 
 def redact(text: str, *, key: str = "") -> str:
     """Return `text` without secrets; all of it is one where `key` names a secret."""
-    if key and text and names_secret(key):
+    if key and text not in _NO_VALUE and names_secret(key):
         return HIDDEN
     spans = secret_text.find(text)
     if spans:
@@ -88,8 +89,17 @@ def _item(name: str, value: Any) -> Any:
 def redact_file(path: Path) -> bytes | None:
     """Return a text file's content without secrets; None where there is nothing to hide."""
     try:
-        if path.suffix.lower() not in _TEXTS or path.stat().st_size > _LARGEST_FILE:
-            return None
+        stat = path.stat()
+    except OSError:
+        return None
+    if path.suffix.lower() not in _TEXTS or stat.st_size > _LARGEST_FILE:
+        return None
+    return _clean_file(path, stat.st_mtime_ns, stat.st_size, len(_known))
+
+
+@lru_cache(maxsize=4096)
+def _clean_file(path: Path, _changed: int, _size: int, _knowing: int) -> bytes | None:
+    try:
         text = path.read_bytes().decode("utf-8")
     except (OSError, ValueError):
         return None

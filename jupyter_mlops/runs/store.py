@@ -19,6 +19,7 @@ from urllib.parse import quote
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs import team
+from jupyter_mlops.runs.redaction import redact, redact_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,14 +82,21 @@ class Store:
         metrics: dict[str, float] | None = None,
         tags: dict[str, Any] | None = None,
     ) -> None:
-        """Write params, metrics and tags in as few calls as MLflow's limits allow."""
+        """Write params, metrics and tags in as few calls as MLflow's limits allow.
+
+        Secrets are replaced by `***` here, whoever calls.
+        """
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
 
         now = get_current_time_millis()
-        all_params = [Param(_key(k), str(v)[:_LONGEST_PARAM]) for k, v in (params or {}).items()]
-        all_metrics = [Metric(_key(k), float(v), now, 0) for k, v in (metrics or {}).items()]
-        all_tags = [RunTag(_key(k), str(v)[:_LONGEST_TAG]) for k, v in (tags or {}).items()]
+        all_params = [
+            Param(_key(k), v[:_LONGEST_PARAM]) for k, v in redact_items(params or {}).items()
+        ]
+        all_metrics = [
+            Metric(_key(redact(k)), float(v), now, 0) for k, v in (metrics or {}).items()
+        ]
+        all_tags = [RunTag(_key(k), v[:_LONGEST_TAG]) for k, v in redact_items(tags or {}).items()]
         while all_params or all_metrics or all_tags:
             self.client.log_batch(
                 run_id,
@@ -111,7 +119,7 @@ class Store:
                 ),
                 tags=[InputTag("mlflow.data.context", role)],
             )
-            for path, version, role in uses
+            for path, version, role in ((redact(path), *rest) for path, *rest in uses)
         ]
         if inputs:
             self.client.log_inputs(run_id, datasets=inputs)

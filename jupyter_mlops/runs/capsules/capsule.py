@@ -23,7 +23,7 @@ from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import hidden, names, snapshot
 from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
-from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.redaction import is_secret_file, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +36,6 @@ ARTIFACT = "mlops/capsule.json"
 OFF = "MLOPS_CAPSULE_OFF"
 _LARGEST_LITERAL = 1_000_000_000
 _LONGEST_PATH = 300
-_BETWEEN = "\0"  # no cell that ran has one
 _NOT_DATA = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".toml", ".lock"}
 _DVC_HASH = re.compile(r"^\s*-?\s*md5:\s*([0-9a-f]{32}(?:\.dir)?)\s*$", re.MULTILINE)
 
@@ -55,7 +54,7 @@ class Capsule(Record):
 
     `cells` is the history, the recorded cell last. `folder` is the kernel's working folder, and
     `data` the files to put in place, by paths from the project's root. `commit` is empty where the
-    project is not in git. `generators` are the states of random generators by name, each with the
+    project is not in git. `redacted` names the files out of which secrets were taken. `generators` are the states of random generators by name, each with the
     number of cells after which it was seen; `before` are those right before the recorded cell.
     """
 
@@ -65,6 +64,7 @@ class Capsule(Record):
     commit: str = ""
     prefix: str = ""
     left_out: list[str] = []
+    redacted: list[str] = []
     data: list[DataUse] = []
     hidden: list[str] = []
     generators: dict[str, tuple[int, Any]] = {}
@@ -98,7 +98,7 @@ class Preparing:
         """
         executed = self.history.cells[: self.count]
         # Before it is JSON, where a secret with a quote in it would not look like itself.
-        sources = redact(_BETWEEN.join(item.source for item in executed)).split(_BETWEEN)
+        sources = [redact(item.source) for item in executed]
         cells = [
             CapsuleCell(
                 source=source,
@@ -116,6 +116,7 @@ class Preparing:
             commit=self.snapshot.commit,
             prefix=self.snapshot.prefix,
             left_out=self.snapshot.left_out,
+            redacted=self.snapshot.redacted,
             data=[
                 DataUse(path=path, version=version)
                 for path, version in (self._named(unchanged) | unchanged).items()
@@ -177,6 +178,8 @@ class Preparing:
 
     def _version(self, path: str) -> str:
         target = self.project.root / path
+        if is_secret_file(path):
+            return ""
         try:
             if target.is_dir():
                 match = _DVC_HASH.search(target.with_name(f"{target.name}.dvc").read_text())

@@ -1,7 +1,9 @@
 """The project's code as it stands, uncommitted and untracked files too, kept as a git commit.
 
 The commit is made through an index of its own and kept by `refs/mlops/runs/RUN`, so the user's
-index, status, branches and stash stay as they are. What git ignores is not in it.
+index, status, branches and stash stay as they are. What git ignores is not in it, nor what holds
+secrets by its name (`.env`, `id_rsa`); secrets in other changed files are replaced by `***`. What is
+committed stays as it is: git has it.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jupyter_mlops.runs.redaction import is_secret_file, redact_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -27,11 +30,6 @@ _LARGEST_TOTAL = 50_000_000
 _MOST_FILES = 5_000
 _LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
 _OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
-# Files that hold secrets by custom; git would keep them for good.
-_SECRET = (
-    ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_ed25519*", ".netrc",
-    ".pgpass", "*credentials*", "secrets.*",
-)  # fmt: skip
 _ENVIRONMENT = {
     "GIT_AUTHOR_NAME": "jupyter_mlops",
     "GIT_AUTHOR_EMAIL": "jupyter_mlops@localhost",
@@ -51,12 +49,13 @@ class Snapshot:
     """A commit of the working tree; `prefix` is the project's folder in it.
 
     `left_out` names what was not kept (too large, or a secret by its name) and is paths from the
-    project's root.
+    project's root; `redacted` names what was kept without the secrets in it.
     """
 
     commit: str = ""
     prefix: str = ""
     left_out: list[str] = field(default_factory=list)
+    redacted: list[str] = field(default_factory=list)
 
     def keep(self, project: Project, run_id: str) -> None:
         """Keep the commit for `run_id`, safe from `git gc`."""
@@ -110,10 +109,17 @@ def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
         changed = _changed(project, own, found, without)
         if not changed and head and not _staged(project, own):
             return Snapshot(head, prefix, found.left_out)
-        if changed:
+        clean = _clean(project, changed)
+        found.redacted = [*clean]
+        if as_they_are := [path for path in changed if path not in clean]:
             git(
                 project.root, "update-index", "--add", "--remove", "-z", "--stdin",
-                give="\0".join(changed), environment=own,
+                give="\0".join(as_they_are), environment=own,
+            )  # fmt: skip
+        if clean:
+            git(
+                project.root, "update-index", "--add", "-z", "--index-info",
+                give="\0".join(clean.values()), environment=own,
             )  # fmt: skip
         tree = git(project.root, "write-tree", environment=own).strip()
         parent = ["-p", head] if head else []
@@ -182,15 +188,32 @@ def _changed(
         except OSError:
             size = 0
         total += size
-        name = path.rpartition("/")[2]
         if size > _LARGEST_FILE or total > _LARGEST_TOTAL or len(kept) >= _MOST_FILES:
             total -= size
             found.left_out.append(path)
-        elif any(fnmatch(name, pattern) for pattern in _SECRET):
+        elif is_secret_file(path):
             found.left_out.append(path)
         else:
             kept.append(path)
     return kept
+
+
+def _clean(project: Project, changed: list[str]) -> dict[str, str]:
+    """Return by its path, for each file with secrets in it, the entry of a copy without them.
+
+    Only what no commit has yet is looked at: a secret in a commit is in git already.
+    """
+    found = {}
+    prefix = ""
+    for path in changed:
+        content = redact_file(project.root / path)
+        if content is None or (project.root / path).is_symlink():
+            continue
+        prefix = prefix or git(project.root, "rev-parse", "--show-prefix").strip() or "/"
+        blob = git(project.root, "hash-object", "-w", "--stdin", give=content.decode()).strip()
+        mode = "100755" if os.access(project.root / path, os.X_OK) else "100644"
+        found[path] = f"{mode} {blob}\t{prefix.lstrip('/')}{path}"
+    return found
 
 
 def _staged(project: Project, own: dict[str, str]) -> bool:

@@ -123,6 +123,7 @@ def _warnings(capsule: Capsule) -> list[str]:
         named = ", ".join(capsule.left_out[:_MOST_NAMED])
         more = len(capsule.left_out) - _MOST_NAMED
         notes.append(f"not in the snapshot: {named}" + (f" and {more} more" if more > 0 else ""))
+    notes += [f"secrets were taken out of {path}" for path in capsule.redacted[:_MOST_NAMED]]
     for number, cell in enumerate(capsule.cells, start=1):
         if _CALLBACKS.search(cell.source):
             notes.append(
