@@ -293,6 +293,8 @@ class Lines:
     def cell(self, cell: CodeCell, seconds: float | None) -> None:
         """Begin the cell's line, or end it with the time it took."""
         if seconds is None:
-            progress.begin(f"[{cell.number:>{len(str(self.count))}}/{self.count}] {cell.title} …")
+            progress.begin(
+                f"[{cell.number:>{len(str(self.count))}}/{self.count}] {redaction.redact(cell.title)} …"
+            )
         else:
             progress.finish(f" {seconds:.1f} s")

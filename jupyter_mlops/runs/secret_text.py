@@ -226,7 +226,8 @@ def _value(text: str, name: str, start: int, end: int) -> Span | None:
         return None
     if given["open"] is not None:
         inside = given["text"]
-        if "\n" in inside and given["open"].strip("\\") in {'"', "'"}:
+        one_line = given["open"].strip("\\") in {'"', "'"}
+        if one_line and (_BREAK.search(inside) or inside.lstrip()[:1] in {")", "]", "}", ",", ";"}):
             return None  # the quote ends something that began before
         if "f" in given["prefix"].lower() and "{" in inside:
             return None

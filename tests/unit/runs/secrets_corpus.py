@@ -109,6 +109,7 @@ LOOKALIKES: list[str] = [
     'next_token = "wonderful"',
     "password = getpass()",
     'password = getpass("Your password: ")',
+    'pair = (input("password: "), input("name: "))',
     'secret_key = os.environ["SECRET_KEY"]',
     'api_key = os.getenv("API_KEY")',
     "token = None",
