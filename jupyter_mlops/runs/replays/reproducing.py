@@ -12,6 +12,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import Capsule, load
 from jupyter_mlops.runs.capture import environment
+from jupyter_mlops.runs.redaction import redact
 from jupyter_mlops.runs.replays import environments
 from jupyter_mlops.runs.replays.replaying import Outcome, outcome, recorded
 from jupyter_mlops.runs.replays.reproduction import Reproduction, compare
@@ -157,6 +158,6 @@ def _packages_that_differ(manifest: dict[str, Any]) -> list[str]:
 
 def _keep(project: Project, result: Reproduction) -> None:
     store = open_store(project)
-    store.client.log_text(result.run_id, result.to_json(), ARTIFACT)
+    store.client.log_text(result.run_id, redact(result.to_json()), ARTIFACT)
     store.log(result.run_id, tags={TAG: result.verdict})
     project.announce("run", result.verdict, result.name)
