@@ -60,8 +60,10 @@ NOUN = Noun(
             (
                 Arg("run", _RUN, required=True, complete="run"),
                 Arg("output", "the file to write", ("--output", "-o"), default="", complete="path"),
+                Arg("slice", "only the cells that matter, verified by replays", ("--slice",), switch=True),
+                Arg("seconds", "how long a slice may be made smaller", ("--seconds",), float, 120.0),
             ),
-            example="run export forest --output forest.ipynb",
+            example="run export forest --slice --output forest.ipynb",
         ),
         Verb(
             "run", "delete", "jupyter_mlops.runs.trash:delete", "move runs to MLflow's trash",

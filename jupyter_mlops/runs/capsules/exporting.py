@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
-from collections import Counter
+import shlex
+from dataclasses import dataclass
 from pathlib import Path
 
-from jupyter_mlops import files
+from jupyter_mlops import files, tables
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules import names
-from jupyter_mlops.runs.capsules.capsule import Capsule, body, load
+from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body, load
+from jupyter_mlops.runs.capsules.hoisting import hoist
+from jupyter_mlops.runs.capsules.shortform import Slice
 from jupyter_mlops.runs.records import RunDetail
 
 _LOAD = "%load_ext jupyter_mlops"
@@ -24,24 +24,53 @@ _NAME = re.compile(r"[^\w.-]+")
 
 
 class Exported(Record):
-    """A notebook that was written; `left_out` says which cells of the history are not in it."""
+    """A notebook that was written; `left_out` says which cells of the history are not in it.
+
+    `slice` is the run's short form, where a replay verified that the notebook is one.
+    """
 
     path: str
     cells: int
     parameters: list[str] = []
     left_out: list[str] = []
+    slice: Slice | None = None
 
     def __str__(self) -> str:
         line = f"{self.path}: {self.cells} cells"
         if self.parameters:
             line += f", parameters {', '.join(self.parameters)}"
+        if self.slice:
+            tries = "1 try" if self.slice.tries == 1 else f"{self.slice.tries} tries"
+            line += f"\n{self.slice.said} by a replay · {tries}"
+            line += f" · {tables.duration(self.slice.seconds)}"
+            if not self.slice.smallest:
+                line += " · not tried to the end: --seconds"
         return "\n".join([line, *(f"left out: {item}" for item in self.left_out)])
 
     def _repr_html_(self) -> None:  # type: ignore[override]
         """Text says it."""
 
 
-def export(run: str, *, output: str = "", project: Project | None = None) -> Exported:
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A notebook of some cells of a history: its constants, then (number from 0, source) by cell.
+
+    `taken` counts the cells, those too of which only constants were left.
+    """
+
+    taken: int
+    parameters: dict[str, str]
+    cells: list[tuple[int, str]]
+
+
+def export(
+    run: str,
+    *,
+    output: str = "",
+    slice: bool = False,
+    seconds: float = 120,
+    project: Project | None = None,
+) -> Exported:
     """Write a run's history as a notebook that `job run` can run.
 
     The cells that succeeded stand in the order in which they ran, repeats too. A constant that is
@@ -51,151 +80,136 @@ def export(run: str, *, output: str = "", project: Project | None = None) -> Exp
     Args:
         run: its name, id, or the start of its id.
         output: the file to write; default: the run's name and `.ipynb`, in the project's root.
+        slice: only the cells that matter, found and verified by replays.
+        seconds: how long a slice may be tried to be made smaller.
         project: default: the project at or above the working folder.
 
     Raises:
-        NotFound: there is no such run, it has no capsule, or no such folder.
+        NotFound: there is no such run, it has no capsule, no such folder, or no slice of it can be
+            verified.
         Conflict: the file is there already.
+        UsageError: the run has not ended, or the time makes no sense.
     """
-    import nbformat
-
     project = project or Project.find()
+    if not seconds >= 0:
+        raise UsageError(f"--seconds {seconds} makes no sense", "For example: --seconds 60")
     detail = query.get(run, project=project)
+    if detail.status == "running":
+        raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
     capsule = load(detail.run_id, detail.name, project=project)
     target = _target(output, detail, project)
-    sources, left_out = _kept(capsule)
-    parameters, sources = hoist(sources)
-    head = f"%%mlops run {_quoted(detail.name)}\n"
-    sources[-1] = head + sources[-1]
+    left_out: list[str] = []
+    found = None
+    if slice:
+        from jupyter_mlops.runs.replays.shortening import shorten
+
+        found = shorten(
+            project,
+            detail,
+            capsule,
+            lambda numbers: _replayed(draft(capsule, numbers), capsule),
+            seconds=seconds,
+        )
+        numbers = [number - 1 for number in found.cells]
+        target = _target(output, detail, project)  # that took its time
+    else:
+        numbers, left_out = _succeeded(capsule)
+    made = draft(capsule, numbers)
+    notebook = _notebook(made, detail, capsule, found)
+    files.replace(target, notebook)
+    return Exported(
+        path=project.relative(target),
+        cells=len(made.cells) + 2 + bool(made.parameters),
+        parameters=[*made.parameters],
+        left_out=left_out,
+        slice=found,
+    )
+
+
+def draft(capsule: Capsule, numbers: list[int]) -> Draft:
+    """Return the notebook with these cells (from 0), the recorded one last."""
+    texts = [
+        "\n".join(
+            line for line in body(capsule.cells[number]).splitlines() if not _DROPPED.match(line)
+        )
+        for number in numbers
+    ]
+    parameters, cleaned = hoist(texts)
+    pairs = zip(numbers, cleaned, strict=True)
+    return Draft(
+        len(numbers),
+        parameters,
+        [(number, text) for number, text in pairs if text.strip() or number == numbers[-1]],
+    )
+
+
+def _replayed(made: Draft, capsule: Capsule) -> Capsule:
+    """Return the capsule of a draft: its very cells, on the run's code and data."""
+    first = ["\n".join(made.parameters.values())] if made.parameters else []
+    head = [CapsuleCell(source=source) for source in [*first, _LOAD]]
+    return capsule.model_copy(
+        update={
+            "cells": [
+                *head,
+                *(
+                    capsule.cells[number].model_copy(update={"source": source})
+                    for number, source in made.cells
+                ),
+            ],
+            "generators": {
+                name: (len(head) + sum(number < after for number, _ in made.cells), state)
+                if after
+                else (0, state)
+                for name, (after, state) in capsule.generators.items()
+            },
+        }
+    )
+
+
+def _notebook(made: Draft, detail: RunDetail, capsule: Capsule, found: Slice | None) -> str:
+    """Return the text of the notebook's file."""
+    import nbformat
+
     new = nbformat.v4
-    cells = [new.new_markdown_cell(_origin(detail, capsule))]
-    if parameters:
-        text = "\n".join(parameters.values())
+    count = f"{made.taken} of {len(capsule.cells)} cells"
+    cells = [new.new_markdown_cell(_origin(detail, capsule, count, found))]
+    if made.parameters:
+        text = "\n".join(made.parameters.values())
         cells.append(new.new_code_cell(text, metadata={"tags": ["parameters"]}))
     cells.append(new.new_code_cell(_LOAD))
-    cells += [new.new_code_cell(source) for source in sources if source.strip()]
+    for number, source in made.cells:
+        last = number == len(capsule.cells) - 1
+        text = f"%%mlops run {shlex.quote(detail.name)}\n{source}" if last else source
+        fails = not last and not capsule.cells[number].ok
+        metadata = {"tags": ["raises-exception"]} if fails else {}
+        cells.append(new.new_code_cell(text, metadata=metadata))
     notebook = new.new_notebook(
         cells=cells,
         metadata={
             "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
             "language_info": {"name": "python"},
+            "mlops": {
+                "run": detail.run_id,
+                "cells": made.taken,
+                "of": len(capsule.cells),
+                "verified": found.verified.isoformat() if found else "",
+                "generators": bool(found and found.generators),
+            },
         },
     )
     nbformat.validate(notebook)
-    files.replace(target, nbformat.writes(notebook) + "\n")
-    return Exported(
-        path=project.relative(target),
-        cells=len(cells),
-        parameters=[*parameters],
-        left_out=left_out,
-    )
+    return f"{nbformat.writes(notebook)}\n"
 
 
-def hoist(sources: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Take constants out of cells: name → its line, and the cells without those lines.
-
-    A constant moves when nothing else makes its name: the one statement stands by itself at the top
-    level, and no cell may make names that cannot be seen.
-    """
-    read = [names.read(source) for source in sources]
-    if any(item.unknown for item in read):
-        return {}, sources
-    makers = Counter(name for item in read for name in item.makes)
-    found: dict[str, str] = {}
-    cleaned = []
-    for source in sources:
-        lines = source.splitlines()
-        gone: set[int] = set()
-        for name, first, last in _constants(source):
-            alone = makers[name] == 1 and not _changed_elsewhere(name, sources)
-            if alone and name not in found:
-                found[name] = "\n".join(lines[first - 1 : last])
-                gone |= {*range(first, last + 1)}
-        kept = [line for number, line in enumerate(lines, start=1) if number not in gone]
-        cleaned.append("\n".join(kept).strip("\n"))
-    return found, cleaned
-
-
-def _kept(capsule: Capsule) -> tuple[list[str], list[str]]:
-    """Return the cells to write, the recorded one last, and why the others are not."""
-    sources, left_out = [], []
+def _succeeded(capsule: Capsule) -> tuple[list[int], list[str]]:
+    """Return the numbers of the cells to write, the recorded one last, and why not the others."""
+    numbers, left_out = [], []
     for number, cell in enumerate(capsule.cells, start=1):
-        last = number == len(capsule.cells)
-        if not cell.ok and not last:
-            left_out.append(f"cell [{number}] failed ({cell.error})")
-            continue
-        text = "\n".join(line for line in body(cell).splitlines() if not _DROPPED.match(line))
-        if text.strip() or last:
-            sources.append(text)
-    return sources, left_out
-
-
-def _constants(source: str) -> list[tuple[str, int, int]]:
-    """Return (name, first line, last line) of each top-level `name = constant` of a plain cell."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)  # a cell with magics is left as it is
-    except (SyntaxError, ValueError):
-        return []
-    taken = Counter(
-        line
-        for statement in tree.body
-        for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
-    )
-    found = []
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-            target, value = statement.targets[0], statement.value
-        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            target, value = statement.target, statement.value
+        if cell.ok or number == len(capsule.cells):
+            numbers.append(number - 1)
         else:
-            continue
-        first, last = statement.lineno, statement.end_lineno or statement.lineno
-        if (
-            isinstance(target, ast.Name)
-            and not target.id.startswith("_")
-            and _is_constant(value)
-            and all(taken[line] == 1 for line in range(first, last + 1))
-        ):
-            found.append((target.id, first, last))
-    return found
-
-
-def _is_constant(value: ast.expr) -> bool:
-    """Whether a value can be given as a parameter: what JSON has, at most a flat list of it."""
-    if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
-        value = value.operand
-        return isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
-    if isinstance(value, ast.List):
-        return bool(value.elts) and all(
-            not isinstance(item, ast.List) and _is_constant(item) for item in value.elts
-        )
-    return isinstance(value, ast.Constant) and (
-        value.value is None or isinstance(value.value, (bool, int, float, str))
-    )
-
-
-def _changed_elsewhere(name: str, sources: list[str]) -> bool:
-    """Whether a cell uses the name before it is made, or deletes or augments it."""
-    for source in sources:
-        read = names.read(source)
-        if name in read.makes:
-            try:
-                tree = ast.parse(names.plain(source))
-            except (SyntaxError, ValueError):
-                return True
-            stores = [
-                node
-                for node in ast.walk(tree)
-                if isinstance(node, ast.Name)
-                and node.id == name
-                and isinstance(node.ctx, (ast.Store, ast.Del))
-            ]
-            return len(stores) != 1
-        if name in read.takes:
-            return True
-    return False
+            left_out.append(f"cell [{number}] failed ({cell.error})")
+    return numbers, left_out
 
 
 def _target(output: str, detail: RunDetail, project: Project) -> Path:
@@ -212,15 +226,25 @@ def _target(output: str, detail: RunDetail, project: Project) -> Path:
     return target
 
 
-def _origin(detail: RunDetail, capsule: Capsule) -> str:
+def _origin(detail: RunDetail, capsule: Capsule, count: str, found: Slice | None) -> str:
     lines = [
         f"# {detail.name}",
         "",
         f"Run `{detail.run_id}` of {detail.start_time:%Y-%m-%d %H:%M}"
         + (f", from `{detail.notebook}`" if detail.notebook else "")
         + (f", at commit `{detail.commit[:12]}`" if detail.commit else "")
-        + ".",
+        + f". {count} of its history, "
+        + (
+            f"**verified** by a replay on {found.verified:%Y-%m-%d %H:%M} UTC."
+            if found
+            else "not verified by a replay."
+        ),
     ]
+    if found and found.generators:
+        lines += [
+            "",
+            "The replay had the run's random states. Without a seed, other numbers are drawn here.",
+        ]
     if detail.metrics:
         lines += ["", "| metric | value |", "| --- | --- |"]
         lines += [f"| {name} | {value} |" for name, value in detail.metrics.items()]
@@ -230,9 +254,3 @@ def _origin(detail: RunDetail, capsule: Capsule) -> str:
     if capsule.hidden:
         lines += ["", "Hidden state when it was recorded: " + "; ".join(capsule.hidden)]
     return "\n".join(lines)
-
-
-def _quoted(name: str) -> str:
-    import shlex
-
-    return shlex.quote(name)

@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_mlops import jobs, runs
 from jupyter_mlops.errors import Conflict, UsageError
-from jupyter_mlops.runs.capsules.exporting import hoist
+from jupyter_mlops.runs.capsules.hoisting import hoist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
