@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
 from jupyter_mlops.data import view
-from jupyter_mlops.runs.curves import COLOURS, picture, spark
+from jupyter_mlops.runs.curves import pictures, spark
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.curves import Curve
@@ -51,7 +51,7 @@ def html(found: Comparison) -> str:
     return "".join(
         (
             tables.table_html(rows),
-            _pictures(found),
+            pictures(found.curves, found.names) if found.curves else "",
             *(_data_html(change, found) for change in found.data),
             _code_html(found.code) if found.code else "",
         )
@@ -148,20 +148,6 @@ def _sparks(curve: Curve, found: Comparison) -> list[str]:
         f"  {name.ljust(width)}  {spark(line)}"
         for name, line in zip(found.names, curve.lines, strict=True)
     ]
-
-
-def _pictures(found: Comparison) -> str:
-    if not found.curves:
-        return ""
-    legend = " · ".join(
-        f'<span style="color: {COLOURS[i % len(COLOURS)]}">━ {tables.escape(name)}</span>'
-        for i, name in enumerate(found.names)
-    )
-    cells = "".join(
-        f'<td style="text-align: left">{tables.escape(curve.metric)}<br>{picture(curve)}</td>'
-        for curve in found.curves
-    )
-    return f"<p>By step: {legend}</p><table><tbody><tr>{cells}</tr></tbody></table>"
 
 
 def _code_html(diff: str) -> str:

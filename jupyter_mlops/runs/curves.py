@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 #: Plain colours that read on white and on black, one for each run.
 COLOURS = ("#2a7fc9", "#d9733b", "#2e9e4f", "#9b59b6", "#b87a00", "#808080")
 _WIDTH, _HEIGHT, _MARGIN = 260, 110, 8
+#: A picture shows no more points than it has pixels.
+MOST_POINTS = 240
 _BARS = "▁▂▃▄▅▆▇█"
-_SPARK = 24
+_SPARK, _IN_A_ROW = 24, 3
 
 
 class Curve(Record):
@@ -24,6 +26,23 @@ class Curve(Record):
 
     metric: str
     lines: list[list[tuple[int, float | None]]]
+
+
+def pictures(curves: Sequence[Curve], names: Sequence[str]) -> str:
+    """Return all curves as static HTML, with a legend of the runs' names."""
+    legend = " · ".join(
+        f'<span style="color: {COLOURS[i % len(COLOURS)]}">━ {tables.escape(name)}</span>'
+        for i, name in enumerate(names)
+    )
+    cells = [
+        f'<td style="text-align: left">{tables.escape(curve.metric)}<br>{picture(curve)}</td>'
+        for curve in curves
+    ]
+    rows = "".join(
+        f"<tr>{''.join(cells[start : start + _IN_A_ROW])}</tr>"
+        for start in range(0, len(cells), _IN_A_ROW)
+    )
+    return f"<p>By step: {legend}</p><table><tbody>{rows}</tbody></table>"
 
 
 def picture(curve: Curve) -> str:

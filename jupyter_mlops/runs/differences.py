@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import changes, query
-from jupyter_mlops.runs.curves import Curve
+from jupyter_mlops.runs import changes, query, steps
 from jupyter_mlops.runs.records import Comparison, Difference, RunDetail
-from jupyter_mlops.runs.store import Store, open_store
+from jupyter_mlops.runs.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 _MANIFEST = "mlops/manifest.json"
 # Of the hardware, what can change a result; memory is another number on every machine.
 _MACHINE = ("python", "system", "machine", "cores", "gpu")
-# Each history is a request of its own, and a picture shows no more points than it has pixels.
-_MOST_CURVES, _MOST_POINTS = 16, 240
 
 
 def compare(runs: Sequence[str], *, project: Project | None = None) -> Comparison:
@@ -75,7 +72,7 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
             for part in (_cell_diff(first, other), *diffs.values())
             if part
         ),
-        curves=curves(open_store(project), details),
+        curves=steps.curves(open_store(project), details),
     )
 
 
@@ -139,46 +136,3 @@ def _cell_diff(first: RunDetail, other: RunDetail) -> str:
             lineterm="",
         )
     )
-
-
-def curves(store: Store, details: Sequence[Any], most_points: int = _MOST_POINTS) -> list[Curve]:
-    """Return the metrics that any of the runs logged at several steps, over the steps.
-
-    Args:
-        store: where the runs are.
-        details: the runs; each line of a curve is one of them.
-        most_points: a longer line keeps every n-th of its points, and its last.
-    """
-    stepped = [_stepped(store, detail.run_id) for detail in details]
-    found = []
-    for name in sorted(set().union(*stepped))[:_MOST_CURVES]:
-        lines = [
-            _history(store, detail.run_id, name, most_points) if name in detail.metrics else []
-            for detail in details
-        ]
-        if any(len(line) > 1 for line in lines):
-            found.append(Curve(metric=name, lines=lines))
-    return found
-
-
-def _stepped(store: Store, run_id: str) -> set[str]:
-    """Return the metrics whose latest step is not 0; the others have one value and no curve."""
-    return {item.key for item in store.client.get_run(run_id).data.to_proto().metrics if item.step}
-
-
-def _history(
-    store: Store, run_id: str, name: str, most_points: int
-) -> list[tuple[int, float | None]]:
-    # A step that was logged twice has its last value.
-    steps = {
-        item.step: float(item.value)
-        for item in sorted(
-            store.client.get_metric_history(run_id, name), key=lambda item: item.timestamp
-        )
-    }
-    points = sorted(steps.items())
-    every = -(-len(points) // most_points)
-    kept = points[::every] if every > 1 else points
-    if kept and kept[-1] != points[-1]:
-        kept.append(points[-1])
-    return [*kept]

@@ -18,6 +18,7 @@ HEAVY = (
     "torch",
     "sklearn",
     "dbos",
+    "anywidget",
     "pydantic",
 )
 
@@ -36,7 +37,7 @@ def _loaded_after(code: str) -> set[str]:
     "code",
     [
         "import jupyter_mlops",
-        "from jupyter_mlops import runs, data, jobs, services, drift",
+        "from jupyter_mlops import runs, data, jobs, services, drift, widgets",
         "import jupyter_mlops.cli",
         "from jupyter_mlops.magics import parser; parser.nouns(); parser.root_verbs()",
         (

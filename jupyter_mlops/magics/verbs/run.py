@@ -46,6 +46,26 @@ NOUN = Noun(
             example="run compare baseline forest",
         ),
         Verb(
+            "run", "curves", "jupyter_mlops.widgets.metric_curves:curves", "explore metrics over their steps",
+            (Arg("runs", _RUN, many=True, required=True, complete="run"),),
+            example="run curves baseline forest",
+            where="magic",
+        ),
+        Verb(
+            "run", "parallel", "jupyter_mlops.widgets.parallel_coordinates:parallel",
+            "explore runs as parallel coordinates: drag on an axis, read .selected",
+            (
+                Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
+                Arg("sort", "the metric that comes last and gives the colours", ("--sort", "-s"), default="", complete="metric"),
+                Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
+                Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                Arg("columns", "the axes, by commas; default: what varies", ("--columns", "-c"), many=True, complete="metric"),
+                Arg("limit", "at most so many", ("--limit", "-n"), int, 500),
+            ),
+            example="run parallel --sort accuracy",
+            where="magic",
+        ),
+        Verb(
             "run", "reproduce", "jupyter_mlops.runs.replays.reproducing:reproduce", "do a run again in a clean kernel and compare",
             (
                 Arg("run", _RUN, required=True, complete="run"),

@@ -137,12 +137,14 @@ def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project
         for ascending in (True, False):
             for kind in ("", "job", "drift"):
                 for experiment in ("", "elsewhere"):
-                    ours = embedded.newest(project, metric, ascending, experiment, kind, 3)
                     theirs = listing._through_mlflow(
                         "", metric, ascending, experiment, kind, 3, project
                     )
-                    assert ours is not None
-                    assert [_plain(item) for item in ours] == [_plain(item) for item in theirs]
+                    # Most of the runs are read in another way than a few.
+                    for limit in (1, 3):
+                        ours = embedded.newest(project, metric, ascending, experiment, kind, limit)
+                        assert ours is not None
+                        assert [*map(_plain, ours)] == [*map(_plain, theirs[:limit])]
     assert runs.list(experiment="elsewhere")[0].run_id == runs.get("odd").run_id
 
 
