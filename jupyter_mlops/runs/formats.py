@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.runs import skops_flavor
 from jupyter_mlops.runs.capture.environment import pinned
+from jupyter_mlops.runs.skops_trusted import TRUSTED
 from jupyter_mlops.runs.store import import_mlflow
 
 if TYPE_CHECKING:
@@ -22,30 +23,6 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.runs.capture.fitted import Fitted
 
-#: Types outside skops' own list whose loading was read and only rebuilds arrays and numbers.
-TRUSTED = frozenset(
-    {
-        "numpy.dtype",
-        "scipy.interpolate._bsplines.BSpline",
-        "sklearn._loss.loss.HalfTweedieLossIdentity",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._SigmoidCalibration",
-        "sklearn.cluster._bisect_k_means._BisectingTree",
-        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-        "sklearn.feature_selection._univariate_selection.f_classif",
-        "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
-        "sklearn.gaussian_process.kernels.ConstantKernel",
-        "sklearn.gaussian_process.kernels.Product",
-        "sklearn.gaussian_process.kernels.RBF",
-        "sklearn.metrics._dist_metrics.EuclideanDistance64",
-        "sklearn.metrics._dist_metrics.ManhattanDistance64",
-        "sklearn.neighbors._ball_tree.BallTree",
-        "sklearn.neighbors._kd_tree.KDTree",
-        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
-        "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
-        "sklearn.tree._tree.Tree",
-    }
-)
 _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
 
 

@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.runs.capture.environment import pinned
 
 MODEL_FILE = "model.skops"
+#: What brings the estimators that are not scikit-learn's own.
+_PACKAGES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost", "xgboost-cpu")}
 _TYPE = re.compile(rb'"__(class|module)__": "([^"]+)"')
 _judged: dict[frozenset[bytes], frozenset[str]] = {}
 
@@ -42,12 +45,14 @@ def log_model(
     unknown = untrusted_types(content)
     if unknown - trusted:
         raise Untrusted(f"The model holds {', '.join(sorted(unknown - trusted))}")
+    packages = {name.partition(".")[0] for name in unknown}
+    also = [package for name in sorted(packages) for package in _PACKAGES.get(name, ())]
     mlflow.models.Model.log(
         artifact_path=None,
         name="model",
         flavor=_Flavor(content, sorted(unknown)),
         signature=signature,
-        pip_requirements=pip_requirements,
+        pip_requirements=[*pip_requirements, *pinned(*also)],
         predicts=hasattr(model, "predict"),
     )
 
