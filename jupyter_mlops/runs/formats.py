@@ -26,14 +26,26 @@ if TYPE_CHECKING:
 _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
 
 
-def log_model(found: Fitted) -> str:
+def log_model(
+    found: Fitted,
+    *,
+    params: dict[str, str] | None = None,
+    metrics: dict[str, tuple[float, int]] | None = None,
+) -> str:
     """Log a model into MLflow's active run and return its format: skops, pt2 or pickle.
+
+    Args:
+        found: the model.
+        params: the run's, which MLflow shows with the model too.
+        metrics: likewise, each with the time (ms) at which it was logged.
 
     Raises:
         MlopsError: no format can hold it.
     """
     with _quiet():
-        return _log_sklearn(found) if found.flavor == "sklearn" else _log_torch(found)
+        if found.flavor == "sklearn":
+            return _log_sklearn(found, params or {}, metrics or {})
+        return _log_torch(found)
 
 
 def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:
@@ -79,18 +91,23 @@ def refuse_pickle(allowed: bool) -> None:
         )
 
 
-def _log_sklearn(found: Fitted) -> str:
+def _log_sklearn(
+    found: Fitted, params: dict[str, str], metrics: dict[str, tuple[float, int]]
+) -> str:
     import mlflow.sklearn
 
     signature = None
     if found.sample is not None and hasattr(found.model, "predict"):
-        signature = mlflow.models.infer_signature(found.sample, found.model.predict(found.sample))
+        # A hundred rows tell the type of the answers; a thousand take some models a second.
+        answers = found.model.predict(found.sample[:100])
+        signature = mlflow.models.infer_signature(found.sample, answers)
     # Inferring requirements would start a subprocess that takes 4 s.
     needs = pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle")
     with contextlib.suppress(skops_flavor.Untrusted):
         skops_flavor.log_model(
-            found.model, trusted=TRUSTED, signature=signature, pip_requirements=needs
-        )
+            found.model, trusted=TRUSTED, signature=signature, pip_requirements=needs,
+            params=params, metrics=metrics,
+        )  # fmt: skip
         return "skops"
     try:
         mlflow.sklearn.log_model(
