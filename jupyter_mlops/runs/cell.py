@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,17 +14,21 @@ from jupyter_mlops import data, tables
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import formats, recording
+from jupyter_mlops.runs.bundle import Bundle
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
-from jupyter_mlops.runs.capture import code, environment, fitted, indexes
+from jupyter_mlops.runs.capsules.snapshot import GitFailed
+from jupyter_mlops.runs.capture import code, environment, figures, fitted, indexes
 from jupyter_mlops.runs.capture.reads import Reads
 from jupyter_mlops.runs.models import REFERENCE
-from jupyter_mlops.runs.redaction import is_secret_file, learn, redact_items
+from jupyter_mlops.runs.plain import autologs_models, lands_in
+from jupyter_mlops.runs.redaction import is_secret_file, learn, redact, redact_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Executor
 
-_MOST_FIGURES = 20
+SOURCE = "mlops/cell.py"
 
 
 @dataclass
@@ -97,44 +102,66 @@ def record_cell(
     read = code.read(plain or source)
     before = environment.seeds()
     learn(_sources(source, namespace))
-    commit, patch = environment.git_state(project.root)
-    tags = {"mlflow.source.git.commit": commit, "mlops.dirty": "yes" if patch else ""}
-    with recording.start(
-        name,
-        kind="cell",
-        tags=tags,
-        notebook=notebook,
-        experiment=experiment,
-        active=True,
-        project=project,
-    ) as run:
-        done = Recording(run, project, source, namespace)
-        preparing = _prepare(done, notebook)
-        reads = Reads(project)
-        figures = _figures()
-        torch_inputs = fitted.TorchInputs(read)
-        try:
-            with reads, torch_inputs:
-                yield done
-        finally:
-            # What a failed or interrupted cell read and set is kept too: it says why.
-            ok = sys.exc_info()[1] is None
-            learn((), namespace)
-            _keep_surroundings(done, read, reads, before, patch)
+    with ThreadPoolExecutor(2, "mlops-git") as git:
+        # git's processes run beside the store's calls, and its objects are written beside the cell.
+        state = git.submit(environment.git_state, project.root)
+        preparing, problem = _prepare(git, project, namespace, notebook)
+        with recording.start(
+            name,
+            kind="cell",
+            notebook=notebook,
+            experiment=experiment,
+            active=True,
+            left=_known_before(read, source, namespace),
+            project=project,
+        ) as run:
+            done = Recording(run, project, source, namespace)
+            done.notes += problem
             if preparing:
-                _keep_capsule(done, preparing, ok=ok)
-        done.metrics = code.metrics(read, namespace, done.result)
-        run.log_metrics(done.metrics)
-        _keep_figures(done, figures)
-        found = fitted.find(read, namespace, torch_inputs, model)
-        if model and not found:
-            raise NotFound(
-                f"No fitted model in the variable '{model}'", "Name the one that the cell fits"
-            )
-        if found:
-            _keep_hyper_parameters(done, found[-1])
-            if keep_model:
-                _keep_model(done, found[-1])
+                preparing.wait()
+                if preparing.hidden:
+                    done.notes.append(f"hidden state: {'; '.join(preparing.hidden)}")
+            commit, patch = state.result()
+            bundle = Bundle(run)
+            bundle.tags |= {
+                "mlflow.source.git.commit": commit,
+                "mlops.dirty": "yes" if patch else "",
+            }
+            reads = Reads(project)
+            shown_before = figures.open_numbers()
+            torch_inputs = fitted.TorchInputs(read)
+            found: list[fitted.Fitted] = []
+            try:
+                try:
+                    with reads, torch_inputs:
+                        yield done
+                finally:
+                    # What a failed or interrupted cell read and set is kept too: it says why.
+                    ok = sys.exc_info()[1] is None
+                    learn((), namespace)
+                    _keep_surroundings(bundle, done, read, reads, before, patch)
+                    if preparing:
+                        _keep_capsule(bundle, done, preparing, ok=ok)
+                done.metrics = code.metrics(read, namespace, done.result)
+                bundle.metrics |= done.metrics
+                for file, png in figures.images(done.images, shown_before):
+                    bundle.files[f"figures/{file}"] = png
+                found = fitted.find(read, namespace, torch_inputs, model)
+                if found:
+                    _keep_hyper_parameters(bundle, done, found[-1])
+                    if keep_model and found[-1].sample is not None:
+                        bundle.files[REFERENCE] = _reference(found[-1].sample)
+            finally:
+                bundle.write()
+                if preparing:
+                    _finish(done, preparing)
+            if model and not found:
+                raise NotFound(
+                    f"No fitted model in the variable '{model}'", "Name the one that the cell fits"
+                )
+            if found and keep_model:
+                _keep_model(bundle, done, found[-1])
+                bundle.write()
 
 
 def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
@@ -143,35 +170,56 @@ def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
     return [source, *(cell.source for cell in kept.cells)] if kept else [source]
 
 
-def _prepare(done: Recording, notebook: str) -> Preparing | None:
-    """Begin the capsule, where a notebook's history is known."""
-    kept = history.running(done.namespace)
+def _known_before(
+    read: code.CellCode, source: str, namespace: dict[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Return what is known before the cell runs: a run whose kernel is killed keeps that."""
+    values = code.parameters(read, {**namespace, **read.constants})
+    return {
+        "params": redact_items(values),
+        "texts": {SOURCE: redact(source)},
+    }
+
+
+def _prepare(
+    git: Executor, project: Project, namespace: dict[str, Any], notebook: str
+) -> tuple[Preparing | None, list[str]]:
+    """Begin the capsule, where a notebook's history is known; else say why there is none."""
+    kept = history.running(namespace)
     if kept is None or OFF in os.environ:
-        return None
+        return None, []
     try:
-        preparing = Preparing(done.project, kept, done.namespace, notebook)
+        return Preparing(git, project, kept, namespace, notebook), []
     except Exception as error:  # whatever it stumbles over, the user's cell runs and is recorded
-        done.notes.append(f"no capsule: {type(error).__name__}: {error}")
-        return None
-    if preparing.hidden:
-        done.notes.append(f"hidden state: {'; '.join(preparing.hidden)}")
-    return preparing
+        return None, [f"no capsule: {type(error).__name__}: {error}"]
 
 
-def _keep_capsule(done: Recording, preparing: Preparing, *, ok: bool) -> None:
+def _keep_capsule(bundle: Bundle, done: Recording, preparing: Preparing, *, ok: bool) -> None:
     try:
-        preparing.keep(done.run, done.inputs, ok=ok)
+        preparing.keep(bundle, done.inputs, ok=ok)
     except Exception as error:  # the run is worth more than its capsule
         done.notes.append(f"no capsule: {type(error).__name__}: {error}")
 
 
+def _finish(done: Recording, preparing: Preparing) -> None:
+    try:
+        preparing.finish()
+    except (OSError, GitFailed) as error:
+        done.notes.append(f"git does not hold the capsule's code: {error}")
+
+
 def _keep_surroundings(
-    done: Recording, read: code.CellCode, reads: Reads, before: dict[str, str], patch: str
+    bundle: Bundle,
+    done: Recording,
+    read: code.CellCode,
+    reads: Reads,
+    before: dict[str, str],
+    patch: str,
 ) -> None:
     done.params = code.parameters(read, done.namespace)
-    done.run.log_params(done.params)
+    bundle.params |= done.params
     if reads.blind:
-        done.run.set_tags({"mlops.lineage": reads.blind})
+        bundle.tags["mlops.lineage"] = reads.blind
     remote_inputs, remote_outputs = reads.urls.found()
     done.inputs = [(use.path, use.version) for use in _versions(done, reads.inputs)] + remote_inputs
     outputs = [(use.path, use.version) for use in _versions(done, reads.outputs)] + remote_outputs
@@ -180,9 +228,10 @@ def _keep_surroundings(
         [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
     )
     packages = environment.packages()
-    done.run.set_tags({"mlops.packages": len(packages)})
-    done.run.log_text(done.source, "mlops/cell.py")
-    done.run.log_dict(
+    bundle.tags["mlops.packages"] = len(packages)
+    bundle.text(SOURCE, done.source)
+    bundle.json(
+        "mlops/manifest.json",
         {
             "params": redact_items(done.params),
             "inputs": dict(done.inputs),
@@ -193,10 +242,9 @@ def _keep_surroundings(
             "indexes": indexes.options(),
             "sources": indexes.sources(),
         },
-        "mlops/manifest.json",
     )
     if patch:
-        done.run.log_text(patch, "mlops/uncommitted.patch")
+        bundle.text("mlops/uncommitted.patch", patch)
 
 
 def _versions(done: Recording, paths: list[Path]) -> Iterator[data.DataVersion]:
@@ -212,7 +260,7 @@ def _versions(done: Recording, paths: list[Path]) -> Iterator[data.DataVersion]:
             done.notes.append(f"{done.project.relative(path)} has no version: {error.what}")
 
 
-def _keep_hyper_parameters(done: Recording, found: fitted.Fitted) -> None:
+def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:
     fresh = {}
     for key, value in found.params.items():
         if key not in done.params:
@@ -220,24 +268,31 @@ def _keep_hyper_parameters(done: Recording, found: fitted.Fitted) -> None:
         elif str(done.params[key]) != str(value):
             fresh[f"{found.name}.{key}"] = value
     done.params |= fresh
-    done.run.log_params(fresh)
+    bundle.params |= fresh
 
 
-def _keep_model(done: Recording, found: fitted.Fitted) -> None:
+def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:
+    bundle.tags["mlops.model"] = found.name
+    if done.run.plain is not None and done.run.plain.model_logged:
+        done.model = "logged by the cell"  # a second one would be the same model twice
+        if autologs_models():
+            done.notes.append("mlflow.autolog(log_models=False) lets us keep it, without a pickle")
+        return
     try:
-        done.model = formats.log_model(found)
+        with lands_in(done.run.entity, done.run.store):
+            done.model = formats.log_model(
+                found, params=bundle.written_params, metrics=bundle.written_metrics
+            )
     except MlopsError as error:
         done.notes.append(f"no model: {error}")
-        done.run.set_tags({"mlops.model": str(error)})
+        bundle.tags["mlops.model"] = str(error)
         return
-    done.run.set_tags({"mlops.model": found.name, "mlops.model_format": done.model})
-    if found.sample is not None:
-        _keep_reference(done, found.sample)
+    bundle.tags["mlops.model_format"] = done.model
 
 
-def _keep_reference(done: Recording, sample: Any) -> None:
-    """Keep the sample of training rows; an array's columns are named x0, x1, …."""
-    import tempfile
+def _reference(sample: Any) -> bytes:
+    """Return the sample of training rows as Parquet; an array's columns are named x0, x1, …."""
+    import io
 
     import pandas as pd
 
@@ -245,32 +300,6 @@ def _keep_reference(done: Recording, sample: Any) -> None:
     if not hasattr(sample, "columns"):
         flat = sample.reshape(len(sample), -1)
         frame = pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(REFERENCE).name
-        frame.rename(columns=str).to_parquet(path, index=False)
-        done.run.log_artifact(path, str(Path(REFERENCE).parent))
-
-
-def _figures() -> set[int]:
-    """Return the numbers of the open matplotlib figures, if matplotlib is in use."""
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    return set(pyplot.get_fignums()) if pyplot else set()
-
-
-def _keep_figures(done: Recording, before: set[int]) -> None:
-    """Keep the images that the cell displayed, then the figures it left open."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        for index, png in enumerate(done.images[:_MOST_FIGURES], start=1):
-            path = Path(folder) / f"shown-{index}.png"
-            path.write_bytes(png)
-            done.run.log_artifact(path, "figures")
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    if pyplot is None:
-        return
-    new = [number for number in pyplot.get_fignums() if number not in before]
-    for index, number in enumerate(new[:_MOST_FIGURES], start=1):
-        figure = pyplot.figure(number)
-        label = "".join(c if c.isalnum() else "-" for c in figure.get_label()) or f"figure-{index}"
-        done.run.log_figure(figure, f"figures/{label}.png")
+    buffer = io.BytesIO()
+    frame.rename(columns=str).to_parquet(buffer, index=False)
+    return buffer.getvalue()

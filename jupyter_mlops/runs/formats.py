@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from mlflow.entities import Metric, Param
+
     from jupyter_mlops.runs.capture.fitted import Fitted
 
 _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
@@ -29,22 +31,22 @@ _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
 def log_model(
     found: Fitted,
     *,
-    params: dict[str, str] | None = None,
-    metrics: dict[str, tuple[float, int]] | None = None,
+    params: list[Param] | None = None,
+    metrics: list[Metric] | None = None,
 ) -> str:
     """Log a model into MLflow's active run and return its format: skops, pt2 or pickle.
 
     Args:
         found: the model.
         params: the run's, which MLflow shows with the model too.
-        metrics: likewise, each with the time (ms) at which it was logged.
+        metrics: likewise.
 
     Raises:
         MlopsError: no format can hold it.
     """
     with _quiet():
         if found.flavor == "sklearn":
-            return _log_sklearn(found, params or {}, metrics or {})
+            return _log_sklearn(found, params or [], metrics or [])
         return _log_torch(found)
 
 
@@ -91,9 +93,7 @@ def refuse_pickle(allowed: bool) -> None:
         )
 
 
-def _log_sklearn(
-    found: Fitted, params: dict[str, str], metrics: dict[str, tuple[float, int]]
-) -> str:
+def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric]) -> str:
     import mlflow.sklearn
 
     signature = None

@@ -1,7 +1,8 @@
 """Which runs are alive: a small file for each, so that a dead process's runs get closed.
 
 A run whose kernel was killed cannot close itself. The next command, or the server, sees that its
-process is gone (pid and start time, so a reused pid is not mistaken) and marks it killed.
+process is gone (pid and start time, so a reused pid is not mistaken) and marks it killed. The file also holds
+what was known of the run when it began and is written when it ends: a killed run keeps that.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
 
@@ -20,9 +21,16 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.store import Store
 
 
-def mark(project: Project, run_id: str) -> None:
-    """Note that this process is executing `run_id`."""
+def mark(project: Project, run_id: str, left: dict[str, Any] | None = None) -> None:
+    """Note that this process is executing `run_id`, and what the run keeps if it dies.
+
+    Args:
+        project: the run's.
+        run_id: the run.
+        left: params, tags and texts (artifacts by name), without secrets.
+    """
     note = {
+        "left": left or {},
         "pid": os.getpid(),
         "start": files.process_start(os.getpid()),
         "host": socket.gethostname(),
@@ -55,7 +63,12 @@ def close_dead(store: Store) -> list[str]:
         run_id = note.stem
         run = store.client.get_run(run_id)
         if run.info.status in {"RUNNING", "SCHEDULED"}:
-            store.log(run_id, tags={"mlops.error": "The process that ran it died"})
+            left = owner.get("left", {})
+            fresh = {k: v for k, v in left.get("params", {}).items() if k not in run.data.params}
+            error = {"mlops.error": "The process that ran it died"}
+            store.log(run_id, params=fresh, tags=left.get("tags", {}) | error)
+            for name, text in left.get("texts", {}).items():
+                store.client.log_text(run_id, text, name)
             store.client.set_terminated(run_id, "KILLED")
             closed.append(run_id)
         note.unlink(missing_ok=True)

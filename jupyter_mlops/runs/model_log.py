@@ -16,20 +16,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import mlflow.models
+    from mlflow.entities import Metric, Param
 
 
 def log(
     save: Callable[[Path, mlflow.models.Model], None],
     *,
-    params: dict[str, str],
-    metrics: dict[str, tuple[float, int]],
+    params: list[Param],
+    metrics: list[Metric],
 ) -> str:
     """Log a model named `model` and return its id.
 
     Args:
         save: writes the model's folder, which is not there yet: `MLmodel` and the files that it names.
         params: the run's parameters, which MLflow shows with the model too.
-        metrics: likewise, each with the time (ms) at which it was logged.
+        metrics: likewise.
     """
     mlflow = import_mlflow()
     from mlflow.entities import LoggedModelOutput, Metric
@@ -38,7 +39,10 @@ def log(
     client = mlflow.MlflowClient()
     run = mlflow.active_run().info
     logged = client.create_logged_model(
-        run.experiment_id, name="model", source_run_id=run.run_id, params=params
+        run.experiment_id,
+        name="model",
+        source_run_id=run.run_id,
+        params={item.key: item.value for item in params},
     )
     status = "FAILED"
     try:
@@ -62,8 +66,15 @@ def log(
         client.log_batch(
             run.run_id,
             metrics=[
-                Metric(key, value, at, 0, model_id=logged.model_id, run_id=run.run_id)
-                for key, (value, at) in metrics.items()
+                Metric(
+                    item.key,
+                    item.value,
+                    item.timestamp,
+                    item.step,
+                    model_id=logged.model_id,
+                    run_id=run.run_id,
+                )
+                for item in metrics
             ],
         )
     return str(logged.model_id)

@@ -7,27 +7,32 @@ import os
 import signal
 import tempfile
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import live
+from jupyter_mlops.runs import live, plain
 from jupyter_mlops.runs.redaction import redact, redact_file, redact_items
-from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+from jupyter_mlops.runs.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import mlflow.entities
 
 
 class ActiveRun:
     """A run that is open: what it is given is written at once and survives a kill."""
 
-    def __init__(self, store: Store, run_id: str, name: str) -> None:
+    def __init__(self, store: Store, run: mlflow.entities.Run, name: str) -> None:
         self.store = store
-        self.run_id = run_id
+        self.entity = run
+        self.run_id: str = run.info.run_id
         self.name = name
         self.failure = ""
+        #: The runs open to plain MLflow calls, where this is one of them.
+        self.plain: plain.Open | None = None
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record parameters; secrets are replaced by `***`."""
@@ -51,6 +56,14 @@ class ActiveRun:
                 self.store.client.log_artifact(self.run_id, str(copy), folder or None)
             return
         self.store.client.log_artifact(self.run_id, str(path), folder or None)
+
+    def log_folder(self, folder: Path) -> None:
+        """Keep all files of a local folder, by their paths in it: one look-up for many files."""
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        uri = self.store.project.tracking_uri
+        files = get_artifact_repository(self.entity.info.artifact_uri, tracking_uri=uri)
+        files.log_artifacts(str(folder))
 
     def log_text(self, text: str, name: str) -> None:
         """Keep a text as artifact `name`; secrets are replaced by `***`."""
@@ -84,6 +97,7 @@ def start(
     notebook: str = "",
     experiment: str = "",
     active: bool = False,
+    left: dict[str, Any] | None = None,
     project: Project | None = None,
 ) -> Iterator[ActiveRun]:
     """Open a run, and close it whatever happens: finished, failed, or killed.
@@ -97,6 +111,7 @@ def start(
         notebook: path of the notebook, relative to the project.
         experiment: default: the project's.
         active: also make it MLflow's active run, so that plain `mlflow.log_*` calls land in it.
+        left: what the run keeps if this process is killed: {params, tags, texts}, already redacted.
         project: default: the project at or above the working folder.
     """
     project = project or Project.find()
@@ -104,6 +119,8 @@ def start(
     store = open_store(project)
     live.close_dead(store)
     parent = parent or os.environ.get("MLOPS_PARENT_RUN", "")
+    if active:
+        parent = plain.parent(store) or parent
     all_tags = {
         "mlops.kind": kind,
         "mlops.notebook": notebook,
@@ -118,15 +135,15 @@ def start(
         run_name=name,
         tags=redact_items({key: value for key, value in all_tags.items() if value}),
     )
-    opened = ActiveRun(store, run.info.run_id, name)
-    live.mark(project, opened.run_id)
+    opened = ActiveRun(store, run, name)
+    live.mark(project, opened.run_id, left)
     project.announce("run", "started", name)
     status = "KILLED"
     try:
         with _sigterm_raises():
             if params:
                 opened.log_params(params)
-            with _activated(opened) if active else _nothing():
+            with plain.lands_in(run, store) if active else nullcontext() as opened.plain:
                 yield opened
             status = "FAILED" if opened.failure else "FINISHED"
     except (KeyboardInterrupt, SystemExit, GeneratorExit) as stop:
@@ -142,32 +159,6 @@ def start(
         store.client.set_terminated(opened.run_id, status)
         live.unmark(project, opened.run_id)
         project.announce("run", status.lower(), name)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _activated(run: ActiveRun) -> Iterator[None]:
-    """Make `run` MLflow's active run in this thread."""
-    mlflow = import_mlflow()
-    mlflow.set_tracking_uri(run.store.project.tracking_uri)
-    # What a job handed to the kernel for plain MLflow calls must not be taken over here.
-    inherited = os.environ.pop("MLFLOW_RUN_ID", None)
-    outer = mlflow.active_run()  # the user's own, begun by a plain call: it goes on afterwards
-    try:
-        mlflow.start_run(run_id=run.run_id, nested=outer is not None)
-        yield
-    finally:
-        while (open_run := mlflow.active_run()) is not None:
-            if outer is not None and open_run.info.run_id == outer.info.run_id:
-                break
-            # Our status is set by the caller; MLflow would say FINISHED even after an interrupt.
-            mlflow.end_run("RUNNING" if open_run.info.run_id == run.run_id else "FAILED")
-        if inherited:
-            os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run takes it away
 
 
 @contextmanager

@@ -12,11 +12,14 @@ import platform
 import re
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.runs import model_log
 from jupyter_mlops.runs.capture.environment import pinned
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric, Param
 
 MODEL_FILE = "model.skops"
 _SCHEMA = "schema.json"
@@ -36,8 +39,8 @@ def log_model(
     trusted: frozenset[str],
     signature: Any,
     pip_requirements: list[str],
-    params: dict[str, str],
-    metrics: dict[str, tuple[float, int]],
+    params: list[Param],
+    metrics: list[Metric],
 ) -> None:
     """Log a model into MLflow's active run.
 

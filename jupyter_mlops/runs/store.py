@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import mlflow
+    import mlflow.entities
 
     from jupyter_mlops.project import Project
 
@@ -81,10 +82,11 @@ class Store:
         params: dict[str, Any] | None = None,
         metrics: dict[str, float] | None = None,
         tags: dict[str, Any] | None = None,
-    ) -> None:
+    ) -> tuple[list[mlflow.entities.Param], list[mlflow.entities.Metric]]:
         """Write params, metrics and tags in as few calls as MLflow's limits allow.
 
-        Secrets are replaced by `***` here, whoever calls.
+        Secrets are replaced by `***` here, whoever calls. Return the params and metrics as MLflow
+        has them now.
         """
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
@@ -97,6 +99,7 @@ class Store:
             Metric(_key(redact(k)), float(v), now, 0) for k, v in (metrics or {}).items()
         ]
         all_tags = [RunTag(_key(k), v[:_LONGEST_TAG]) for k, v in redact_items(tags or {}).items()]
+        written = ([*all_params], [*all_metrics])
         while all_params or all_metrics or all_tags:
             self.client.log_batch(
                 run_id,
@@ -107,6 +110,7 @@ class Store:
             del all_metrics[:_METRICS_IN_A_BATCH]
             del all_params[:_PARAMS_IN_A_BATCH]
             del all_tags[:_PARAMS_IN_A_BATCH]
+        return written
 
     def log_data(self, run_id: str, uses: Iterable[tuple[str, str, str]]) -> None:
         """Record data versions as (path, version, role); searchable as `dataset.digest = '…'`."""

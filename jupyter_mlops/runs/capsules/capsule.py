@@ -14,6 +14,7 @@ import re
 import time
 import warnings
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import data
@@ -27,9 +28,10 @@ from jupyter_mlops.runs.redaction import is_secret_file, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from concurrent.futures import Executor, Future
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.runs.recording import ActiveRun
+    from jupyter_mlops.runs.bundle import Bundle
 
 ARTIFACT = "mlops/capsule.json"
 #: Set where a replay records: a copy of a run needs no capsule of its own.
@@ -75,27 +77,40 @@ class Preparing:
     """A capsule while its cell runs: what must be taken before the cell is taken when this is made."""
 
     def __init__(
-        self, project: Project, history: History, namespace: dict[str, Any], notebook: str = ""
+        self,
+        git: Executor,
+        project: Project,
+        history: History,
+        namespace: dict[str, Any],
+        notebook: str = "",
     ) -> None:
+        self._git = git
+        self._held: Future[None] | None = None
         self.project = project
         self.history = history
         self.started = time.time_ns()
         self.count = len(history.cells)
-        self.snapshot = snapshot.take(project)
+        self._frozen = Event()
+        self._taken = git.submit(snapshot.take, project, frozen=self._frozen)
         path = project.root / notebook if notebook else None
         self.hidden = hidden.find(history, namespace, hidden.saved(path))
         history.look_at_generators(self.count - 1)
         found = {name: generator_state(name) for name in history.generators}
         self.before = {name: state for name, state in found.items() if state is not None}
 
-    def keep(self, run: ActiveRun, used: Iterable[tuple[str, str]], *, ok: bool) -> Capsule:
+    def wait(self) -> None:
+        """Return when the cell may change files: git has taken in their content."""
+        self._frozen.wait()
+
+    def keep(self, bundle: Bundle, used: Iterable[tuple[str, str]], *, ok: bool) -> Capsule:
         """Keep the capsule with its run.
 
         Args:
-            run: the run.
+            bundle: what is written to the run.
             used: path and version of each file that the cell read.
             ok: whether the cell ended without an error.
         """
+        taken = self._taken.result()
         executed = self.history.cells[: self.count]
         # Before it is JSON, where a secret with a quote in it would not look like itself.
         sources = [redact(item.source) for item in executed]
@@ -113,23 +128,31 @@ class Preparing:
         capsule = Capsule(
             cells=cells,
             folder=self.project.relative(self.history.folder),
-            commit=self.snapshot.commit,
-            prefix=self.snapshot.prefix,
-            left_out=self.snapshot.left_out,
-            redacted=self.snapshot.redacted,
+            commit=taken.commit,
+            prefix=taken.prefix,
+            left_out=taken.left_out,
+            redacted=taken.redacted,
             data=[
                 DataUse(path=path, version=version)
-                for path, version in (self._named(unchanged) | unchanged).items()
+                for path, version in (self._named(unchanged, taken) | unchanged).items()
             ],
             hidden=self.hidden,
             generators=self.history.generators,
             before=self.before,
         )
-        run.log_text(capsule.to_json(), ARTIFACT)
-        if self.hidden:
-            run.set_tags({"mlops.hidden": "; ".join(self.hidden)})
-        self.snapshot.keep(self.project, run.run_id)
+        bundle.text(ARTIFACT, capsule.to_json())
+        bundle.tags["mlops.hidden"] = "; ".join(self.hidden)
+        self._held = self._git.submit(taken.keep, self.project, bundle.run.run_id)
         return capsule
+
+    def finish(self) -> None:
+        """Return when git holds the snapshot for good.
+
+        Raises:
+            GitFailed: it does not.
+        """
+        if self._held is not None:
+            self._held.result()
 
     def _unchanged(self, path: str) -> bool:
         try:
@@ -137,13 +160,13 @@ class Preparing:
         except OSError:
             return False
 
-    def _named(self, known: dict[str, str]) -> dict[str, str]:
+    def _named(self, known: dict[str, str], taken: snapshot.Snapshot) -> dict[str, str]:
         """Return the versions of files that the history names and git does not keep."""
         paths = [path for path in self._literals() if path not in known]
         if not paths:
             return {}
-        ignored = set(self.snapshot.left_out)
-        if self.snapshot.commit:
+        ignored = set(taken.left_out)
+        if taken.commit:
             told = snapshot.git(
                 self.project.root, "check-ignore", "-z", "--stdin",
                 give="\0".join(paths), check=False,

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.runs.redaction import is_secret_file, redact_file
@@ -82,13 +83,24 @@ def pending(project: Project) -> Pending:
     return Pending(True, changed, found.left_out)
 
 
-def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
+def take(
+    project: Project, *, without: Collection[str] = (), frozen: Event | None = None
+) -> Snapshot:
     """Commit the working tree aside; an empty snapshot where there is no git.
 
     Args:
         project: its files are taken, of the whole repository what is tracked.
         without: paths from the root that are kept elsewhere (DVC's cache).
+        frozen: set when files may change again: git has what it takes from the disk.
     """
+    frozen = frozen or Event()
+    try:
+        return _take(project, without, frozen)
+    finally:
+        frozen.set()
+
+
+def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot:
     try:
         place = git(
             project.root, "rev-parse", "--show-prefix", "--absolute-git-dir",
@@ -107,8 +119,6 @@ def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
         own = {"GIT_INDEX_FILE": str(index)}
         found = Snapshot(prefix=prefix)
         changed = _changed(project, own, found, without)
-        if not changed and head and not _staged(project, own):
-            return Snapshot(head, prefix, found.left_out)
         clean = _clean(project, changed)
         found.redacted = [*clean]
         if as_they_are := [path for path in changed if path not in clean]:
@@ -121,6 +131,9 @@ def take(project: Project, *, without: Collection[str] = ()) -> Snapshot:
                 project.root, "update-index", "--add", "-z", "--index-info",
                 give="\0".join(clean.values()), environment=own,
             )  # fmt: skip
+        frozen.set()
+        if not changed and head and not _staged(project, own, head):
+            return Snapshot(head, prefix, found.left_out)
         tree = git(project.root, "write-tree", environment=own).strip()
         parent = ["-p", head] if head else []
         found.commit = git(project.root, "commit-tree", tree, *parent, "-m", "mlops run").strip()
@@ -216,6 +229,6 @@ def _clean(project: Project, changed: list[str]) -> dict[str, str]:
     return found
 
 
-def _staged(project: Project, own: dict[str, str]) -> bool:
-    """Whether the index holds what no commit does yet."""
-    return bool(git(project.root, "diff-index", "--cached", "--name-only", "HEAD", environment=own))
+def _staged(project: Project, own: dict[str, str], head: str) -> bool:
+    """Whether the index holds what `head`, the last commit, does not."""
+    return bool(git(project.root, "diff-index", "--cached", "--name-only", head, environment=own))

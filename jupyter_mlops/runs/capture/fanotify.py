@@ -75,7 +75,8 @@ class Watch:
         self._thread.join()
         os.close(self._stop)
         self._drain()
-        os.close(self._descriptor)
+        # The kernel takes up to 20 ms to let go of its marks, which nobody has to wait for.
+        threading.Thread(target=os.close, args=(self._descriptor,), daemon=True).start()
         return _sorted_out(self._seen)
 
     def _take(self) -> None:
