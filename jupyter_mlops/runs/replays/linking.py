@@ -42,21 +42,22 @@ def link(package: Installed, to: Path) -> None:
     target = to / base.relative_to(sys.prefix) if base.is_relative_to(sys.prefix) else None
     if target is None:
         target = site_packages(to)
-    pairs = [(base / path, target / path) for path in _listed(package)]
     made: set[str] = set()
-    for source, place in pairs:
-        # A script two folders up is `../../../bin/name`: in the new environment's own folder.
-        path = os.path.normpath(place)
-        if not path.startswith(f"{to}{os.sep}"):
-            continue
-        folder = os.path.dirname(path)  # noqa: PTH120 - a hundred thousand files
+    for path in _listed(package):
+        source, place = f"{base}/{path}", f"{target}/{path}"
+        if ".." in path:
+            # A script is `../../../bin/name`: in the new environment's own folder, or nowhere.
+            source, place = os.path.normpath(source), os.path.normpath(place)
+            if not place.startswith(f"{to}/"):
+                continue
+        folder = place.rpartition("/")[0]
         if folder not in made:
-            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a hundred thousand files
             made.add(folder)
-        if folder == str(to / "bin"):
-            _script(source, Path(path), to)
+        if folder == f"{to}/bin":
+            _script(Path(source), Path(place), to)
         else:
-            _link(os.path.normpath(source), path)
+            _link(source, place)
 
 
 def site_packages(environment: Path) -> Path:

@@ -229,13 +229,14 @@ def test_an_environment_is_built_once_by_two_at_once_and_again_after_a_kill(
     packages = {name: item.version for name, item in environments.installed().items()}
     packages |= {"mlopsprobe": "1.0"}
     home = project.state / "environments"
-    for _ in range(3):
-        killed = _building(packages)
+    for way in (signal.SIGINT, signal.SIGKILL):
+        ended = _building(packages)
         while not [*home.glob("*/lib/python3*/site-packages/m*")]:
             time.sleep(0.05)
-        killed.send_signal(signal.SIGKILL)
-        killed.communicate()
+        ended.send_signal(way)
+        ended.communicate()
         assert not [*home.glob("*/mlops-environment.json")]
+        assert bool([*home.iterdir()]) == (way == signal.SIGKILL)
     both = [_building(packages) for _ in range(2)]
     assert sorted(one.communicate(timeout=240)[0].strip() for one in both) == ["False", "True"]
     found = environments.interpreter(packages, python=PYTHON, project=project)

@@ -215,3 +215,20 @@ def test_a_project_without_git_is_copied(project: Project) -> None:
     result = reproduce("case")
     assert result.verdict == "reproduced"
     assert result.notes == ["no snapshot (no git then): the code is as it is now"]
+
+
+@pytest.mark.slow
+def test_a_project_installed_from_its_sources_is_replayed_from_its_snapshot(
+    project: Project, cell: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An editable install puts a folder of the project on the path, and not by PYTHONPATH."""
+    folder = project.root / "src" / "own_package"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("value = 2.5\n")
+    monkeypatch.syspath_prepend(folder.parent)
+    cell("import own_package")
+    cell("%%mlops run case\nscore = own_package.value * 2")
+    sys.modules.pop("own_package")
+    (folder / "__init__.py").write_text("value = 0.0\n")
+    result = reproduce("case")
+    assert (result.verdict, result.error, result.notes) == ("reproduced", "", [])
