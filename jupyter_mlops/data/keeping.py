@@ -20,7 +20,7 @@ from jupyter_mlops.errors import BackendFailed, MlopsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHUNK = 1 << 18
+CHUNK, _LARGEST_CHUNK = 1 << 18, 1 << 23
 #: Unfinished objects lie in the cache's own folder (a rename must not cross disks) under this suffix.
 UNFINISHED = ".unfinished"
 #: Disks that refused to clone once.
@@ -200,7 +200,9 @@ def _settle(scratch: Path, target: Path) -> None:
 
 def _chunks(path: Path) -> Iterator[memoryview]:
     """Read a file into one buffer, again and again: a new one for each part costs page faults."""
-    buffer = memoryview(bytearray(CHUNK))
     with path.open("rb", buffering=0) as file:
+        # Each part costs a turn among the threads: large files, hashed beside a cell, take few.
+        part = max(CHUNK, min(os.fstat(file.fileno()).st_size >> 10, _LARGEST_CHUNK))
+        buffer = memoryview(bytearray(part))
         while count := file.readinto(buffer):
             yield buffer[:count]

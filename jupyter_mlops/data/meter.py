@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 _QUIET, _PERIOD = 1.0, 1.0
@@ -28,6 +30,9 @@ class Meter:
         self._next = self._started + _QUIET
         self._said = False
         self._lock = threading.Lock()  # transfers count from several threads
+        self._watched: Watched | None = getattr(_here, "watched", None)
+        if self._watched is not None:
+            self._watched.meter = self
 
     def __enter__(self) -> Meter:
         return self
@@ -51,6 +56,8 @@ class Meter:
             if now < self._next:
                 return
             self._next = now + _PERIOD
+            if self._watched is not None:
+                return
             self._said = True
         say(self.line())
 
@@ -67,6 +74,29 @@ class Meter:
         else:
             parts.append(tables.size(self.done_bytes))
         return f"{self.title} … {', '.join(parts)}"
+
+
+class Watched:
+    """The meters of a thread that works beside the user's cell: they say nothing by themselves."""
+
+    meter: Meter | None = None
+
+    def line(self) -> str:
+        """Return how far the last one is."""
+        return self.meter.line() if self.meter else "hashing …"
+
+
+_here = threading.local()
+
+
+@contextmanager
+def watched() -> Iterator[Watched]:
+    """Keep the meters that this thread makes in the block silent, and give them to be asked."""
+    _here.watched = Watched()
+    try:
+        yield _here.watched
+    finally:
+        del _here.watched
 
 
 def counting(meter: Meter) -> Any:

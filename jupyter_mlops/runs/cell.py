@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import data, tables
+from jupyter_mlops import tables
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import formats, recording
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
+    from jupyter_mlops import data
+
 SOURCE = "mlops/cell.py"
+_NO_VERSION = " has no version: "
 
 
 @dataclass
@@ -221,12 +224,17 @@ def _keep_surroundings(
     if reads.blind:
         bundle.tags["mlops.lineage"] = reads.blind
     remote_inputs, remote_outputs = reads.urls.found()
-    done.inputs = [(use.path, use.version) for use in _versions(done, reads.inputs)] + remote_inputs
-    outputs = [(use.path, use.version) for use in _versions(done, reads.outputs)] + remote_outputs
+    done.inputs = [
+        (use.path, use.version) for use in _versions(done, reads, reads.inputs)
+    ] + remote_inputs
+    outputs = [
+        (use.path, use.version) for use in _versions(done, reads, reads.outputs)
+    ] + remote_outputs
     done.run.store.log_data(
         done.run_id,
         [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
     )
+    bundle.tags["mlops.unversioned"] = "; ".join(n for n in done.notes if _NO_VERSION in n)
     packages = environment.packages()
     bundle.tags["mlops.packages"] = len(packages)
     bundle.text(SOURCE, done.source)
@@ -247,7 +255,7 @@ def _keep_surroundings(
         bundle.text("mlops/uncommitted.patch", patch)
 
 
-def _versions(done: Recording, paths: list[Path]) -> Iterator[data.DataVersion]:
+def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[data.DataVersion]:
     for path in paths:
         if is_secret_file(str(path)):
             done.notes.append(
@@ -255,9 +263,9 @@ def _versions(done: Recording, paths: list[Path]) -> Iterator[data.DataVersion]:
             )
             continue
         try:
-            yield data.version(path, project=done.project)
+            yield reads.early.version(path)
         except MlopsError as error:
-            done.notes.append(f"{done.project.relative(path)} has no version: {error.what}")
+            done.notes.append(f"{done.project.relative(path)}{_NO_VERSION}{error.what}")
 
 
 def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.runs.capture import fanotify, processes
+from jupyter_mlops.runs.capture.early import Early
 from jupyter_mlops.runs.capture.urls import Urls
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _IGNORED = {
     ".git", ".dvc", ".mlops", ".venv", "venv", "node_modules", "__pycache__", "site-packages",
-    ".ipynb_checkpoints", ".ipython", ".cache", ".config",
+    ".ipynb_checkpoints", ".ipython", ".cache", ".config", ".dvcignore", ".gitignore",
 }  # fmt: skip
 _IGNORED_SUFFIXES = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".lock", ".toml", ".pth"}
 
@@ -38,8 +39,12 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     sink = _sink
     if sink is None or event not in _EVENTS:
         return
-    try:  # noqa: SIM105 - a context manager costs more than the event
+    try:
+        if sink.early.working():
+            return
         sink.saw(event, args)
+        if event == "open" and isinstance(args[0], str):
+            sink.early.saw(os.path.abspath(args[0]), args[2])  # noqa: PTH100
     except Exception:  # noqa: S110
         pass
 
@@ -59,6 +64,9 @@ class Reads:
     _written: dict[str, None] = field(default_factory=dict)
     _watch: fanotify.Watch | None = None
     _family: processes.Family = field(default_factory=processes.Family)
+
+    def __post_init__(self) -> None:
+        self.early = Early(self.project, lambda path: bool(self._existing([path])))
 
     def __enter__(self) -> Reads:
         """Begin to collect."""
@@ -83,6 +91,7 @@ class Reads:
         """Stop collecting, and take in what the kernel saw."""
         global _sink
         _sink = None
+        self.early.stop()
         self.urls.__exit__(kind, error, traceback)
         if self._watch:
             read, written = self._watch.stop()
