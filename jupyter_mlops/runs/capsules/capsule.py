@@ -21,7 +21,7 @@ from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.records import Record
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules import hidden, names, snapshot
+from jupyter_mlops.runs.capsules import hidden, names, session, snapshot
 from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
 from jupyter_mlops.runs.redaction import is_secret_file, redact
@@ -56,8 +56,10 @@ class Capsule(Record):
 
     `cells` is the history, the recorded cell last. `folder` is the kernel's working folder, and
     `data` the files to put in place, by paths from the project's root. `commit` is empty where the
-    project is not in git. `redacted` names the files out of which secrets were taken. `generators` are the states of random generators by name, each with the
-    number of cells after which it was seen; `before` are those right before the recorded cell.
+    project is not in git. `redacted` names the files out of which secrets were taken.
+    `generators` are the states of random generators by name, each with the number of cells after
+    which it was seen; `before` are those right before the recorded cell. `made` and `changed` are
+    the data files that the session made or changed until then.
     """
 
     format: int = 1
@@ -71,6 +73,8 @@ class Capsule(Record):
     hidden: list[str] = []
     generators: dict[str, tuple[int, Any]] = {}
     before: dict[str, Any] = {}
+    made: list[str] = []
+    changed: list[str] = []
 
 
 class Preparing:
@@ -125,6 +129,12 @@ class Preparing:
         ]
         # A file that the cell changed is put in place as the snapshot has it: as it was before.
         unchanged = {path: version for path, version in used if self._unchanged(path)}
+        named = self._named(unchanged, taken)
+        made, changed = session.files(
+            self.project,
+            dict.fromkeys([*taken.changed, *named, *unchanged]),
+            session.process_began(),
+        )
         capsule = Capsule(
             cells=cells,
             folder=self.project.relative(self.history.folder),
@@ -133,12 +143,13 @@ class Preparing:
             left_out=taken.left_out,
             redacted=taken.redacted,
             data=[
-                DataUse(path=path, version=version)
-                for path, version in (self._named(unchanged, taken) | unchanged).items()
+                DataUse(path=path, version=version) for path, version in (named | unchanged).items()
             ],
             hidden=self.hidden,
             generators=self.history.generators,
             before=self.before,
+            made=[path for path in made if self._unchanged(path)],
+            changed=[path for path in changed if self._unchanged(path)],
         )
         bundle.text(ARTIFACT, capsule.to_json())
         bundle.tags["mlops.hidden"] = "; ".join(self.hidden)

@@ -49,14 +49,16 @@ class GitFailed(Exception):
 class Snapshot:
     """A commit of the working tree; `prefix` is the project's folder in it.
 
-    `left_out` names what was not kept (too large, or a secret by its name) and is paths from the
-    project's root; `redacted` names what was kept without the secrets in it.
+    `left_out` names what was not kept (too large, or a secret by its name), `changed` what differs
+    from the last commit; both are paths from the project's root. `redacted` names what was kept
+    without the secrets in it.
     """
 
     commit: str = ""
     prefix: str = ""
     left_out: list[str] = field(default_factory=list)
     redacted: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
 
     def keep(self, project: Project, run_id: str) -> None:
         """Keep the commit for `run_id`, safe from `git gc`."""
@@ -118,7 +120,7 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
             shutil.copyfile(git_folder / "index", index)
         own = {"GIT_INDEX_FILE": str(index)}
         found = Snapshot(prefix=prefix)
-        changed = _changed(project, own, found, without)
+        changed = found.changed = _changed(project, own, found, without)
         clean = _clean(project, changed)
         found.redacted = [*clean]
         if as_they_are := [path for path in changed if path not in clean]:

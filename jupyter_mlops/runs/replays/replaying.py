@@ -53,6 +53,7 @@ def outcome(
     *,
     interpreter: Path | None = None,
     title: str = "",
+    fresh: bool = False,
 ) -> Outcome:
     """Execute a capsule in a scratch project and a clean kernel; nothing of the user's is touched.
 
@@ -64,13 +65,14 @@ def outcome(
         capsule: what to execute, the recorded cell last.
         interpreter: the Python to execute it with; default: this one.
         title: what the progress lines begin with.
+        fresh: begin without the data files that the session made.
 
     Raises:
         NotFound: the snapshot is no longer in git.
     """
     return scratch_kernel.in_a_thread(
         lambda stop: _outcome(
-            project, detail, capsule, interpreter, title or f"replay {detail.name}", stop
+            project, detail, capsule, interpreter, title or f"replay {detail.name}", fresh, stop
         )
     )
 
@@ -95,11 +97,12 @@ def _outcome(
     capsule: Capsule,
     interpreter: Path | None,
     title: str,
+    fresh: bool,
     stop: threading.Event,
 ) -> Outcome:
     started = time.monotonic()
     result = Outcome()
-    with scratch.checkout(project, detail.run_id, capsule) as copy:
+    with scratch.checkout(project, detail.run_id, capsule, fresh=fresh) as copy:
         result.notes += copy.notes
         folder = copy.project.root / capsule.folder
         if not folder.is_relative_to(copy.project.root):

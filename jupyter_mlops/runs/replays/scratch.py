@@ -45,8 +45,13 @@ class Scratch:
 
 
 @contextmanager
-def checkout(project: Project, run_id: str, capsule: Capsule) -> Iterator[Scratch]:
+def checkout(
+    project: Project, run_id: str, capsule: Capsule, *, fresh: bool = False
+) -> Iterator[Scratch]:
     """Make the scratch project of a run, and remove it whatever happens.
+
+    With `fresh`, the data files that the session made are not there, and those that it changed are
+    as they were committed.
 
     Raises:
         NotFound: the snapshot is no longer in git.
@@ -65,6 +70,8 @@ def checkout(project: Project, run_id: str, capsule: Capsule) -> Iterator[Scratc
         if not (root / SETTINGS_FILE).is_file():
             shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
         _data(project, capsule, root, notes)
+        if fresh:
+            _before_the_session(project, capsule, root)
         _own_cache(root)
         yield Scratch(Project(root, project.settings), notes)
     finally:
@@ -125,6 +132,24 @@ def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> N
         total += int(size["size"]) if size else 0
         if found and total <= _LARGEST_UNASKED:
             _place(project, found["md5"], target, target.relative_to(root).as_posix(), notes)
+
+
+def committed(project: Project, capsule: Capsule) -> list[str]:
+    """Return which of the files that the session changed the last commit before it has."""
+    if not (capsule.commit and capsule.changed):
+        return []
+    told = snapshot.git(
+        project.root, "ls-tree", "-z", "--name-only", f"{capsule.commit}^", "--", *capsule.changed,
+        check=False,
+    )  # fmt: skip
+    return [path for path in told.split("\0") if path]
+
+
+def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:
+    for path in capsule.made:
+        (root / path).unlink(missing_ok=True)
+    for path in committed(project, capsule):
+        snapshot.git(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
 
 
 def _place(project: Project, version: str, target: Path, shown: str, notes: list[str]) -> None:

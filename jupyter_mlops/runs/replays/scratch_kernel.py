@@ -176,6 +176,9 @@ def environment(
     }
     own = f"sqlite:///{project.state / 'mlflow.db'}"
     kept |= {"MLOPS_ROOT": str(project.root), "MLFLOW_TRACKING_URI": own, OFF: "1"}
+    # A module that one cell writes and a later one rewrites within a second, as a replay does, would
+    # be taken from the bytecode of the first.
+    kept["PYTHONDONTWRITEBYTECODE"] = "1"
     if project.settings.tracking.uri:
         kept["MLOPS_TRACKING_URI"] = own
     if interpreter is not None:

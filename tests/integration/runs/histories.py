@@ -229,7 +229,6 @@ CASES = (
         "a file that grows with each run",
         "with open('log.txt', 'a') as f:\n    _ = f.write('x')",
         R + "score = len(open('log.txt').read()) * 1.0",
-        misses="the file as the first cell found it was not seen",
     ),
     _case(
         "the clock",
@@ -242,5 +241,65 @@ CASES = (
         "words = {'a', 'b', 'c'}",
         R + "score = float(hash('a') % 1_000_003)",
         misses="Python draws a new hash seed for each process and does not tell it",
+    ),
+    _case(
+        "numpy imported and drawn from in one cell, unseeded",
+        "from sklearn.ensemble import RandomForestClassifier\n"
+        "from sklearn.datasets import make_classification\nX, y = make_classification(200, 6)",
+        R + "forest = RandomForestClassifier(10).fit(X, y)\n"
+        "spread = float(forest.predict_proba(X)[:, 1].std())",
+    ),
+    _case(
+        "torch imported and drawn from in one cell, unseeded",
+        "import torch\nnet = torch.nn.Linear(3, 1)\nX = torch.randn(8, 3)",
+        R + "value = net(X).sum().item()",
+    ),
+    _case(
+        "a database file that the session filled",
+        "import sqlite3\nstore = sqlite3.connect('kept.db')\n"
+        "store.execute('create table if not exists t (x)')",
+        "store.execute('insert into t values (4)')\nstore.commit()",
+        R + "total = store.execute('select sum(x) from t').fetchone()[0] * 1.0",
+    ),
+    _case(
+        "an untracked file that the session appended to",
+        "print(2, file=open('log.txt', 'a'))",
+        R + "lines = float(len(open('log.txt').readlines()))",
+        misses="what was in the file before nobody kept; the verdict names it",
+        log__txt="1\n",
+    ),
+    _case(
+        "a generator half consumed, and closures that count",
+        "def counter():\n    n = 0\n    def up():\n        nonlocal n\n        n += 1\n"
+        "        return n\n    return up\nup = counter()\nsteps = (i * 1.5 for i in range(9))",
+        "up(); next(steps)",
+        "up(); next(steps)",
+        R + "value = up() * next(steps)",
+    ),
+    _case(
+        "a folder of its own, made by a magic",
+        "%mkdir sub\n%cd sub",
+        "print(4.5, file=open('v.txt', 'w'))",
+        R + "value = float(open('v.txt').read())",
+    ),
+    _case(
+        "a module that a cell writes",
+        "%%writefile made.py\ndef f(): return 2.5",
+        "import made",
+        R + "value = made.f() * 1",
+    ),
+    _case(
+        "what Out remembers",
+        "1.5 + 2",
+        "_ * 2",
+        R + "value = _ * 1.0",
+    ),
+    _case(
+        "a grid search in several processes",
+        "from sklearn.datasets import load_iris\nfrom sklearn.model_selection import GridSearchCV, KFold\n"
+        "from sklearn.tree import DecisionTreeClassifier\nX, y = load_iris(return_X_y=True)",
+        R
+        + "search = GridSearchCV(DecisionTreeClassifier(random_state=1), {'max_depth': [1, 2, 3]},\n"
+        "    cv=KFold(3, shuffle=True, random_state=2), n_jobs=2).fit(X, y)\nbest = search.best_score_ * 1",
     ),
 )

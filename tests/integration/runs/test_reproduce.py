@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -133,6 +134,38 @@ def test_hard_notebooks_reproduce(project: Project, tmp_path: Path) -> None:
     print(f"{len(results)} histories: {ran} ran again, {same} came out the same")
     assert ran / len(results) >= 0.95
     assert same / len(results) >= 0.85
+
+
+def test_files_that_the_session_filled_begin_as_they_were_before_it(project: Project) -> None:
+    Path("log.txt").write_text("committed\n")
+    subprocess.run(["git", "add", "-A"], check=True)
+    subprocess.run(["git", "commit", "-qm", "first"], check=True)
+    record(
+        project,
+        "import sqlite3\nstore = sqlite3.connect('kept.db')\n"
+        "store.execute('create table if not exists t (x)')",
+        "store.execute('insert into t values (4)')\nstore.commit()\nprint(4, file=open('log.txt', 'a'))",
+        "%%mlops run case\ntotal = store.execute('select sum(x) from t').fetchone()[0] * 1.0\n"
+        "lines = float(len(open('log.txt').readlines()))",
+    )
+    kept = runs.get("case").metrics
+    assert kept == {"total": 4.0, "lines": 2.0}
+    result = reproduce("case")
+    assert result.verdict == "reproduced", str(result)
+    assert "as they were before the session: kept.db, log.txt" in result.notes
+
+
+def test_a_file_whose_state_before_the_session_is_unknown_is_named(project: Project) -> None:
+    Path("log.txt").write_text("never committed\n")
+    os.utime("log.txt", (1_000_000_000, 1_000_000_000))
+    record(
+        project,
+        "print(4, file=open('log.txt', 'a'))",
+        "%%mlops run case\nlines = float(len(open('log.txt').readlines()))",
+    )
+    result = reproduce("case")
+    assert result.verdict == "differs"
+    assert result.notes[-1].endswith("what was there before is not known: log.txt")
 
 
 def test_what_differs_is_said_metric_by_metric_within_a_tolerance(project: Project) -> None:
