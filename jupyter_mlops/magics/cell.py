@@ -26,6 +26,7 @@ def record(
     experiment: str,
     model: str,
     keep_model: bool,
+    format: str = "auto",
     json: bool = False,
 ) -> None:
     """Execute `cell` in `shell` and record it as a run.
@@ -50,6 +51,7 @@ def record(
                 notebook=project.relative(notebook) if notebook else "",
                 model=model,
                 keep_model=keep_model,
+                format=format,
                 project=project,
             ) as recording,
             shown_images(shell) as recording.images,

@@ -84,6 +84,7 @@ def _cell(shell: Any, line: str, cell: str) -> None:
         name=arguments["name"],
         experiment=arguments["experiment"],
         model=arguments["model"],
+        format=arguments["format"],
         keep_model=not arguments["no_model"],
         json=call.json,
     )

@@ -80,6 +80,7 @@ def record_cell(
     notebook: str = "",
     model: str = "",
     keep_model: bool = True,
+    format: str = formats.AUTO,
     project: Project | None = None,
 ) -> Iterator[Recording]:
     """Record what happens in the block as a run of the cell `source`.
@@ -96,12 +97,15 @@ def record_cell(
         notebook: path of the notebook, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
         keep_model: False stores no model.
+        format: how the model is stored, if it can be so: auto, skops, pt2, onnx or pickle.
         project: default: the project at or above the working folder.
 
     Raises:
+        UsageError, MissingBackend: there is no such format, or not here; nothing is recorded.
         SyntaxError: the cell does not parse; nothing is recorded.
     """
     project = project or Project.find()
+    formats.check(format)
     read = code.read(plain or source)
     before = environment.seeds()
     learn(_sources(source, namespace))
@@ -163,7 +167,7 @@ def record_cell(
                     f"No fitted model in the variable '{model}'", "Name the one that the cell fits"
                 )
             if found and keep_model:
-                _keep_model(bundle, done, found[-1])
+                _keep_model(bundle, done, found[-1], format)
                 bundle.write()
 
 
@@ -279,7 +283,7 @@ def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: fitted.Fitted
     bundle.params |= fresh
 
 
-def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:
+def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted, format: str) -> None:
     bundle.tags["mlops.model"] = found.name
     if done.run.plain is not None and done.run.plain.model_logged:
         done.model = "logged by the cell"  # a second one would be the same model twice
@@ -288,14 +292,16 @@ def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:
         return
     try:
         with lands_in(done.run.entity, done.run.store):
-            done.model = formats.log_model(
-                found, params=bundle.written_params, metrics=bundle.written_metrics
+            done.model, why = formats.log_model(
+                found, format, params=bundle.written_params, metrics=bundle.written_metrics
             )
     except MlopsError as error:
         done.notes.append(f"no model: {error}")
         bundle.tags["mlops.model"] = str(error)
         return
     bundle.tags["mlops.model_format"] = done.model
+    if why:
+        done.notes.append(why)
 
 
 def _reference(sample: Any) -> bytes:

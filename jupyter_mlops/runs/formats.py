@@ -11,8 +11,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs import skops_flavor
+from jupyter_mlops.errors import MlopsError, UsageError, nearest
+from jupyter_mlops.runs import onnx_flavor, skops_flavor
 from jupyter_mlops.runs.capture.environment import pinned
 from jupyter_mlops.runs.skops_trusted import TRUSTED
 from jupyter_mlops.runs.store import import_mlflow
@@ -28,26 +28,64 @@ if TYPE_CHECKING:
 _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
 
 
+#: What `--format` takes.
+AUTO = "auto"
+CHOICES = (AUTO, "skops", "pt2", "onnx", "pickle")
+
+
+def check(format: str) -> None:
+    """Raise unless models can be stored so here.
+
+    Raises:
+        UsageError: there is no such format.
+        MissingBackend: what it needs is not installed.
+    """
+    if format not in CHOICES:
+        raise UsageError(
+            f"No format '{format}'", nearest(format, CHOICES) or f"One of: {', '.join(CHOICES)}"
+        )
+    if format == "onnx":
+        onnx_flavor.check()
+
+
 def log_model(
     found: Fitted,
+    format: str = AUTO,
     *,
     params: list[Param] | None = None,
     metrics: list[Metric] | None = None,
-) -> str:
-    """Log a model into MLflow's active run and return its format: skops, pt2 or pickle.
+) -> tuple[str, str]:
+    """Log a model into MLflow's active run.
 
     Args:
         found: the model.
+        format: how, if it can be so.
         params: the run's, which MLflow shows with the model too.
         metrics: likewise.
+
+    Returns:
+        Its format (skops, pt2, onnx or pickle), and why that is not the one asked for, if so.
 
     Raises:
         MlopsError: no format can hold it.
     """
+    pickle = format == "pickle"
     with _quiet():
+        why = ""
+        if format == "onnx":
+            try:
+                onnx_flavor.log_model(found)
+            except onnx_flavor.NotConverted as error:
+                why = str(error)
+            else:
+                return "onnx", ""
         if found.flavor == "sklearn":
-            return _log_sklearn(found, params or [], metrics or [])
-        return _log_torch(found)
+            kept = _log_sklearn(found, params or [], metrics or [], pickle=pickle)
+        else:
+            kept = _log_torch(found, pickle=pickle)
+    if format in {AUTO, kept}:
+        return kept, ""
+    return kept, f"not {format} but {kept}: {why or f'{format} cannot hold this model'}"
 
 
 def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:
@@ -84,6 +122,11 @@ def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:
     return mlflow.pytorch.load_model(str(folder), map_location="cpu")
 
 
+def load_onnx(folder: Path) -> Any:
+    """Load an ONNX model from its MLflow folder: a session with `predict`."""
+    return onnx_flavor.load(folder)
+
+
 def refuse_pickle(allowed: bool) -> None:
     """Raise unless loading a pickle was allowed by name."""
     if not allowed:
@@ -93,7 +136,7 @@ def refuse_pickle(allowed: bool) -> None:
         )
 
 
-def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric]) -> str:
+def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric], *, pickle: bool) -> str:
     import mlflow.sklearn
 
     signature = None
@@ -103,12 +146,13 @@ def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric]) -> s
         signature = mlflow.models.infer_signature(found.sample, answers)
     # Inferring requirements would start a subprocess that takes 4 s.
     needs = pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle")
-    with contextlib.suppress(skops_flavor.Untrusted):
-        skops_flavor.log_model(
-            found.model, trusted=TRUSTED, signature=signature, pip_requirements=needs,
-            params=params, metrics=metrics,
-        )  # fmt: skip
-        return "skops"
+    if not pickle:
+        with contextlib.suppress(skops_flavor.Untrusted):
+            skops_flavor.log_model(
+                found.model, trusted=TRUSTED, signature=signature, pip_requirements=needs,
+                params=params, metrics=metrics,
+            )  # fmt: skip
+            return "skops"
     try:
         mlflow.sklearn.log_model(
             found.model,
@@ -122,12 +166,12 @@ def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric]) -> s
     return "pickle"
 
 
-def _log_torch(found: Fitted) -> str:
+def _log_torch(found: Fitted, *, pickle: bool) -> str:
     import mlflow.pytorch
     import torch
 
     needs = pinned("torch", "numpy")
-    if found.sample is not None:
+    if found.sample is not None and not pickle:
         with torch.no_grad():
             was_training = found.model.training
             found.model.eval()

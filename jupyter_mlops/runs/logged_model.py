@@ -27,7 +27,8 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
     )
     flavors, inputs = _read_mlmodel(Path(local))
     flavor = next(
-        (name for name in ("sklearn", "pytorch") if name in flavors), next(iter(flavors), "")
+        (name for name in ("sklearn", "pytorch", "onnx") if name in flavors),
+        next(iter(flavors), ""),
     )
     # MLflow does not write down that a torch model is a pt2; the recorder does.
     format = run.data.tags.get("mlops.model_format") or _format(flavor, flavors.get(flavor, {}))

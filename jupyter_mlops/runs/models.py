@@ -36,6 +36,8 @@ def model_files(run: str, *, project: Project | None = None) -> Path:
 def load_model(run: str, *, allow_pickle: bool = False, project: Project | None = None) -> Any:
     """Return the native model of a run: a scikit-learn estimator or a torch module.
 
+    An ONNX model comes as a session of onnxruntime with `predict`, and `predict_proba` if it classifies.
+
     Raises:
         NotFound: the run has no model.
         MlopsError: it is a pickle and `allow_pickle` is False.
@@ -50,6 +52,8 @@ def load_model(run: str, *, allow_pickle: bool = False, project: Project | None 
         return formats.load_sklearn(folder, info.format, allow_pickle=allow_pickle)
     if info.flavor == "pytorch":
         return formats.load_torch(folder, info.format, allow_pickle=allow_pickle)
+    if info.flavor == "onnx":
+        return formats.load_onnx(folder)
     formats.refuse_pickle(allow_pickle)
     import mlflow.pyfunc
 

@@ -23,6 +23,8 @@ def expected(source: Source, rows: pd.DataFrame) -> dict[str, list[Any]]:
     given = source.features(rows)
     if source.kind == "torch":
         return _torch(source.model, given)
+    if source.of_torch:
+        return _scores(source.model(given))
     answers = {"prediction": np.asarray(source.model.predict(given)).tolist()}
     if hasattr(source.model, "predict_proba"):
         answers["probability"] = np.asarray(source.model.predict_proba(given)).tolist()
@@ -38,7 +40,12 @@ def _torch(model: Any, given: Any) -> dict[str, list[Any]]:
     with torch.no_grad():
         output = model(torch.from_numpy(given))
     output = output[0] if isinstance(output, (tuple, list)) else output
-    if output.ndim == 2 and output.shape[1] > 1 and output.is_floating_point():
+    return _scores(output.numpy())
+
+
+def _scores(output: Any) -> dict[str, list[Any]]:
+    """Return a network's output: for each row the index of the highest score, if it has several."""
+    if output.ndim == 2 and output.shape[1] > 1 and output.dtype.kind == "f":
         return {"prediction": output.argmax(1).tolist(), "scores": output.tolist()}
     return {"prediction": output.tolist()}
 

@@ -1,4 +1,4 @@
-"""How a model travels in a Bento: skops and torch.export as they are, pickle only when allowed."""
+"""How a model travels in a Bento: skops, torch.export and ONNX as they are, pickle only when allowed."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ _RUNTIME = (
 _BY_FORMAT = {
     "skops": ("scikit-learn", "scipy", "skops"),
     "pickle": ("scikit-learn", "scipy", "cloudpickle"),
+    "onnx": ("onnxruntime",),
     "torch-pt2": ("torch",),
     "torch-pickle": ("torch", "cloudpickle"),
 }
@@ -45,6 +46,10 @@ def write(source: Source, folder: Path) -> dict[str, Any]:
     }
     if source.kind == "torch":
         return about | _write_torch(source, folder)
+    if source.kind == "onnx":
+        content = source.model.file.read_bytes()
+        (folder / "model" / "model.onnx").write_bytes(content)
+        return about | {"format": "onnx", "file": "model/model.onnx", "of_torch": source.of_torch}
     if source.format == "skops":
         import skops.io
 

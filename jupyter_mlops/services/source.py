@@ -44,9 +44,14 @@ class Source:
     @property
     def task(self) -> str:
         """What the service answers with."""
-        if self.kind == "torch":
+        if self.kind == "torch" or self.of_torch:
             return "tensor"
         return "classification" if hasattr(self.model, "predict_proba") else "prediction"
+
+    @property
+    def of_torch(self) -> bool:
+        """Whether it is an ONNX model that was a torch module."""
+        return self.kind == "onnx" and self.model.about.get("of") == "torch"
 
     @property
     def classes(self) -> list[Any] | None:
@@ -72,11 +77,11 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
         raise MlopsError(
             f"Run '{detail.name}' has no model", "Record a cell that fits one: %%mlops run NAME"
         )
-    kind = {"sklearn": "sklearn", "pytorch": "torch"}.get(detail.model.flavor, "")
+    kind = {"sklearn": "sklearn", "pytorch": "torch", "onnx": "onnx"}.get(detail.model.flavor, "")
     if not kind:
         raise MlopsError(
             f"Run '{detail.name}' has a model of flavour '{detail.model.flavor}'",
-            "scikit-learn and torch models can be packaged",
+            "scikit-learn, torch and ONNX models can be packaged",
         )
     model = models.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
     if kind == "sklearn" and not hasattr(model, "predict"):
@@ -86,7 +91,7 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
         )
     training = models.training_data(detail.run_id, project=project)
     names, dtype, shape = _signature(detail.model.inputs, training)
-    framed = kind == "sklearn" and hasattr(model, "feature_names_in_")
+    framed = kind != "torch" and hasattr(model, "feature_names_in_")
     training = training.rename(columns=str)[names]
     reference = training.sample(min(len(training), _REFERENCE_ROWS), random_state=_SEED)
     return Source(

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_ONNX_TYPES = {
+    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
+    "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(string)": "object",
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Predictions:
     """What the model says of a batch, by row; `probability` or `scores` where it has them."""
@@ -50,6 +56,8 @@ class Model:
         schema = Schema.read(folder / "schema.json")
         if about["kind"] == "torch":
             return _torch_model(folder, about)
+        if about["kind"] == "onnx":
+            return cls(_onnx_predict(folder / about["file"], about))
         estimator = _load_estimator(folder / about["file"], about)
         example = schema.from_values(
             json.loads((folder / "warmup.json").read_text(encoding="utf-8")), None
@@ -131,6 +139,41 @@ def _sklearn_predict(
         return Predictions(labels.tolist(), probability.tolist())
 
     return classify
+
+
+def _onnx_predict(path: Path, about: dict[str, Any]) -> Callable[[list[Row]], Predictions]:
+    """Return the answers of an ONNX file, which has one input for all columns or one for each."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # One batch at a time is computed; threads inside it only cost.
+    options.intra_op_num_threads = int(os.environ.get("MLOPS_ONNX_THREADS", "1"))
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(
+        str(path), options, providers=onnxruntime.get_available_providers()
+    )
+    inputs = session.get_inputs()
+    dtypes = [_ONNX_TYPES[item.type] for item in inputs]
+    shape = [-1, *about["shape"]]
+    of_torch = about["of_torch"]
+
+    def feed(rows: list[Row]) -> dict[str, Any]:
+        if len(inputs) == 1:
+            return {inputs[0].name: np.array(rows, dtype=dtypes[0]).reshape(shape)}
+        columns = zip(inputs, dtypes, zip(*rows, strict=True), strict=True)
+        return {item.name: np.array(given, dtype).reshape(-1, 1) for item, dtype, given in columns}
+
+    def predict(rows: list[Row]) -> Predictions:
+        first, *more = session.run(None, feed(rows))
+        if of_torch and first.ndim == 2 and first.shape[1] > 1 and first.dtype.kind == "f":
+            return Predictions(first.argmax(1).tolist(), scores=first.tolist())
+        if of_torch or not more:
+            # A regressor's answers come in a column.
+            flat = first if of_torch or first.shape[1:] != (1,) else first[:, 0]
+            return Predictions(flat.tolist())
+        return Predictions(first.tolist(), more[0].tolist())
+
+    return predict
 
 
 def _torch_model(folder: Path, about: dict[str, Any]) -> Model:

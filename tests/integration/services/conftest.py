@@ -53,18 +53,20 @@ def service_project(_template: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture(scope="session")
-def record(service_project: Project) -> Callable[[str, str], str]:
+def record(service_project: Project) -> Callable[..., str]:
     """Return what records a cell under a name, as `%%mlops run NAME` does."""
     from jupyter_mlops import runs
 
-    def record_cell(name: str, cell: str) -> str:
+    def record_cell(name: str, cell: str, format: str = "auto") -> str:
         before = Path.cwd()
         os.chdir(service_project.root)
         namespace: dict[str, object] = {}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                with runs.record_cell(name, cell, namespace, project=service_project) as done:
+                with runs.record_cell(
+                    name, cell, namespace, format=format, project=service_project
+                ) as done:
                     exec(cell, namespace)
         finally:
             os.chdir(before)
