@@ -9,6 +9,7 @@ from typing import Any
 
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.magics.cell import notebook_path, shown_images
+from jupyter_mlops.magics.own import OwnWork
 from jupyter_mlops.project import Project
 
 #: A cell trains when it calls one of these.
@@ -32,7 +33,8 @@ class Auto:
             name = training_name(self.shell.transform_cell(cell))
             if name is None or cell.lstrip().startswith("%%"):
                 return
-            self._open(cell, name)
+            with OwnWork():
+                self._open(cell, name)
         except SyntaxError:
             return
         except MlopsError as error:
@@ -47,7 +49,10 @@ class Auto:
             return
         self._stack = self._recording = None
         error = result.error_in_exec or result.error_before_exec
-        if error is None:
+        with OwnWork():
+            if error is not None:
+                stack.__exit__(type(error), error, error.__traceback__)
+                return
             recording.result = result.result
             try:
                 stack.close()
@@ -55,8 +60,6 @@ class Auto:
                 print(f"mlops auto: {problem}")
             else:
                 print(recording.summary())
-        else:
-            stack.__exit__(type(error), error, error.__traceback__)
 
     def _open(self, cell: str, name: str) -> None:
         from jupyter_mlops import runs

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops.magics.own import OwnWork
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def record(
     blocks = _compiled(shell, cell, plain)
     try:
         with (
+            OwnWork() as ours,
             runs.record_cell(
                 name or Path(notebook).stem or "cell",
                 cell,
@@ -55,6 +57,7 @@ def record(
                 project=project,
             ) as recording,
             shown_images(shell) as recording.images,
+            ours.users(),
         ):
             recording.result = _execute(shell, blocks, quiet=cell.rstrip().endswith(";"))
     except MlopsError:

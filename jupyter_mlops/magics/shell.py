@@ -12,6 +12,7 @@ from IPython.core.magic import no_var_expand
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.magics import history, parser
 from jupyter_mlops.magics.completion import complete
+from jupyter_mlops.magics.own import OwnWork
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 
@@ -48,7 +49,8 @@ def _line(shell: Any, line: str) -> Any:
     except parser.Help as asked:
         print(asked.text)
         return None
-    value = call.run()
+    with OwnWork():
+        value = call.run()
     if call.json:
         from jupyter_mlops.records import to_json
 

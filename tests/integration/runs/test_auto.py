@@ -84,3 +84,29 @@ def test_off_is_off_and_a_named_cell_is_recorded_once(
 
 def test_a_wrong_state_is_one_line(project: Project, cell: Callable[[str], Any]) -> None:
     assert "choose from" in str(cell("%mlops auto maybe").error_in_exec)
+
+
+@pytest.mark.parametrize("line", ["%%mlops run strict\n", ""])
+def test_warnings_that_are_errors_for_the_user_do_not_break_a_recording(
+    project: Project, cell: Callable[[str], Any], line: str
+) -> None:
+    def run(source: str) -> Any:
+        result = cell.shell.run_cell(source, store_history=True)  # type: ignore[attr-defined]
+        result.raise_error()
+        return result.result
+
+    run("import warnings\nbefore = warnings.filters[:]")
+    if not line:
+        run("%mlops auto on")
+    run(
+        f"{line}import warnings, numpy as np\nwarnings.simplefilter('error')\n"
+        "from sklearn.linear_model import LinearRegression\n"
+        "strict = LinearRegression().fit(np.eye(3), [1, 2, 3])\ncaught = 0\n"
+        "try:\n    warnings.warn('mine', UserWarning)\nexcept UserWarning:\n    caught += 1\n"
+    )
+    assert runs.get("strict").model is not None
+    assert [item.name for item in run("%mlops run list")] == ["strict"]
+    run("try:\n    warnings.warn('mine', UserWarning)\nexcept UserWarning:\n    caught += 1")
+    assert run("caught") == 2
+    run("warnings.filters[:] = before")
+    run("%mlops auto off")
