@@ -6,12 +6,15 @@ looking around are not executed again; each is noted once, and `notes` tells the
 
 from __future__ import annotations
 
+import builtins
 import json
 import re
 import shlex
+import sys
 from typing import Any
 
-from jupyter_mlops.runs.capsules.history import set_generator
+from jupyter_mlops.runs.capsules.arrivals import Arrivals
+from jupyter_mlops.runs.capsules.history import GENERATORS, generator_state, set_generator
 
 # Commands that look, or that make something in the working folder.
 _HARMLESS = {
@@ -25,11 +28,17 @@ _SEPARATORS = re.compile(r"\|\||&&|[|;]")
 _OUTSIDE = re.compile(r"(?:^|[\s=<>])(?:~|/(?!dev/null))|\.\.|\$\(|`")
 
 _notes: dict[str, None] = {}
+#: The generators' states as they were last set, and those that had moved on from there.
+_set: dict[str, Any] = {}
+_drawn: set[str] = set()
+#: States of generators whose modules no cell has imported yet.
+_later: dict[str, Any] = {}
 
 
 def prepare(shell: Any) -> None:
     """Give `shell` the extension, and replace what must not be done again."""
     shell.extension_manager.load_extension("jupyter_mlops")
+    _watch_imports()
     magics = shell.magics_manager.magics
 
     def skipped(name: str) -> Any:
@@ -62,13 +71,49 @@ def prepare(shell: Any) -> None:
 
 def before_the_recorded_cell(shell: Any) -> None:
     """Give the real `%%mlops` back."""
+    _look_at_generators()
     shell.extension_manager.reload_extension("jupyter_mlops")
 
 
 def set_generators(states: dict[str, Any]) -> None:
-    """Set random generators to recorded states."""
+    """Set random generators to recorded states; one that is not imported, when it is."""
     for name, state in states.items():
-        set_generator(name, state)
+        if GENERATORS[name] in sys.modules:
+            set_generator(name, state)
+            _set[name] = state
+        else:
+            if name not in _later:
+                Arrivals([GENERATORS[name]], _arrived)
+            _later[name] = state
+
+
+def _arrived(module: str) -> None:
+    for name in [name for name in _later if GENERATORS[name] == module]:
+        set_generators({name: _later.pop(name)})
+
+
+def _look_at_generators() -> None:
+    _drawn.update(name for name, state in _set.items() if generator_state(name) != state)
+
+
+def _watch_imports() -> None:
+    """Count no draw of a module that is being imported: scikit-learn's import draws from `random`."""
+    original = builtins.__import__
+    depth = 0
+
+    def watched(name: str, *given: Any, **named: Any) -> Any:
+        nonlocal depth
+        if depth or name in sys.modules:
+            return original(name, *given, **named)
+        _look_at_generators()
+        depth += 1
+        try:
+            return original(name, *given, **named)
+        finally:
+            depth -= 1
+            _set.update((key, generator_state(key)) for key in {*_set} - _drawn)
+
+    builtins.__import__ = watched
 
 
 def notes() -> str:
@@ -80,12 +125,14 @@ def outcome(name: str) -> str:
     """Return what the run `name` of the scratch project came to, as JSON; numbers by their repr."""
     from jupyter_mlops import runs
 
+    _look_at_generators()
     run = runs.get(name)
     return json.dumps(
         {
             "status": run.status,
             "error": run.error,
             "metrics": {key: repr(value) for key, value in run.metrics.items()},
+            "drew": sorted(_drawn),
             "outputs": {use.path: use.version for use in run.data if use.role == "output"},
         }
     )

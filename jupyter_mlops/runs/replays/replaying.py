@@ -31,6 +31,7 @@ class Outcome:
 
     `error` is the cell's own, as its run has it; `failed` says why the cell could not be reached, or
     why one that succeeded then does not now. `notes` says what was not done as it was done then.
+    `drew` names the random generators that the cells used.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Outcome:
     error: str = ""
     failed: str = ""
     notes: list[str] = field(default_factory=list)
+    drew: list[str] = field(default_factory=list)
     cells: int = 0
     seconds: float = 0.0
 
@@ -148,7 +150,7 @@ def _history(
         raise _Failed(_said(len(capsule.cells), recorded, answer))
     now: dict[str, Any] = json.loads(_ours(kernel, f"print(replay.outcome({_NAME!r}))"))
     result.metrics = {name: number_of(value) for name, value in now["metrics"].items()}
-    result.outputs, result.error = now["outputs"], now["error"]
+    result.outputs, result.error, result.drew = now["outputs"], now["error"], now["drew"]
 
 
 def _again(kernel: Kernel, number: int, cell: CapsuleCell, source: str, result: Outcome) -> None:
