@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.evaluation.evaluation_records import Evaluation, Gate
     from jupyter_mlops.runs.evaluation.gating import gate
     from jupyter_mlops.runs.evaluation.promoting import promote
+    from jupyter_mlops.runs.explaining.explanation import Explanation
+    from jupyter_mlops.runs.explaining.why import why
     from jupyter_mlops.runs.listing import list
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
     from jupyter_mlops.runs.query import artifact, get, show
@@ -32,6 +34,7 @@ _HOME = {
     "ActiveRun": "recording",
     "Comparison": "records",
     "Evaluation": "evaluation.evaluation_records",
+    "Explanation": "explaining.explanation",
     "Gate": "evaluation.evaluation_records",
     "ModelVersion": "records",
     "Reproduction": "replays.reproduction",
@@ -58,11 +61,13 @@ _HOME = {
     "signature": "models",
     "start": "recording",
     "training_data": "models",
+    "why": "explaining.why",
 }
 __all__ = [
     "ActiveRun",
     "Comparison",
     "Evaluation",
+    "Explanation",
     "Gate",
     "ModelVersion",
     "Reproduction",
@@ -89,6 +94,7 @@ __all__ = [
     "signature",
     "start",
     "training_data",
+    "why",
 ]
 
 __getattr__ = lazy.attributes(__name__, _HOME)

@@ -67,6 +67,19 @@ NOUN = Noun(
             where="magic",
         ),
         Verb(
+            "run", "why", "jupyter_mlops.runs.explaining.why:why", "explain the difference between two runs",
+            (
+                Arg("a", _RUN, required=True, complete="run"),
+                Arg("b", "the run to explain against it", required=True, complete="run"),
+                Arg("metric", "the metric to show; default: the one that changed most", ("--metric", "-m"), default="", complete="metric"),
+                Arg("exact", "replay every combination, and share interactions out", ("--exact",), switch=True),
+                Arg("tolerance", "how far a replay of a run itself may be off, as a part of the metric", ("--tolerance", "-t"), float, 1e-9),
+                Arg("fresh", "replay again what is known from before", ("--fresh",), switch=True),
+                Arg("env", "the packages to use; default: recorded, where the runs' differ", ("--env",), default="", choices=("current", "recorded")),
+            ),
+            example="run why baseline tuned --metric accuracy",
+        ),
+        Verb(
             "run", "reproduce", "jupyter_mlops.runs.replays.reproducing:reproduce", "do a run again in a clean kernel and compare",
             (
                 Arg("run", _RUN, required=True, complete="run"),

@@ -1,0 +1,149 @@
+"""How much of a change each factor explains, given what every combination of factors comes to.
+
+`evaluate` gives the metrics of A with some factors taken from B: of no factor that is A, of all of
+them B. A combination that cannot run, or has not the metric, is a `Broken`; the factors that only
+run together are then one factor.
+
+One at a time: a factor's effect is f({factor}) − f(∅), and what the effects leave of f(all) − f(∅) is
+the interaction. Exact: Shapley's value, the factor's mean effect over all orders in which the
+factors can be swapped; nothing is left over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import factorial
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+Metrics = dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A combination that came to nothing; `why` is its error in one line."""
+
+    why: str
+
+
+class Evaluate(Protocol):
+    """What a combination comes to; asked twice, it answers from memory."""
+
+    def __call__(self, swapped: frozenset[str], /) -> Metrics | Broken:
+        """Return the metrics of A with the factors `swapped` taken from B."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Factors that are swapped as one; `why` says what happened when they were not."""
+
+    factors: tuple[str, ...]
+    why: str = ""
+
+
+def separate(factors: Sequence[str], evaluate: Evaluate, *, exact: bool) -> list[Together]:
+    """Return the factors, those that do not run without each other together.
+
+    Args:
+        factors: those that differ, in the order in which they are tried.
+        evaluate: see the module.
+        exact: whether every combination is needed, or only each factor by itself.
+    """
+    groups = [Together((factor,)) for factor in factors]
+    while True:
+        broken = next(_broken(groups, evaluate, exact=exact), None)
+        if broken is None:
+            return groups
+        members, why = broken
+        partner = _partner(members, groups, evaluate)
+        merged = [group for group in groups if group in members or group in partner]
+        why = next((group.why for group in merged if group.why), why)
+        together = Together(tuple(f for group in merged for f in group.factors), why)
+        at = groups.index(merged[0])
+        groups = [group for group in groups if group not in merged]
+        groups.insert(at, together)
+
+
+def one_at_a_time(
+    groups: Sequence[Together], evaluate: Evaluate
+) -> tuple[dict[Together, Metrics], Metrics]:
+    """Return the effect of each group on each metric, and the interaction."""
+    before, after = _values([], evaluate), _values(groups, evaluate)
+    effects = {group: _minus(_values([group], evaluate), before) for group in groups}
+    left = _minus(after, before)
+    for effect in effects.values():
+        left = _minus(left, effect)
+    return effects, left
+
+
+def shapley(
+    groups: Sequence[Together], evaluate: Evaluate
+) -> tuple[dict[Together, Metrics], Metrics]:
+    """Return Shapley's value of each group for each metric; no interaction is left over."""
+    effects: dict[Together, Metrics] = {}
+    for group in groups:
+        others = [item for item in groups if item != group]
+        total: Metrics | None = None
+        for size in range(len(groups)):
+            weight = factorial(size) * factorial(len(others) - size) / factorial(len(groups))
+            for chosen in combinations(others, size):
+                effect = _minus(_values([*chosen, group], evaluate), _values(chosen, evaluate))
+                weighted = {name: weight * value for name, value in effect.items()}
+                total = weighted if total is None else _plus(total, weighted)
+        effects[group] = total or {}
+    return effects, {}
+
+
+def replays_of(count: int, *, exact: bool) -> int:
+    """Return how many combinations beside A and B themselves `count` factors need."""
+    if count < 2:
+        return 0
+    return 2**count - 2 if exact else count
+
+
+def _broken(
+    groups: list[Together],
+    evaluate: Evaluate,
+    *,
+    exact: bool,
+) -> Iterator[tuple[list[Together], str]]:
+    """Yield the combinations that are needed and do not run, the smallest first."""
+    for size in range(1, len(groups) if exact else min(2, len(groups))):
+        for chosen in combinations(groups, size):
+            came = evaluate(_factors(chosen))
+            if isinstance(came, Broken):
+                yield [*chosen], came.why
+
+
+def _partner(
+    members: list[Together],
+    groups: list[Together],
+    evaluate: Evaluate,
+) -> list[Together]:
+    """Return the fewest other groups with which `members` run."""
+    others = [group for group in groups if group not in members]
+    for size in range(1, len(others)):
+        for chosen in combinations(others, size):
+            if not isinstance(evaluate(_factors([*members, *chosen])), Broken):
+                return [*chosen]
+    return others
+
+
+def _factors(groups: Sequence[Together]) -> frozenset[str]:
+    return frozenset(factor for group in groups for factor in group.factors)
+
+
+def _values(groups: Sequence[Together], evaluate: Evaluate) -> Metrics:
+    came = evaluate(_factors(groups))
+    return {} if isinstance(came, Broken) else came
+
+
+def _minus(a: Metrics, b: Metrics) -> Metrics:
+    return {name: a[name] - b[name] for name in a if name in b}
+
+
+def _plus(a: Metrics, b: Metrics) -> Metrics:
+    return {name: a[name] + b[name] for name in a if name in b}
