@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-NOTEBOOKS = ("00-tour.ipynb", "train.ipynb")
+NOTEBOOKS = ("00-tour.ipynb", "runs.ipynb", "data.ipynb", "train.ipynb")
 
 
 def mlops(folder: Path, *words: str, json_result: bool = False) -> Any:

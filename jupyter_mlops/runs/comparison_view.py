@@ -115,8 +115,7 @@ def _data_text(change: DataChange, found: Comparison) -> list[str]:
     if diff is None:
         return [f"{title}: {change.note}", full]
     lines = [f"{title}: {view.headline(diff)}"]
-    if diff.sampled:
-        lines.append(f"  {diff.sampled}")
+    lines += [f"  {note}" for note in (diff.sampled, *diff.notes) if note]
     columns = view.changed(diff)
     if columns:
         rows = [

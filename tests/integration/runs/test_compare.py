@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from jupyter_mlops import data, runs
-from jupyter_mlops.runs import changes
+from jupyter_mlops.project import Project
+from jupyter_mlops.runs import changes, steps
 from jupyter_mlops.runs.capsules import snapshot
 
 if TYPE_CHECKING:
-    from jupyter_mlops.project import Project
     from jupyter_mlops.runs.records import Comparison
 
 pytestmark = [
@@ -126,3 +126,12 @@ def test_metrics_show_the_digits_in_which_they_differ(project: Project) -> None:
     assert "0.912341" in shown
     assert "0.912342" in shown
     assert "+1e-06" in shown
+
+
+def test_what_a_cell_logged_by_its_steps_is_not_logged_again(cell: Any) -> None:
+    source = "%%mlops run walk\nimport mlflow\nfor step in range(3):\n    loss = 1.0 - step / 4\n"
+    assert cell(f"{source}    mlflow.log_metric('loss', loss, step=step)\nscore = loss * 2").success
+    walk = runs.get("walk")
+    assert walk.metrics == {"loss": 0.5, "score": 1.0}
+    (curve,) = steps.curves(runs.open_store(Project.find()), [walk])
+    assert curve.lines == [[(0, 1.0), (1, 0.75), (2, 0.5)]]
