@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE = "mlops.toml"
 STATE_FOLDER = ".mlops"
+#: What an environment variable may say for true and false.
+_SWITCH = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False, "": False}
 #: A bound of `[gate]`: `>= 0.9`, `< 1e-3`.
 BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
@@ -57,6 +59,13 @@ class DataSettings:
     """Where data versions are pushed to; empty means nowhere."""
 
     remote: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineageSettings:
+    """How closely a recorded cell is watched; `deep` starts the kernels of jobs with the shim."""
+
+    deep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +125,7 @@ class Settings:
     project: ProjectSettings = field(default_factory=ProjectSettings)
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     data: DataSettings = field(default_factory=DataSettings)
+    lineage: LineageSettings = field(default_factory=LineageSettings)
     jobs: JobsSettings = field(default_factory=JobsSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
     drift: DriftSettings = field(default_factory=DriftSettings)
@@ -264,7 +274,9 @@ def _override(section: str, key: str, values: dict[str, Any]) -> Any:
 def _typed(path: Path, name: str, value: Any, default: Any) -> Any:
     if value is None:
         return default
-    if isinstance(value, str) and not isinstance(default, str):
+    if isinstance(value, str) and isinstance(default, bool):
+        value = _SWITCH.get(value.lower())
+    elif isinstance(value, str) and not isinstance(default, str):
         try:
             return type(default)(value)
         except ValueError:

@@ -233,15 +233,11 @@ def _keep_surroundings(
 ) -> None:
     done.params = code.parameters(read, done.namespace)
     bundle.params |= done.params
-    if reads.blind:
-        bundle.tags["mlops.lineage"] = reads.blind
+    bundle.tags["mlops.lineage"] = reads.told
     remote_inputs, remote_outputs = reads.urls.found()
-    done.inputs = [
-        (use.path, use.version) for use in _versions(done, reads, reads.inputs)
-    ] + remote_inputs
-    outputs = [
-        (use.path, use.version) for use in _versions(done, reads, reads.outputs)
-    ] + remote_outputs
+    # What was read and deleted has a version too, where it was hashed in time.
+    done.inputs = [*_versions(done, reads, [*reads.inputs, *reads.lost]), *remote_inputs]
+    outputs = [*_versions(done, reads, reads.outputs), *remote_outputs]
     done.run.store.log_data(
         done.run_id,
         [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
@@ -267,17 +263,17 @@ def _keep_surroundings(
         bundle.text("mlops/uncommitted.patch", patch)
 
 
-def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[data.DataVersion]:
+def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tuple[str, str]]:
     for path in paths:
-        if is_secret_file(str(path)):
-            done.notes.append(
-                f"{done.project.relative(path)} is not kept: it holds secrets by its name"
-            )
+        name, now = done.project.relative(path), reads.uses.now(path)
+        if is_secret_file(str(path)) or is_secret_file(str(now)):
+            done.notes.append(f"{name} is not kept: it holds secrets by its name")
             continue
         try:
-            yield reads.early.version(path)
+            yield name, reads.early.version(path, now).version
         except MlopsError as error:
-            done.notes.append(f"{done.project.relative(path)}{_NO_VERSION}{error.what}")
+            why = error.what if now.exists() else "it is gone since it was read"
+            done.notes.append(f"{name}{_NO_VERSION}{why}")
 
 
 def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:

@@ -155,6 +155,7 @@ class RunDetail(Run):
             ("metrics", self.metrics),
             ("params", self.params),
             ("data", [f"{use.path}@{use.version[:6]} ({use.role})" for use in self.data]),
+            ("lineage", self.tags.get("mlops.lineage")),
             ("model", f"{self.model.flavor}, {self.model.format}" if self.model else None),
             ("experiment", self.experiment),
             ("started", self.start_time),

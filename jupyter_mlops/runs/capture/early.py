@@ -68,8 +68,12 @@ class Early:
             self._thread.start()
         self._waiting.put(path)
 
-    def version(self, path: Path) -> DataVersion:
+    def version(self, path: Path, now: Path) -> DataVersion:
         """Return the version of what was read at `path`; wait for it, with a line for each second.
+
+        Args:
+            path: its name when it was read.
+            now: its name now.
 
         Raises:
             Conflict: the file was changed before it could be hashed.
@@ -82,10 +86,10 @@ class Early:
             if found.exception() is None:
                 return found.result()
         first = self._first.get(text)
-        now = data.version(path, project=self._project)
-        if first is not None and first != _key(text):
+        version = data.version(now, project=self._project)
+        if first is not None and first != _key(str(now)):
             raise Conflict(f"{path.name} was changed after it was read", "Write to another file")
-        return now
+        return version
 
     def working(self) -> bool:
         """Whether this is the thread that hashes: what it opens is not the cell's."""

@@ -22,6 +22,8 @@ _CLOEXEC_NONBLOCK = 0x1 | 0x2
 _REPORT_DFID_NAME = 0x400 | 0x800
 _MARK_ADD_ONLYDIR = 0x1 | 0x8
 _OPEN, _CLOSE_WRITE, _CLOSE_NOWRITE, _ON_CHILD = 0x20, 0x8, 0x10, 0x0800_0000
+_CREATE, _MOVED_TO, _OVERFLOW, _ON_FOLDERS = 0x100, 0x80, 0x4000, 0x4000_0000
+_WATCHED = _OPEN | _CLOSE_WRITE | _CLOSE_NOWRITE | _CREATE | _MOVED_TO | _ON_CHILD | _ON_FOLDERS
 _DFID_NAME_RECORD = 2
 _AT_FDCWD = -100
 _HANDLE_BYTES = 128
@@ -33,10 +35,12 @@ _FSID_BYTES = 8
 
 
 class Watch:
-    """Watches every folder below `root` (at most 2,000) until it is stopped.
+    """Watches every folder below `root` (at most 2,000) until it is stopped, also those made meanwhile.
 
+    A link that leads out of `root` is followed: what is opened behind it is known by the link's name.
     A thread takes the events as they come, so that a process can still be asked whose child it is
-    and the kernel's queue (16,384 events) does not overflow.
+    and the kernel's queue (16,384 events) does not overflow; where that or another thing hid events,
+    `missed` says what.
 
     Args:
         root: the folder.
@@ -56,12 +60,17 @@ class Watch:
         self._descriptor = self._check(
             self._libc.fanotify_init(_CLOEXEC_NONBLOCK | _REPORT_DFID_NAME, os.O_RDONLY)
         )
+        self.missed = ""
         self._folders: dict[bytes, Path] = {}
+        #: Folders outside of which single files are known here, by the links that lead to them.
+        self._links: dict[bytes, dict[bytes, Path]] = {}
         self._ours = ours
-        self._seen: list[tuple[str, int]] = []
+        self._skip = skip
+        self._notes: dict[tuple[str, str], None] = {}
+        self._opened: set[str] = set()
+        self._open: dict[str, None] = {}
         try:
-            for folder in _folders(root, skip):
-                self._mark(folder)
+            self._watch(root)
             self._stop = os.eventfd(0, os.EFD_CLOEXEC)
         except OSError:
             os.close(self._descriptor)
@@ -69,15 +78,19 @@ class Watch:
         self._thread = threading.Thread(target=self._take, name="mlops-reads", daemon=True)
         self._thread.start()
 
-    def stop(self) -> tuple[list[str], list[str]]:
-        """End, and return the files that were read and those that were written, in order."""
+    def stop(self) -> list[tuple[str, str]]:
+        """End, and return what happened, in order: (read, both, written or created, path).
+
+        A file that was opened for writing is told as `both`: whether it was written, its time says.
+        So is one that is still open.
+        """
         os.eventfd_write(self._stop, 1)
         self._thread.join()
         os.close(self._stop)
         self._drain()
         # The kernel takes up to 20 ms to let go of its marks, which nobody has to wait for.
         threading.Thread(target=os.close, args=(self._descriptor,), daemon=True).start()
-        return _sorted_out(self._seen)
+        return [*self._notes, *(("both", path) for path in self._open)]
 
     def _take(self) -> None:
         wait = select.poll()
@@ -92,15 +105,90 @@ class Watch:
                 events = os.read(self._descriptor, 1 << 18)
             except BlockingIOError:
                 return
-            self._seen += self._parse(events)
+            for path, mask in self._parse(events):
+                self._note(path, mask)
 
-    def _mark(self, folder: Path) -> None:
+    def _note(self, path: Path, mask: int) -> None:
+        text = str(path)
+        if mask & _ON_FOLDERS:
+            if mask & (_CREATE | _MOVED_TO):
+                self._fresh(path, "created" if mask & _CREATE else "both")
+            return
+        if mask & _CREATE:
+            self._notes.setdefault(("created", text))
+        if mask & _MOVED_TO:
+            self._notes.setdefault(("written", text))
+        if mask & _OPEN:
+            self._opened.add(text)
+            self._open.setdefault(text)
+        # One that was opened before, and is closed only now, was not read in this time.
+        if mask & _CLOSE_NOWRITE and text in self._opened:
+            self._notes.setdefault(("read", text))
+        if mask & _CLOSE_WRITE:
+            self._notes.setdefault(("both" if text in self._opened else "written", text))
+        if mask & (_CLOSE_NOWRITE | _CLOSE_WRITE):
+            self._open.pop(text, None)
+
+    def _fresh(self, folder: Path, kind: str) -> None:
+        """Watch a folder that was made or moved here; what came into it meanwhile was not told."""
+        if folder.name in self._skip:
+            return
+        try:
+            self._watch(folder)
+        except OSError as error:
+            if folder.exists():
+                self.missed = f"{folder.name}: {error.strerror}"
+            return
+        for inside, _, files in os.walk(folder):
+            self._notes.update(((kind, str(Path(inside, name))), None) for name in files)
+
+    def _watch(self, root: Path) -> None:
+        """Mark `root`, the folders below it, then what links in them lead to outside."""
+        links: list[Path] = []
+        for folder in self._below(root, links):
+            self._folders[self._mark(folder)] = folder
+        real = root.resolve()
+        for link in links:
+            target = link.resolve()
+            if not target.is_relative_to(real):
+                try:
+                    self._follow(link, target)
+                except OSError as error:  # not readable, not on a disk that tells, too many
+                    self.missed = f"behind the link {link.name}: {error.strerror}"
+
+    def _follow(self, link: Path, target: Path) -> None:
+        if target.is_file():
+            handle = self._mark(target.parent)
+            self._links.setdefault(handle, {})[os.fsencode(target.name)] = link
+        elif target.is_dir():
+            for folder in self._below(target, []):
+                self._folders[self._mark(folder)] = link / folder.relative_to(target)
+
+    def _below(self, root: Path, links: list[Path]) -> Iterator[Path]:
+        """Give `root` and the folders below it; the symbolic links on the way go to `links`."""
+        waiting = [root]
+        while waiting:
+            folder = waiting.pop()
+            if len(self._folders) + len(self._links) >= _MOST_FOLDERS:
+                raise OSError(errno.ENOSPC, f"more than {_MOST_FOLDERS} folders")
+            yield folder
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if entry.name in self._skip:
+                        continue
+                    if entry.is_symlink():
+                        links.append(Path(entry.path))
+                    elif entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+
+    def _mark(self, folder: Path) -> bytes:
+        """Watch one folder, and return its handle, by which events tell it."""
         name = os.fsencode(folder)
         self._check(
             self._libc.fanotify_mark(
                 self._descriptor,
                 ctypes.c_uint(_MARK_ADD_ONLYDIR),
-                ctypes.c_uint64(_OPEN | _CLOSE_WRITE | _CLOSE_NOWRITE | _ON_CHILD),
+                ctypes.c_uint64(_WATCHED),
                 _AT_FDCWD,
                 name,
             )
@@ -110,70 +198,39 @@ class Watch:
         mount = ctypes.c_int()
         self._check(self._libc.name_to_handle_at(_AT_FDCWD, name, handle, ctypes.byref(mount), 0))
         size, _ = _HANDLE.unpack_from(handle, 0)
-        self._folders[handle.raw[: _HANDLE.size + size]] = folder
+        return handle.raw[: _HANDLE.size + size]
 
-    def _parse(self, events: bytes) -> Iterator[tuple[str, int]]:
+    def _parse(self, events: bytes) -> Iterator[tuple[Path, int]]:
         at = 0
         while at + _EVENT.size <= len(events):
             length, _, _, head, mask, _, pid = _EVENT.unpack_from(events, at)
-            if self._ours(pid):
+            if mask & _OVERFLOW:
+                self.missed = "more events at once than the kernel keeps"
+            elif self._ours(pid):
                 path = self._path(events[at + head : at + length])
                 if path:
                     yield path, mask
             at += length
 
-    def _path(self, records: bytes) -> str:
+    def _path(self, records: bytes) -> Path | None:
         kind, _, length = (
             _RECORD.unpack_from(records, 0) if len(records) >= _RECORD.size else (0, 0, 0)
         )
         if kind != _DFID_NAME_RECORD:
-            return ""
+            return None
         start = _RECORD.size + _FSID_BYTES
         size, _ = _HANDLE.unpack_from(records, start)
         end = start + _HANDLE.size + size
-        folder = self._folders.get(records[start:end])
-        name = records[end:length].split(b"\0", 1)[0]
-        return str(folder / os.fsdecode(name)) if folder and name not in {b"", b"."} else ""
+        handle, name = records[start:end], records[end:length].split(b"\0", 1)[0]
+        if name in {b"", b"."}:
+            return None
+        link = self._links.get(handle, {}).get(name)
+        if link is None and handle in self._folders:
+            return self._folders[handle] / os.fsdecode(name)
+        return link
 
     def _check(self, result: int) -> int:
         if result < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
         return result
-
-
-def _sorted_out(events: list[tuple[str, int]]) -> tuple[list[str], list[str]]:
-    """Tell reads from writes: an opened file is read unless its closing says that it was written.
-
-    One that is still open (a memory map, say) counts as read. The kernel may merge events of a file
-    into one with all their bits.
-    """
-    read: dict[str, None] = {}
-    written: dict[str, None] = {}
-    opened: dict[str, None] = {}
-    for path, mask in events:
-        if mask & _OPEN:
-            opened.setdefault(path)
-        if mask & _CLOSE_NOWRITE:
-            opened.pop(path, None)
-            read.setdefault(path)
-        if mask & _CLOSE_WRITE:
-            opened.pop(path, None)
-            written.setdefault(path)
-    return [*read, *(path for path in opened if path not in written)], [*written]
-
-
-def _folders(root: Path, skip: Container[str]) -> Iterator[Path]:
-    waiting, count = [root], 0
-    while waiting:
-        folder = waiting.pop()
-        count += 1
-        if count > _MOST_FOLDERS:
-            raise OSError(errno.ENOSPC, f"more than {_MOST_FOLDERS} folders")
-        yield folder
-        with os.scandir(folder) as entries:
-            waiting += [
-                Path(entry.path)
-                for entry in entries
-                if entry.is_dir(follow_symlinks=False) and entry.name not in skip
-            ]

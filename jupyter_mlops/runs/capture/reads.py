@@ -1,21 +1,27 @@
-"""Which project files a cell read and wrote: Python's audit events, and fanotify where allowed.
+"""Which project files a cell read and wrote, as three layers see it.
 
-Audit events see everything that goes through this process's `open` (pandas, numpy, torch.load, …)
-and sqlite3; readers that open files in C++ (pyarrow, polars, duckdb) and child processes (DataLoader
-workers, loky, subprocess) are seen by fanotify only.
+`README.md` beside this has a table of readers, and what each layer costs.
+
+- Python's audit events see everything that goes through this process's `open` (pandas, numpy,
+  torch.load, …) and sqlite3.
+- fanotify, where the machine allows it, sees readers that open files in C++ (pyarrow, polars,
+  duckdb) and child processes (DataLoader workers, loky, subprocess).
+- Deep mode, in a kernel that was started for it, sees the same without asking the machine.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.runs.capture import fanotify, processes
+from jupyter_mlops.runs.capture import deep, fanotify, processes
 from jupyter_mlops.runs.capture.early import Early
 from jupyter_mlops.runs.capture.urls import Urls
+from jupyter_mlops.runs.capture.uses import IGNORED, Uses
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,13 +29,9 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_IGNORED = {
-    ".git", ".dvc", ".mlops", ".venv", "venv", "node_modules", "__pycache__", "site-packages",
-    ".ipynb_checkpoints", ".ipython", ".cache", ".config", ".dvcignore", ".gitignore",
-}  # fmt: skip
-_IGNORED_SUFFIXES = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".lock", ".toml", ".pth"}
+_UNSEEN = "native readers (pyarrow, polars, duckdb, h5py, …) and child processes are not seen here"
 
-_EVENTS = processes.STARTS | {"open", "sqlite3.connect"}
+_EVENTS = processes.STARTS | {"open", "sqlite3.connect", "os.rename"}
 _sink: Reads | None = None
 _installed = False
 
@@ -39,34 +41,34 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
     sink = _sink
     if sink is None or event not in _EVENTS:
         return
-    try:
-        if sink.early.working():
-            return
+    try:  # noqa: SIM105 - a context manager costs more than the event
         sink.saw(event, args)
-        if event == "open" and isinstance(args[0], str):
-            sink.early.saw(os.path.abspath(args[0]), args[2])  # noqa: PTH100
     except Exception:  # noqa: S110
         pass
 
 
 @dataclass
 class Reads:
-    """Collects what this process opens while the block runs.
+    """Collects what this process and its children open while the block runs.
 
-    `inputs` and `outputs` are absolute paths of existing project files; a file that was only
-    written is an output, one that was read first is an input.
+    Afterwards `inputs` and `outputs` are absolute paths of project files: what was only written is
+    an output, what was read first is an input. `lost` were read and are gone.
     """
 
     project: Project
+    #: What could not be seen, and why; empty where nothing is missed.
     blind: str = ""
+    layers: list[str] = field(default_factory=list)
     urls: Urls = field(default_factory=Urls)
-    _read: dict[str, None] = field(default_factory=dict)
-    _written: dict[str, None] = field(default_factory=dict)
+    uses: Uses = field(init=False)
     _watch: fanotify.Watch | None = None
+    _deep: deep.Watch | None = None
     _family: processes.Family = field(default_factory=processes.Family)
 
     def __post_init__(self) -> None:
-        self.early = Early(self.project, lambda path: bool(self._existing([path])))
+        self.uses = Uses(self.project.root)
+        self.early = Early(self.project, self.uses.is_data)
+        self._below = (f"{self.project.root}/", f"{os.path.realpath(self.project.root)}/")
 
     def __enter__(self) -> Reads:
         """Begin to collect."""
@@ -74,10 +76,10 @@ class Reads:
         if not _installed:
             sys.addaudithook(_hook)
             _installed = True
-        try:
-            self._watch = fanotify.Watch(self.project.root, skip=_IGNORED, ours=self._family.has)
-        except OSError as error:
-            self.blind = f"readers outside Python are not seen here ({error.strerror or error})"
+        self.uses.begin(self.project.state)
+        self.layers = ["Python"]
+        self._begin_fanotify()
+        self._begin_deep()
         self.urls.__enter__()
         _sink = self
         return self
@@ -88,62 +90,110 @@ class Reads:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop collecting, and take in what the kernel saw."""
+        """Stop collecting, and take in what the other layers saw."""
         global _sink
         _sink = None
         self.early.stop()
         self.urls.__exit__(kind, error, traceback)
+        if self._deep:
+            for note in self._deep.stop():
+                self.uses.note(*note)
         if self._watch:
-            read, written = self._watch.stop()
-            for path in read:
-                self._note(path, written=False)
-            for path in written:
-                self._note(path, written=True)
+            for sort, path in self._watch.stop():
+                self.uses.note(sort, path)
+        missed = [watch.missed for watch in (self._deep, self._watch) if watch]
+        if missed and all(missed):
+            self.blind = f"some {_UNSEEN} ({missed[0]})"
+        self.uses.settle()
 
-    def saw(self, event: str, args: tuple[Any, ...]) -> None:
-        """Take one audit event."""
-        if event in processes.STARTS:
-            self._family.started = True
-            return
-        path = args[0]
-        if isinstance(path, int) or path is None:
-            return
-        text = os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - pathlib is too slow in a hook
-        if event == "sqlite3.connect":
-            self._note(text, written=False)
-            return
-        mode, flags = args[1], args[2]
-        writes = (
-            any(c in mode for c in "wax+") if isinstance(mode, str) else bool(flags & _WRITE_FLAGS)
-        )
-        self._note(text, written=writes)
+    @property
+    def told(self) -> str:
+        """One line: which layers looked, and what they could not see."""
+        return "; ".join(filter(None, [", ".join(self.layers), self.blind]))
 
     @property
     def inputs(self) -> list[Path]:
-        """Project files that were read."""
-        return self._existing(self._read)
+        """Project files that were read, by the names they were read by."""
+        return self.uses.inputs
 
     @property
     def outputs(self) -> list[Path]:
         """Project files that were written and not read before."""
-        return self._existing(path for path in self._written if path not in self._read)
+        return self.uses.outputs
 
-    def _note(self, path: str, *, written: bool) -> None:
-        if not written and path not in self._written:
-            self._read.setdefault(path)
-        elif written:
-            self._written.setdefault(path)
+    @property
+    def lost(self) -> list[Path]:
+        """Project files that were read and no longer exist."""
+        return self.uses.lost
 
-    def _existing(self, paths: Any) -> list[Path]:
-        found = []
-        for text in paths:
-            path = Path(text)
-            try:
-                inner = path.relative_to(self.project.root)
-            except ValueError:
-                continue
-            if path.suffix in _IGNORED_SUFFIXES or not _IGNORED.isdisjoint(inner.parts):
-                continue
-            if path.is_file():
-                found.append(path)
-        return found
+    def saw(self, event: str, args: tuple[Any, ...]) -> None:
+        """Take one audit event; it comes before the deed, which may yet fail."""
+        if self.early.working():
+            return
+        if event in processes.STARTS:
+            self._family.started = True
+        elif event == "os.rename":
+            source, target, *folders = args
+            if folders == [-1, -1]:
+                self.uses.note("moved", _absolute(source), _absolute(target))
+        elif event == "sqlite3.connect":
+            self._opened(_database(args[0]), "read", "created")
+        elif not isinstance(args[0], int) and args[0] is not None:
+            path = _absolute(args[0])
+            self._opened(path, *_kinds(args[2]))
+            self.early.saw(path, args[2])
+
+    def _opened(self, path: str, there: str, absent: str) -> None:
+        """Note a file as used in one of two ways: it exists already, or does not."""
+        if not path.startswith(self._below):
+            self.uses.note(there, path)  # perhaps the project by another name: seen to at the end
+            return
+        try:
+            facts = os.stat(path)  # noqa: PTH116 - pathlib is too slow in a hook
+        except OSError:
+            if absent:
+                self.uses.note(absent, path)
+            return
+        if stat.S_ISREG(facts.st_mode):
+            self.uses.note(there, path)
+
+    def _begin_fanotify(self) -> None:
+        root = self.project.root
+        try:
+            self._watch = fanotify.Watch(root, skip=IGNORED, ours=self._family.has)
+        except OSError as error:
+            self.blind = f"{_UNSEEN} ({error.strerror or error}). Type: %mlops deep on"
+        else:
+            self.layers.append("fanotify")
+
+    def _begin_deep(self) -> None:
+        try:
+            self._deep = deep.Watch(self.project.root)
+        except OSError as error:
+            if self.project.settings.lineage.deep:
+                self.layers.append(f"deep mode is off: {error.strerror}")
+        else:
+            self.layers.append("deep")
+            self.blind = ""
+
+
+def _absolute(path: Any) -> str:
+    return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - pathlib is too slow in a hook
+
+
+def _database(name: Any) -> str:
+    """Return the path of what `sqlite3.connect` is given: a path, or a `file:` URI."""
+    text = os.fsdecode(name)
+    if text.startswith("file:"):
+        from urllib.parse import unquote, urlsplit
+
+        text = unquote(urlsplit(text).path)
+    return _absolute(text)
+
+
+def _kinds(flags: int) -> tuple[str, str]:
+    """Return what such an open does to a file that exists, and to one that does not."""
+    if not flags & _WRITE_FLAGS:
+        return "read", ""
+    there = "both" if flags & os.O_RDWR and not flags & os.O_TRUNC else "written"
+    return there, "created" if flags & os.O_CREAT else ""
