@@ -6,7 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from jupyter_mlops import files, tables
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
@@ -261,12 +261,18 @@ def _store(project: Project) -> Finding:
 
 
 def _lineage(project: Project) -> Finding:
+    from jupyter_mlops.runs.capture import shim
     from jupyter_mlops.runs.capture.reads import Reads
 
     with Reads(project) as reads:
         pass
-    detail: Any = reads.blind or "Python's readers and native ones (pyarrow, polars, duckdb, …)"
-    return Finding(part="lineage", status="ok", detail=detail)
+    if project.settings.lineage.deep:
+        try:
+            shim.compiled(project.state / "lineage")
+        except MlopsError as error:
+            return Finding(part="lineage", status="broken", detail=error.what, fix=error.do)
+    detail, _, fix = reads.told.partition(". ")
+    return Finding(part="lineage", status="ok", detail=detail, fix=fix)
 
 
 def _versions(project: Project) -> Finding:

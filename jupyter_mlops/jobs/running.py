@@ -20,6 +20,7 @@ from jupyter_mlops.jobs.records import Execution
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import redaction
+from jupyter_mlops.runs.capture import shim
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,8 +242,10 @@ def _environment(plan: Plan, project: Project, run_id: str) -> dict[str, str]:
     environment = {
         key: value
         for key, value in os.environ.items()
-        if key not in {"JPY_PARENT_PID", "PYTHONSAFEPATH"}
+        if key not in {"JPY_PARENT_PID", "PYTHONSAFEPATH", shim.CHANNEL}
     }
+    if project.settings.lineage.deep:
+        environment |= shim.environment(project)
     return {
         **environment,
         "MLOPS_ROOT": str(project.root),

@@ -24,5 +24,10 @@ ROOT_VERBS = (
         example="auto on",
         where="magic",
     ),
+    Verb(
+        "", "deep", "jupyter_mlops.runs.capture.shim:switch", "add a kernel that sees every file that recorded cells read",
+        (Arg("state", "on or off", required=True, choices=("on", "off")),),
+        example="deep on",
+    ),
     *job.ROOT_VERBS,
 )  # fmt: skip
