@@ -6,7 +6,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from jupyter_mlops import files, tables
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
