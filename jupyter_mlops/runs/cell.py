@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-    from jupyter_mlops import data
 
 SOURCE = "mlops/cell.py"
 _NO_VERSION = " has no version: "

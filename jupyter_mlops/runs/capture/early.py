@@ -68,12 +68,12 @@ class Early:
             self._thread.start()
         self._waiting.put(path)
 
-    def version(self, path: Path, now: Path) -> DataVersion:
+    def version(self, path: Path, now: Path | None = None) -> DataVersion:
         """Return the version of what was read at `path`; wait for it, with a line for each second.
 
         Args:
             path: its name when it was read.
-            now: its name now.
+            now: its name now, if it was moved.
 
         Raises:
             Conflict: the file was changed before it could be hashed.
@@ -86,6 +86,7 @@ class Early:
             if found.exception() is None:
                 return found.result()
         first = self._first.get(text)
+        now = now or path
         version = data.version(now, project=self._project)
         if first is not None and first != _key(str(now)):
             raise Conflict(f"{path.name} was changed after it was read", "Write to another file")
