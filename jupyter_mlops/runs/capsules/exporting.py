@@ -107,6 +107,7 @@ def export(
             project,
             detail,
             capsule,
+            [_text(cell) for cell in capsule.cells],
             lambda numbers: _replayed(draft(capsule, numbers), capsule),
             seconds=seconds,
         )
@@ -128,19 +129,18 @@ def export(
 
 def draft(capsule: Capsule, numbers: list[int]) -> Draft:
     """Return the notebook with these cells (from 0), the recorded one last."""
-    texts = [
-        "\n".join(
-            line for line in body(capsule.cells[number]).splitlines() if not _DROPPED.match(line)
-        )
-        for number in numbers
-    ]
-    parameters, cleaned = hoist(texts)
+    parameters, cleaned = hoist([_text(capsule.cells[number]) for number in numbers])
     pairs = zip(numbers, cleaned, strict=True)
     return Draft(
         len(numbers),
         parameters,
         [(number, text) for number, text in pairs if text.strip() or number == numbers[-1]],
     )
+
+
+def _text(cell: CapsuleCell) -> str:
+    """Return a cell without the lines that belong to this tool."""
+    return "\n".join(line for line in body(cell).splitlines() if not _DROPPED.match(line))
 
 
 def _replayed(made: Draft, capsule: Capsule) -> Capsule:

@@ -38,13 +38,14 @@ class Effects:
     """What a cell does beside making names.
 
     `changes` are names whose objects it may change, `links` pairs of names that may share one.
-    `modules` are the names of those that it imports, `commands` what it calls or sets for the effect
+    `late` are names that are read when a function is called, not when it is made. `modules` are the names of those that it imports, `commands` what it calls or sets for the effect
     alone, and `beyond` says that it may change what no name leads to: files, random generators.
     """
 
     changes: frozenset[str] = frozenset()
     commands: frozenset[str] = frozenset()
     links: frozenset[tuple[str, str]] = frozenset()
+    late: frozenset[str] = frozenset()
     modules: frozenset[str] = frozenset()
     beyond: bool = False
 
@@ -60,6 +61,8 @@ def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
     done = [effects(source) for source in sources]
     modules = frozenset().union(*(item.modules for item in done))
     last = len(sources) - 1
+    if read[last].unknown:  # it may take any name
+        return [*range(last + 1)]
     kept = {last, *failed}
     kept |= {
         number
@@ -68,7 +71,7 @@ def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
     }
     linked = _linked(item.links for item in done)
     while True:
-        needed = frozenset().union(*(read[number].takes for number in kept))
+        needed = frozenset().union(*(read[number].takes | done[number].late for number in kept))
         shared = frozenset().union(*(linked.get(name, {name}) for name in needed))
         more = {
             number
@@ -83,14 +86,20 @@ def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
 def narrow(sources: Sequence[str]) -> list[int]:
     """Return the numbers of the cells that made last what is needed, the last cell itself too."""
     read = [names.read(source) for source in sources]
-    kept = [len(sources) - 1]
-    needed = set(read[-1].takes)
-    for number in range(len(sources) - 2, -1, -1):
-        item = read[number]
-        if item.makes & needed or (item.unknown and needed):
-            kept.append(number)
-            needed = (needed - item.makes) | item.takes
-    return sorted(kept)
+    late: frozenset[str] = frozenset()
+    while True:
+        kept = [len(sources) - 1]
+        needed = set(read[-1].takes | late)
+        for number in range(len(sources) - 2, -1, -1):
+            item = read[number]
+            if item.makes & needed or (item.unknown and needed):
+                kept.append(number)
+                needed = (needed - item.makes) | item.takes
+        # A function reads what its names lead to when it is called, not when it is made.
+        more = late.union(*(effects(sources[number]).late for number in kept))
+        if more == late:
+            return sorted(kept)
+        late = more
 
 
 def lacks(sources: Sequence[str], kept: Iterable[int]) -> bool:
@@ -120,6 +129,7 @@ def effects(source: str) -> Effects:
         frozenset(reader.changes - _BUILTINS),
         frozenset(reader.commands),
         frozenset(reader.links),
+        frozenset(reader.late),
         frozenset(reader.modules),
         reader.beyond or magics,
     )
@@ -141,6 +151,7 @@ class _Reader(ast.NodeVisitor):
         self.changes: set[str] = set()
         self.commands: set[str] = set()
         self.links: set[tuple[str, str]] = set()
+        self.late: set[str] = set()
         self.modules: set[str] = set()
         self.beyond = False
 
@@ -204,8 +215,14 @@ class _Reader(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.generic_visit(node)
-        # What it is called with later, it may change; what it changes, a call of it changes.
-        self.links |= {(node.name, name) for name in names.read(ast.unparse(node)).takes}
+        taken = names.read(ast.unparse(node)).takes
+        self.late |= taken
+        # What it changes, a call of it changes.
+        self.links |= {(node.name, name) for name in taken}
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self.generic_visit(node)
+        self.late |= names.read(ast.unparse(node)).takes
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         made = _names(target)

@@ -171,9 +171,13 @@ class _Build:
         self.say(f"environment {self.folder.name}: Python {self.minor}, {len(wanted)} packages …")
         try:
             self._python()
-            rest = self._linked(wanted)
-            self.say(f"environment {self.folder.name}: {len(rest)} packages from the index …")
-            self._stand_in(self._installed(rest, sources), rest)
+            here, rest = self._divided(wanted)
+            # Before anything is linked: an installer may write into a file that is there already,
+            # and through a link into this environment's.
+            missing = self._installed(rest, sources)
+            for package, listed in here:
+                linking.link(package, listed, self.folder)
+            self._stand_in(missing, rest)
             took = round(time.monotonic() - started, 1)
             content = {"notes": self.notes, "seconds": took, "packages": wanted}
             files.replace(self.folder / _WHOLE, json.dumps(content))
@@ -196,20 +200,22 @@ class _Build:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
             raise BackendFailed(f"No environment can be made: {lines[-1]}")
 
-    def _linked(self, wanted: dict[str, str]) -> dict[str, str]:
-        """Link what this environment has in the same version; return the rest."""
-        rest = {}
+    def _divided(
+        self, wanted: dict[str, str]
+    ) -> tuple[list[tuple[linking.Installed, list[str]]], dict[str, str]]:
+        """Return what this environment has in the same version, with its files, and the rest."""
+        here, rest = [], {}
         for name, version in wanted.items():
             package = self.current.get(name)
             if package is None or package.version != version:
                 rest[name] = version
                 continue
             try:
-                linking.link(package, self.folder)
+                here.append((package, linking.files_of(package)))
             except linking.NotLinkable as error:
                 self.notes.append(f"{name} {version} was installed anew: {error}")
                 rest[name] = version
-        return rest
+        return here, rest
 
     def _installed(self, rest: dict[str, str], sources: dict[str, str]) -> dict[str, str]:
         """Install the rest; return what could not be had, and why."""
@@ -222,6 +228,9 @@ class _Build:
                 requirements[name] = f"{name} @ {source}"
             else:
                 requirements[name] = f"{name}=={version}"
+        if requirements:
+            count = len(requirements)
+            self.say(f"environment {self.folder.name}: {count} packages from the index …")
         python = self.folder / "bin" / "python"
         return missing | installing.install(requirements, python, self.indexes, self.say)
 
@@ -231,7 +240,7 @@ class _Build:
             package, instead = self.current.get(name), "left out"
             if package is not None:
                 try:
-                    linking.link(package, self.folder)
+                    linking.link(package, linking.files_of(package), self.folder)
                     instead = f"{package.version} is used instead"
                 except linking.NotLinkable as error:
                     instead = f"left out ({error})"

@@ -34,7 +34,9 @@ def command() -> list[str]:
         return [path]
     if importlib.util.find_spec("uv") is not None:
         return [sys.executable, "-m", "uv"]
-    raise MlopsError("Another environment is built by uv, which is not here", "pip install uv")
+    raise MlopsError(
+        "Another environment is built by uv, which is not here", "Type: pip install uv"
+    )
 
 
 def interpreter(minor: str) -> str:

@@ -27,23 +27,14 @@ class NotLinkable(Exception):
     """The package's files are not what its list says; the message says why."""
 
 
-def link(package: Installed, to: Path) -> None:
-    """Put a package into the environment `to`, whose Python must be of the same version.
+def link(package: Installed, listed: list[str], to: Path) -> None:
+    """Put a package's files into the environment `to`, whose Python must be of the same version.
 
-    Raises:
-        NotLinkable: it has no list of files, they were changed since, or they need more than
-            themselves (conda's share libraries outside of any list).
+    What is there already stays: it was installed there, and two packages may have the same file.
     """
-    if (package.info / "INSTALLER").is_file():
-        installer = (package.info / "INSTALLER").read_text().strip()
-        if installer == "conda":
-            raise NotLinkable("it came from conda")
-    base = package.info.parent
-    target = to / base.relative_to(sys.prefix) if base.is_relative_to(sys.prefix) else None
-    if target is None:
-        target = site_packages(to)
+    base, target = package.info.parent, site_packages(to)
     made: set[str] = set()
-    for path in _listed(package):
+    for path in listed:
         source, place = f"{base}/{path}", f"{target}/{path}"
         if ".." in path:
             # A script is `../../../bin/name`: in the new environment's own folder, or nowhere.
@@ -65,9 +56,18 @@ def site_packages(environment: Path) -> Path:
     return next(environment.glob("lib/python3*/site-packages"))
 
 
-def _listed(package: Installed) -> list[str]:
-    """Return the package's files, those compiled from them too, by paths from its folder."""
+def files_of(package: Installed) -> list[str]:
+    """Return a package's files, those compiled from them too, by paths from its folder.
+
+    Raises:
+        NotLinkable: it has no list of files, they were changed since, or they need more than
+            themselves (conda's share libraries outside of any list).
+    """
     base = str(package.info.parent)
+    if (package.info / "INSTALLER").is_file():
+        installer = (package.info / "INSTALLER").read_text().strip()
+        if installer == "conda":
+            raise NotLinkable("it came from conda")
     try:
         with (package.info / "RECORD").open(newline="", encoding="utf-8") as file:
             rows = [*csv.reader(file)]

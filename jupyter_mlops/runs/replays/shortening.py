@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.capsules import slicing
-from jupyter_mlops.runs.capsules.capsule import body
 from jupyter_mlops.runs.capsules.shortform import ARTIFACT, TAG, Slice
 from jupyter_mlops.runs.replays.replaying import Outcome, outcome, recorded
 from jupyter_mlops.runs.replays.reproduction import compare
@@ -34,6 +33,7 @@ def shorten(
     project: Project,
     detail: RunDetail,
     capsule: Capsule,
+    sources: list[str],
     draft: Callable[[list[int]], Capsule],
     *,
     seconds: float,
@@ -44,13 +44,14 @@ def shorten(
         project: the user's project.
         detail: the run.
         capsule: its history.
+        sources: the cells as a notebook would have them; empty where nothing is left of one.
         draft: gives the capsule of the notebook with these cells (from 0, the recorded one last).
         seconds: how long to go on making it smaller.
 
     Raises:
         NotFound: the whole history does not come out the same either, or it has nothing to compare.
     """
-    search = _Search(project, detail, capsule, draft)
+    search = _Search(project, detail, capsule, sources, draft)
     kept, smallest = search.enough(), False
     for step in search.smaller(kept):
         kept, smallest = step
@@ -83,6 +84,7 @@ class _Search:
         project: Project,
         detail: RunDetail,
         capsule: Capsule,
+        sources: list[str],
         draft: Callable[[list[int]], Capsule],
     ) -> None:
         self.project = project
@@ -90,12 +92,13 @@ class _Search:
         self.capsule = capsule
         self.draft = draft
         self.then = recorded(detail)
-        self.sources = [body(cell) for cell in capsule.cells]
+        self.sources = sources
+        last = len(sources) - 1
         #: What can stand in a notebook: a cell that a person interrupted would not end.
         self.possible = [
             number
             for number, cell in enumerate(capsule.cells)
-            if cell.error != "KeyboardInterrupt" or number == len(capsule.cells) - 1
+            if (cell.error != "KeyboardInterrupt" and sources[number].strip()) or number == last
         ]
         self.generators = False
         self.tries = 0
