@@ -179,7 +179,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
         kernel=checked.kernel or "python3",
         folder=checked.folder,
         output=output,
-        environment=_environment(plan, project, active.run_id),
+        environment=_environment(plan, project, active),
         timeout=plan.timeout or project.settings.jobs.timeout,
         stop=plan.stop,
         on_cell=plan.on_cell,
@@ -225,9 +225,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
             result.output = project.relative(plan.output)
     # What plain MLflow calls logged went into this run itself; cells' own runs are copied up.
     metrics: dict[str, float | None] = {}
-    children = runs.list(
-        filter=f"tags.mlops.parent = '{active.run_id}'", limit=500, project=project
-    )
+    children = runs.parts(active.run_id, project=project)
     for child in sorted(children, key=lambda item: item.start_time):
         if child.kind == "cell":
             metrics |= {key: value for key, value in child.metrics.items() if value is not None}
@@ -237,7 +235,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
     result.metrics = {**own, **metrics}
 
 
-def _environment(plan: Plan, project: Project, run_id: str) -> dict[str, str]:
+def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, str]:
     """Return the kernel's environment: ours, and what ties it to this run."""
     environment = {
         key: value
@@ -249,9 +247,9 @@ def _environment(plan: Plan, project: Project, run_id: str) -> dict[str, str]:
     return {
         **environment,
         "MLOPS_ROOT": str(project.root),
-        "MLOPS_PARENT_RUN": run_id,
-        "MLFLOW_TRACKING_URI": project.tracking_uri,
-        "MLFLOW_RUN_ID": run_id,
+        "MLOPS_PARENT_RUN": active.run_id,
+        "MLFLOW_TRACKING_URI": active.store.uri,
+        "MLFLOW_RUN_ID": active.kept_as,
         "JPY_SESSION_NAME": str(plan.checked.path),
         **plan.environment,
     }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.evaluation.promoting import promote
     from jupyter_mlops.runs.explaining.explanation import Explanation
     from jupyter_mlops.runs.explaining.why import why
-    from jupyter_mlops.runs.listing import list
+    from jupyter_mlops.runs.listing import list, parts
     from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
     from jupyter_mlops.runs.query import artifact, get, show
     from jupyter_mlops.runs.recording import ActiveRun, start
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.registry import list_models, register
     from jupyter_mlops.runs.replays.reproducing import reproduce
     from jupyter_mlops.runs.replays.reproduction import Reproduction
+    from jupyter_mlops.runs.sending import send_waiting, sync
     from jupyter_mlops.runs.store import open_store
     from jupyter_mlops.runs.trash import delete, restore
 
@@ -52,14 +53,17 @@ _HOME = {
     "load_model": "models",
     "model_files": "models",
     "open_store": "store",
+    "parts": "listing",
     "promote": "evaluation.promoting",
     "record_cell": "cell",
     "register": "registry",
     "reproduce": "replays.reproducing",
     "restore": "trash",
+    "send_waiting": "sending",
     "show": "query",
     "signature": "models",
     "start": "recording",
+    "sync": "sending",
     "training_data": "models",
     "why": "explaining.why",
 }
@@ -85,14 +89,17 @@ __all__ = [
     "load_model",
     "model_files",
     "open_store",
+    "parts",
     "promote",
     "record_cell",
     "register",
     "reproduce",
     "restore",
+    "send_waiting",
     "show",
     "signature",
     "start",
+    "sync",
     "training_data",
     "why",
 ]

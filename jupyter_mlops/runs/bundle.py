@@ -48,12 +48,12 @@ class Bundle:
         params = redact_items(self.params)
         metrics = dict(self.metrics)
         if self.run.plain is not None and self.run.plain.used:
-            theirs = self.run.store.client.get_run(self.run.run_id).data
-            params = _beside(params, theirs.params)
+            theirs = self.run.write(lambda store, run_id: store.client.get_run(run_id)).data
+            params = beside(params, theirs.params)
             # A point of ours would stand in the curve that the user drew.
             metrics = {key: value for key, value in metrics.items() if key not in theirs.metrics}
         tags = {key: value for key, value in self.tags.items() if value != ""}
-        written = self.run.store.log(self.run.run_id, params=params, metrics=metrics, tags=tags)
+        written = self.run.log(params=params, metrics=metrics, tags=tags)
         self.written_params += written[0]
         self.written_metrics += written[1]
         if self.files:
@@ -67,7 +67,7 @@ class Bundle:
             kept.clear()
 
 
-def _beside(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
+def beside(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
     """Return our parameters under names that are free: MLflow takes no second value for a name."""
     found = {}
     for key, value in ours.items():

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
+    from jupyter_mlops.runs.store import Store
 
 SOURCE = "mlops/cell.py"
 _NO_VERSION = " has no version: "
@@ -65,7 +66,8 @@ class Recording:
             parts.append(f"model ({self.model})")
         if self.inputs:
             parts.append(" ".join(f"{path}@{version[:6]}" for path, version in self.inputs[:3]))
-        return " · ".join(["recorded", *parts, *self.notes])
+        waits = [recording.kept_here(self.run)] if self.run.waits_for else []
+        return " · ".join(["recorded", *parts, *self.notes, *waits])
 
 
 @contextmanager
@@ -237,8 +239,7 @@ def _keep_surroundings(
     # What was read and deleted has a version too, where it was hashed in time.
     done.inputs = [*_versions(done, reads, [*reads.inputs, *reads.lost]), *remote_inputs]
     outputs = [*_versions(done, reads, reads.outputs), *remote_outputs]
-    done.run.store.log_data(
-        done.run_id,
+    done.run.log_data(
         [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
     )
     bundle.tags["mlops.unversioned"] = "; ".join(n for n in done.notes if _NO_VERSION in n)
@@ -293,11 +294,15 @@ def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted, format: s
         if autologs_models():
             done.notes.append("mlflow.autolog(log_models=False) lets us keep it, without a pickle")
         return
-    try:
-        with lands_in(done.run.entity, done.run.store):
-            done.model, why = formats.log_model(
+
+    def log(store: Store, _: str) -> tuple[str, str]:
+        with lands_in(done.run.entity, store):
+            return formats.log_model(
                 found, format, params=bundle.written_params, metrics=bundle.written_metrics
             )
+
+    try:
+        done.model, why = done.run.write(log)
     except MlopsError as error:
         done.notes.append(f"no model: {error}")
         bundle.tags["mlops.model"] = str(error)

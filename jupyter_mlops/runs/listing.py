@@ -5,18 +5,20 @@ from __future__ import annotations
 import builtins
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import UsageError, nearest
+from jupyter_mlops.errors import ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs import embedded, live
+from jupyter_mlops.runs import embedded, live, sending, spool
 from jupyter_mlops.runs.query import KINDS, experiment_names, record
 from jupyter_mlops.runs.records import Run, RunList
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _PAGE = 50_000
+_PATIENCE = 5.0
+_MOST_PARTS = 500
 _EMPTY = "No runs yet. Put %%mlops run NAME on top of a cell that trains, and run it."
 
 
@@ -49,6 +51,7 @@ def list(
         raise UsageError(f"--limit must be at least 1, not {limit}")
     metric = sort.removeprefix("-").removeprefix("metrics.").replace("`", "")
     ascending = sort.startswith("-")
+    sending.send_waiting(project, patience=_PATIENCE)
     if live.any_marked(project):
         live.close_dead(open_store(project))
     found: builtins.list[Run] | None = None
@@ -56,8 +59,18 @@ def list(
         found = embedded.newest(project, metric, ascending, experiment, kind, limit)
     if found is None:
         embedded.refresh_statistics(project)
-        found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, project)
+        store = open_store(project)
+        found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, store)
     return RunList(found, empty=_EMPTY, columns=_known_columns(columns or [], found))
+
+
+def parts(run_id: str, *, project: Project) -> builtins.list[Run]:
+    """Return the runs that are parts of a run; while the team's store is away, those that wait here."""
+    try:
+        store = open_store(project)
+    except ServerAway:
+        store = spool.open_spool(project)
+    return _through_mlflow(f"tags.mlops.parent = '{run_id}'", "", False, "", "", _MOST_PARTS, store)
 
 
 def count(project: Project) -> int:
@@ -76,11 +89,10 @@ def _through_mlflow(
     experiment: str,
     kind: str,
     limit: int,
-    project: Project,
+    store: Store,
 ) -> builtins.list[Run]:
     from mlflow.exceptions import MlflowException
 
-    store = open_store(project)
     clauses = [filter] if filter else []
     if kind:
         clauses.append(f"tags.mlops.kind = '{kind}'")

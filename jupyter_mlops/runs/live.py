@@ -13,6 +13,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
+from jupyter_mlops.runs import spool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +22,23 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.store import Store
 
 
-def mark(project: Project, run_id: str, left: dict[str, Any] | None = None) -> None:
+def mark(
+    project: Project, run_id: str, left: dict[str, Any] | None = None, *, spooled: bool = False
+) -> None:
     """Note that this process is executing `run_id`, and what the run keeps if it dies.
 
     Args:
         project: the run's.
         run_id: the run.
         left: params, tags and texts (artifacts by name), without secrets.
+        spooled: it is one of the spool's.
     """
     note = {
         "left": left or {},
         "pid": os.getpid(),
         "start": files.process_start(os.getpid()),
         "host": socket.gethostname(),
+        "spooled": spooled,
     }
     files.replace(_note(project, run_id), json.dumps(note))
 
@@ -49,7 +54,10 @@ def any_marked(project: Project) -> bool:
 
 
 def close_dead(store: Store) -> list[str]:
-    """Mark as killed every run of this host whose process is gone; return their ids."""
+    """Mark as killed every run of this host whose process is gone; return their ids.
+
+    Only runs that are noted in this project: the others of a team's store are not ours to close.
+    """
     closed = []
     for note in (store.project.state / "live").glob("*.json"):
         try:
@@ -61,15 +69,16 @@ def close_dead(store: Store) -> list[str]:
         if files.process_start(owner["pid"]) == owner["start"]:
             continue
         run_id = note.stem
-        run = store.client.get_run(run_id)
+        where = spool.open_spool(store.project) if owner.get("spooled") else store
+        run = where.client.get_run(run_id)
         if run.info.status in {"RUNNING", "SCHEDULED"}:
             left = owner.get("left", {})
             fresh = {k: v for k, v in left.get("params", {}).items() if k not in run.data.params}
             error = {"mlops.error": "The process that ran it died"}
-            store.log(run_id, params=fresh, tags=left.get("tags", {}) | error)
+            where.log(run_id, params=fresh, tags=left.get("tags", {}) | error)
             for name, text in left.get("texts", {}).items():
-                store.client.log_text(run_id, text, name)
-            store.client.set_terminated(run_id, "KILLED")
+                where.client.log_text(run_id, text, name)
+            where.client.set_terminated(run_id, "KILLED")
             closed.append(run_id)
         note.unlink(missing_ok=True)
     return closed

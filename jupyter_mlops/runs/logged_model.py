@@ -23,7 +23,7 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
     model_id = outputs[-1].model_id
     logged = store.client.get_logged_model(model_id)
     local = import_mlflow().artifacts.download_artifacts(
-        artifact_uri=f"{logged.artifact_location}/MLmodel", tracking_uri=store.project.tracking_uri
+        artifact_uri=f"{logged.artifact_location}/MLmodel", tracking_uri=store.uri
     )
     flavors, inputs = _read_mlmodel(Path(local))
     flavor = next(

@@ -25,6 +25,7 @@ from jupyter_mlops.runs.store import import_mlflow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jupyter_mlops.project import Project
     from jupyter_mlops.runs.store import Store
 
 
@@ -70,7 +71,7 @@ class Open(list[Any]):
 def lands_in(run: Any, store: Store) -> Iterator[Open]:
     """Let plain `mlflow.log_*` calls of this thread land in `run` (an MLflow run) in the block."""
     mlflow = import_mlflow()
-    uri = store.project.tracking_uri
+    uri = store.uri
     theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
     mlflow.set_tracking_uri(uri)
     # What a job handed to the kernel for plain MLflow calls must not be taken over here.
@@ -91,11 +92,11 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
             mlflow.set_tracking_uri(theirs)
 
 
-def parent(store: Store) -> str:
-    """Return the id of the run that this thread has open in `store`, or an empty string."""
+def parent(project: Project) -> str:
+    """Return the id of the run that this thread has open in the project's store, or nothing."""
     mlflow = import_mlflow()
     stack = _open_runs().get()
-    same = mlflow.is_tracking_uri_set() and mlflow.get_tracking_uri() == store.project.tracking_uri
+    same = mlflow.is_tracking_uri_set() and mlflow.get_tracking_uri() == project.tracking_uri
     return str([*stack][-1].info.run_id) if stack and same else ""
 
 

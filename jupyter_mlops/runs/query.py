@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import NotFound, UsageError, nearest
+from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import live, logged_model
+from jupyter_mlops.runs import live, logged_model, sending, spool, team
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
 from jupyter_mlops.runs.store import Store, import_mlflow, open_store
 
@@ -25,6 +25,7 @@ STATUS: Any = {
     "KILLED": "killed",
 }
 _SHORTEST_PREFIX = 4
+_PATIENCE = 5.0
 # MLflow keeps infinities as the largest float, because other databases have none.
 _LARGEST = 1.7976931348623157e308
 
@@ -36,7 +37,8 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
         NotFound: there is no such run.
     """
     project = project or Project.find()
-    store = open_store(project)
+    sending.send_waiting(project, patience=_PATIENCE)
+    store = store_with(run, project)
     live.close_dead(store)
     found = find(store, run)
     experiments = experiment_names(store)
@@ -64,18 +66,32 @@ def artifact(run: str, path: str, *, project: Project | None = None) -> Path:
     from mlflow.exceptions import MlflowException
 
     project = project or Project.find()
-    store = open_store(project)
+    store = store_with(run, project)
     run_id = find(store, run).info.run_id
     try:
         return Path(
             import_mlflow().artifacts.download_artifacts(
-                run_id=run_id, artifact_path=path, tracking_uri=project.tracking_uri
+                run_id=run_id, artifact_path=path, tracking_uri=store.uri
             )
         )
-    except (MlflowException, OSError):
+    except (MlflowException, OSError) as error:
+        if team.is_away(error):
+            raise team.away(store.uri, error) from None
         raise NotFound(
             f"Run {run} has no artifact {path}", f"Type: %mlops run show {run_id[:8]}"
         ) from None
+
+
+def store_with(run: str, project: Project) -> Store:
+    """Return the store that has a run: the project's, or the spool where the run waits there."""
+    if spool.holding(project, run, names=False):
+        return spool.open_spool(project)
+    try:
+        return open_store(project)
+    except ServerAway:
+        if not spool.holding(project, run, names=True):
+            raise
+    return spool.open_spool(project)
 
 
 def find(store: Store, run: str) -> mlflow.entities.Run:
@@ -88,6 +104,8 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
         try:
             return store.client.get_run(text)
         except MlflowException:
+            if sent := _sent(store, [*experiment_names(store)], f"= '{text}'"):
+                return sent[0]
             raise NotFound(f"No run {text}", "Type: %mlops run list") from None
     experiments = [*experiment_names(store)]
     quoted = text.replace("'", "")
@@ -101,6 +119,7 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
         page = store.client.search_runs(
             experiments, f"attributes.run_id LIKE '{text}%'", max_results=2, order_by=order
         )
+        page = page or _sent(store, experiments, f"LIKE '{text}%'")
         if len(page) == 1:
             return page[0]
         if page:
@@ -108,6 +127,13 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
     recent = store.client.search_runs(experiments, "", max_results=200, order_by=order)
     names = {item.info.run_name for item in recent}
     raise NotFound(f"No run '{text}'", nearest(text, names) or "Type: %mlops run list")
+
+
+def _sent(store: Store, experiments: list[str], clause: str) -> Any:
+    """Return the runs of a team's store that had such an id while they waited for it."""
+    if not store.project.settings.tracking.uri:
+        return []
+    return store.client.search_runs(experiments, f"tags.`{spool.SPOOL_ID}` {clause}", max_results=2)
 
 
 def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:

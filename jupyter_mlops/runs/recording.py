@@ -7,23 +7,33 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import live, plain
+from jupyter_mlops.runs import live, plain, sending, spool, team
 from jupyter_mlops.runs.redaction import redact, redact_file, redact_items
 from jupyter_mlops.runs.store import Store, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     import mlflow.entities
 
+T = TypeVar("T")
+#: Seconds that a finished cell waits for what others left to be sent.
+_PATIENCE = 5.0
+
 
 class ActiveRun:
-    """A run that is open: what it is given is written at once and survives a kill."""
+    """A run that is open: what it is given is written at once and survives a kill.
+
+    Where the team's store goes away, the rest of the run is written into the spool. `run_id` stays
+    what it is; `store` and `entity` are where it is written now. `waits_for` then names the store.
+    """
 
     def __init__(self, store: Store, run: mlflow.entities.Run, name: str) -> None:
         self.store = store
@@ -31,43 +41,59 @@ class ActiveRun:
         self.run_id: str = run.info.run_id
         self.name = name
         self.failure = ""
+        self.waits_for = ""
         #: The runs open to plain MLflow calls, where this is one of them.
         self.plain: plain.Open | None = None
+        #: What the run keeps if this process is killed.
+        self.left: dict[str, Any] | None = None
 
     def log_params(self, params: dict[str, Any]) -> None:
         """Record parameters; secrets are replaced by `***`."""
-        self.store.log(self.run_id, params=params)
+        self.log(params=params)
 
     def log_metrics(self, metrics: dict[str, float]) -> None:
         """Record metrics."""
-        self.store.log(self.run_id, metrics=metrics)
+        self.log(metrics=metrics)
 
     def set_tags(self, tags: dict[str, Any]) -> None:
         """Record tags; secrets are replaced by `***`."""
-        self.store.log(self.run_id, tags=tags)
+        self.log(tags=tags)
+
+    def log(self, **what: dict[str, Any]) -> Any:
+        """Record params, metrics and tags together; return what `Store.log` does."""
+        now = time.time_ns() // 1_000_000
+        return self.write(lambda store, run_id: store.log(run_id, at=now, **what))
+
+    def log_data(self, uses: Sequence[tuple[str, str, str]]) -> None:
+        """Record data versions as (path, version, role)."""
+        self.write(lambda store, run_id: store.log_data(run_id, uses))
 
     def log_artifact(self, path: Path | str, folder: str = "") -> None:
         """Keep a copy of a local file; of a text, one without secrets."""
         clean = redact_file(Path(path))
-        if clean is not None:
-            with tempfile.TemporaryDirectory() as aside:
-                copy = Path(aside, Path(path).name)
-                copy.write_bytes(clean)
-                self.store.client.log_artifact(self.run_id, str(copy), folder or None)
-            return
-        self.store.client.log_artifact(self.run_id, str(path), folder or None)
+        with tempfile.TemporaryDirectory() as aside:
+            kept = Path(path)
+            if clean is not None:
+                kept = Path(aside, kept.name)
+                kept.write_bytes(clean)
+            self.write(
+                lambda store, run_id: store.client.log_artifact(run_id, str(kept), folder or None)
+            )
 
     def log_folder(self, folder: Path) -> None:
         """Keep all files of a local folder, by their paths in it: one look-up for many files."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-        uri = self.store.project.tracking_uri
-        files = get_artifact_repository(self.entity.info.artifact_uri, tracking_uri=uri)
-        files.log_artifacts(str(folder))
+        def log(store: Store, _: str) -> None:
+            uri = self.entity.info.artifact_uri
+            get_artifact_repository(uri, tracking_uri=store.uri).log_artifacts(str(folder))
+
+        self.write(log)
 
     def log_text(self, text: str, name: str) -> None:
         """Keep a text as artifact `name`; secrets are replaced by `***`."""
-        self.store.client.log_text(self.run_id, redact(text), name)
+        kept = redact(text)
+        self.write(lambda store, run_id: store.client.log_text(run_id, kept, name))
 
     def log_dict(self, value: dict[str, Any], name: str) -> None:
         """Keep a JSON document as artifact `name`; secrets are replaced by `***`."""
@@ -75,11 +101,42 @@ class ActiveRun:
 
     def log_figure(self, figure: Any, name: str) -> None:
         """Keep a matplotlib figure as artifact `name`."""
-        self.store.client.log_figure(self.run_id, figure, name)
+        self.write(lambda store, run_id: store.client.log_figure(run_id, figure, name))
 
     def fail(self, message: str) -> None:
         """Close this run as failed when its block ends, with one line that says why."""
         self.failure = message or "failed"
+
+    def close(self, status: str) -> None:
+        """End the run."""
+        self.write(lambda store, run_id: store.client.set_terminated(run_id, status))
+        if self.waits_for:
+            spool.settle(self.store, self.kept_as)
+        live.unmark(self.store.project, self.run_id)
+        live.unmark(self.store.project, self.kept_as)
+
+    @property
+    def kept_as(self) -> str:
+        """The run's id where it is written now."""
+        return str(self.entity.info.run_id)
+
+    def write(self, call: Callable[[Store, str], T]) -> T:
+        """Call with the store and the run's id in it: the team's, or the spool's once that is away."""
+        try:
+            return call(self.store, self.kept_as)
+        except Exception as error:
+            if self.waits_for or not spool.needed(self.store.project, error):
+                raise
+            self._go_on_here()
+        return call(self.store, self.kept_as)
+
+    def _go_on_here(self) -> None:
+        project = self.store.project
+        tags = self.entity.data.tags
+        self.waits_for = team.without_password(project.settings.tracking.uri)
+        self.store, self.entity = spool.begin(project, self.name, tags, into=self.run_id)
+        live.mark(project, self.kept_as, self.left, spooled=True)
+        live.unmark(project, self.run_id)
 
 
 class Terminated(SystemExit):
@@ -116,11 +173,9 @@ def start(
     """
     project = project or Project.find()
     name = redact(name)
-    store = open_store(project)
-    live.close_dead(store)
     parent = parent or os.environ.get("MLOPS_PARENT_RUN", "")
     if active:
-        parent = plain.parent(store) or parent
+        parent = plain.parent(project) or parent
     all_tags = {
         "mlops.kind": kind,
         "mlops.notebook": notebook,
@@ -130,20 +185,21 @@ def start(
         "mlops.parent": parent,
         "mlflow.parentRunId": parent,
     } | (tags or {})
-    run = store.client.create_run(
-        store.experiment_id(experiment),
-        run_name=name,
-        tags=redact_items({key: value for key, value in all_tags.items() if value}),
-    )
-    opened = ActiveRun(store, run, name)
-    live.mark(project, opened.run_id, left)
+    kept = redact_items({key: value for key, value in all_tags.items() if value})
+    opened = _begin(project, name, kept | spool.attempt(project), experiment)
+    opened.left = left
+    live.mark(project, opened.run_id, left, spooled=bool(opened.waits_for))
     project.announce("run", "started", name)
     status = "KILLED"
     try:
         with _sigterm_raises():
             if params:
                 opened.log_params(params)
-            with plain.lands_in(run, store) if active else nullcontext() as opened.plain:
+            with (
+                plain.lands_in(opened.entity, opened.store)
+                if active
+                else nullcontext() as opened.plain
+            ):
                 yield opened
             status = "FAILED" if opened.failure else "FINISHED"
     except (KeyboardInterrupt, SystemExit, GeneratorExit) as stop:
@@ -156,9 +212,35 @@ def start(
     finally:
         if opened.failure:
             opened.set_tags({"mlops.error": opened.failure.strip().splitlines()[0][:500]})
-        store.client.set_terminated(opened.run_id, status)
-        live.unmark(project, opened.run_id)
+        opened.close(status)
         project.announce("run", status.lower(), name)
+    if not opened.waits_for:
+        sending.send_waiting(project, patience=_PATIENCE)
+    elif kind != "cell":  # which says it in its own line
+        say(f"{name} is {kept_here(opened)}")
+
+
+def kept_here(run: ActiveRun) -> str:
+    """Return what is said of a run that waits for its store."""
+    return f"recorded locally; it will be sent when {run.waits_for} answers"
+
+
+def _begin(project: Project, name: str, tags: dict[str, str], experiment: str) -> ActiveRun:
+    """Begin a run in the project's store, or in the spool while a team's is away."""
+    try:
+        store = open_store(project)
+        live.close_dead(store)
+        experiment_id = store.experiment_id(experiment)
+        with team.asked_once():
+            run = store.client.create_run(experiment_id, run_name=name, tags=tags)
+        return ActiveRun(store, run, name)
+    except Exception as error:
+        if not spool.needed(project, error):
+            raise
+    store, run = spool.begin(project, name, tags, experiment=experiment)
+    opened = ActiveRun(store, run, name)
+    opened.waits_for = team.without_password(project.settings.tracking.uri)
+    return opened
 
 
 @contextmanager

@@ -189,6 +189,20 @@ class DataChange(Record):
     note: str = ""
 
 
+class WaitingRun(Record):
+    """A run that was recorded while the team's store was away.
+
+    `detail` is its id there once it is sent, or why it is refused.
+    """
+
+    shown: ClassVar[tuple[str, ...]] = ("name", "run_id", "status", "detail")
+
+    run_id: str
+    name: str
+    status: Literal["sent", "waiting", "refused"]
+    detail: str = ""
+
+
 class Comparison(Record):
     """What differs between runs, metrics first; `code` is a unified diff against the first run."""
 

@@ -15,7 +15,7 @@ from urllib.request import url2pathname
 from jupyter_mlops import data
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import query
+from jupyter_mlops.runs import query, spool
 from jupyter_mlops.runs.capsules import capsule
 from jupyter_mlops.runs.store import Store, open_store
 
@@ -42,12 +42,14 @@ def data_versions(project: Project) -> list[tuple[str, str]]:
             that a version is not needed.
     """
     found: dict[tuple[str, str], None] = {}
-    store = open_store(project)
-    for run in _all_runs(store):
-        for item in run.inputs.dataset_inputs if run.inputs else []:
-            found[item.dataset.name, item.dataset.digest] = None
-        for use in _in_capsule(store, run):
-            found[str(use["path"]), str(use["version"])] = None
+    # The spool first: a run that is sent meanwhile is then seen twice, and not never.
+    stores = [spool.open_spool(project)] if spool.waiting(project) else []
+    for store in (*stores, open_store(project)):
+        for run in _all_runs(store):
+            for item in run.inputs.dataset_inputs if run.inputs else []:
+                found[item.dataset.name, item.dataset.digest] = None
+            for use in _in_capsule(store, run):
+                found[str(use["path"]), str(use["version"])] = None
     return [
         (path, version)
         for path, version in found

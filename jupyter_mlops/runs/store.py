@@ -12,7 +12,6 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ from jupyter_mlops.runs.redaction import redact, redact_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import mlflow
     import mlflow.entities
@@ -50,10 +50,12 @@ _LONGEST_TAG = 8000
 
 @dataclass(frozen=True)
 class Store:
-    """An open MLflow store; `client` is MLflow's own."""
+    """An open MLflow store: MLflow's own client, its URI, and where files go if we say it."""
 
     project: Project
     client: mlflow.MlflowClient
+    uri: str
+    artifacts: str
 
     def experiment_id(self, name: str = "") -> str:
         """Return the id of experiment `name` (default: the project's), made if it is new."""
@@ -65,8 +67,7 @@ class Store:
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        root = self.project.artifacts
-        where = f"{root}/{quote(name)}" if root else None
+        where = f"{self.artifacts}/{quote(name)}" if self.artifacts else None
         try:
             return str(self.client.create_experiment(name, artifact_location=where))
         except MlflowException:
@@ -82,16 +83,17 @@ class Store:
         params: dict[str, Any] | None = None,
         metrics: dict[str, float] | None = None,
         tags: dict[str, Any] | None = None,
+        at: int = 0,
     ) -> tuple[list[mlflow.entities.Param], list[mlflow.entities.Metric]]:
         """Write params, metrics and tags in as few calls as MLflow's limits allow.
 
         Secrets are replaced by `***` here, whoever calls. Return the params and metrics as MLflow
-        has them now.
+        has them now. Written again with the same `at` (milliseconds), metrics are there once.
         """
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
 
-        now = get_current_time_millis()
+        now = at or get_current_time_millis()
         all_params = [
             Param(_key(k), v[:_LONGEST_PARAM]) for k, v in redact_items(params or {}).items()
         ]
@@ -136,14 +138,20 @@ def open_store(project: Project) -> Store:
         ServerAway: the tracking server or database cannot be reached.
         BackendFailed: it refuses us.
     """
+    uri = project.tracking_uri
     if project.settings.tracking.uri:
-        return Store(project, team.client(project.tracking_uri))
-    return Store(project, _client(project.tracking_uri, project))
+        return Store(project, team.client(uri), uri, project.artifacts)
+    ensure_store(project)
+    return Store(project, client_of(uri), uri, project.artifacts)
 
 
 @lru_cache(maxsize=8)
-def _client(uri: str, project: Project) -> mlflow.MlflowClient:
-    ensure_store(project)
+def client_of(uri: str) -> mlflow.MlflowClient:
+    """Return MLflow's client for a sqlite store of ours.
+
+    Raises:
+        BackendFailed: the file cannot be read.
+    """
     mlflow = import_mlflow()
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
@@ -175,7 +183,12 @@ def ensure_store(project: Project) -> bool:
     """Make the embedded sqlite store if the project needs one; return whether it was made."""
     if project.settings.tracking.uri:
         return False
-    final = project.state / "mlflow.db"
+    (project.state / "artifacts").mkdir(parents=True, exist_ok=True)
+    return make_database(project, project.state / "mlflow.db", project.artifacts)
+
+
+def make_database(project: Project, final: Path, artifacts: str) -> bool:
+    """Make a sqlite store unless it is there; return whether it was made."""
     if final.exists():
         return False
     with project.locked("store"):
@@ -185,10 +198,10 @@ def ensure_store(project: Project) -> bool:
         import_mlflow()
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-        aside = project.state / "mlflow.db.new"
+        final.parent.mkdir(parents=True, exist_ok=True)
+        aside = final.with_name(f"{final.name}.new")
         _remove_database(aside)
-        Path(project.state / "artifacts").mkdir(parents=True, exist_ok=True)
-        store = SqlAlchemyStore(f"sqlite:///{aside}", project.artifacts)
+        store = SqlAlchemyStore(f"sqlite:///{aside}", artifacts)
         store.engine.dispose()
         with closing(sqlite3.connect(aside)) as connection:
             # Write-ahead logging halves the worst wait of eight writers, and lasts with the file.

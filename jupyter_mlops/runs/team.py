@@ -7,6 +7,7 @@ that open a fresh PostgreSQL together run its migrations at once, of which one s
 from __future__ import annotations
 
 import functools
+import os
 import socket
 from contextlib import contextmanager
 from functools import lru_cache
@@ -33,6 +34,8 @@ _GONE = {
     "MaxRetryError", "NewConnectionError", "ProtocolError", "IncompleteRead", "ChunkedEncodingError",
     "RetryError", "ServerAway",
 }  # fmt: skip
+#: … and a bucket that is there, but not for us.
+_REFUSED = {"S3UploadFailedError", "ClientError", "NoCredentialsError", "PartialCredentialsError"}
 _EXTRAS = {"psycopg": "postgres", "psycopg2": "postgres", "boto3": "s3", "botocore": "s3"}
 
 
@@ -97,6 +100,27 @@ def is_away(error: BaseException) -> bool:
     return False
 
 
+def fails(error: BaseException) -> bool:
+    """Whether what was written here cannot be kept there now; a bucket that refuses is such a case."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return is_away(error) or bool(names & _REFUSED)
+
+
+@contextmanager
+def asked_once() -> Iterator[None]:
+    """Let MLflow ask a server once: repeated after a lost answer, what makes a thing makes two."""
+    name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
+    kept = os.environ.get(name)
+    os.environ[name] = "0"
+    try:
+        yield
+    finally:
+        if kept is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = kept
+
+
 def _http_status(error: BaseException) -> int:
     """Return the status that a server answered with, 0 where the error is no answer."""
     response = getattr(error, "response", None)
@@ -113,7 +137,7 @@ def _http_status(error: BaseException) -> int:
 def away(uri: str, error: BaseException) -> ServerAway:
     """Return what became of a store, in one line without its password."""
     return ServerAway(f"The tracking store {without_password(uri)} does not answer: "
-                      f"{_first_line(error, uri)}", _CHECK)  # fmt: skip
+                      f"{first_line(error, uri)}", _CHECK)  # fmt: skip
 
 
 def without_password(uri: str) -> str:
@@ -133,14 +157,15 @@ def _told(uri: str) -> Iterator[None]:
         what = f"The package for {scheme}:// is not installed ({error.name})"
         raise MissingBackend(what, _EXTRAS.get(str(error.name), "all")) from None
     except Exception as error:  # the drivers each have their own kinds
-        text = _first_line(error, uri)
+        text = first_line(error, uri)
         if is_away(error) and "authentication" not in text and "does not exist" not in text:
             raise away(uri, error) from error
         shown = without_password(uri)
         raise BackendFailed(f"The tracking store {shown} cannot be used: {text}", _CHECK) from None
 
 
-def _first_line(error: BaseException, uri: str) -> str:
+def first_line(error: BaseException, uri: str) -> str:
+    """Return what an error says, without the password of `uri`."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     password = urlsplit(uri).password
     for secret in {password, unquote(password)} if password else ():

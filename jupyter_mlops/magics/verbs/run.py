@@ -112,5 +112,9 @@ NOUN = Noun(
             (Arg("runs", _RUN, many=True, required=True),),
             example="run restore 3f2a91c0",
         ),
+        Verb(
+            "run", "sync", "jupyter_mlops.runs.sending:sync", "send the runs that wait for the team's store",
+            example="run sync",
+        ),
     ),
 )  # fmt: skip

@@ -92,7 +92,7 @@ def evaluate(
         project=project,
     ) as record:
         if rows.version:
-            record.store.log_data(record.run_id, [(rows.path, rows.version, "input")])
+            record.log_data([(rows.path, rows.version, "input")])
         if method == "holdout":
             measured = _holdout(answers, names, resamples, seed, confidence)
         else:

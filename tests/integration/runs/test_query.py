@@ -138,7 +138,7 @@ def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project
             for kind in ("", "job", "drift"):
                 for experiment in ("", "elsewhere"):
                     theirs = listing._through_mlflow(
-                        "", metric, ascending, experiment, kind, 3, project
+                        "", metric, ascending, experiment, kind, 3, store
                     )
                     # Most of the runs are read in another way than a few.
                     for limit in (1, 3):

@@ -1,0 +1,140 @@
+"""The spool: runs that are kept here while the team's store is away, and sent to it later, once.
+
+What is recorded meanwhile goes into an ordinary MLflow store in `.mlops/spool`, by the same calls, so
+that models, figures and the user's own `mlflow.log_*` lose nothing. A store that goes away while a
+run is being recorded leaves that run there half written: its rest becomes a run here, to be merged.
+
+Each such run has a note, `.mlops/spool/waiting/ID.json`, on the disk before anything is said to be
+recorded and gone only when the store has all of it; `sending` copies the run over. Exactly once rests
+on this: every run that we begin in a team's store carries the id of the attempt to make it, written by the
+very call that makes it. A call whose answer was lost is therefore found again instead of repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from jupyter_mlops import files
+from jupyter_mlops.runs import store, team
+from jupyter_mlops.runs.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import mlflow.entities
+
+    from jupyter_mlops.project import Project
+
+#: Of each run in a team's store: named by the call that makes it, and by no other call.
+ATTEMPT = "mlops.attempt"
+#: Of a run that was sent: the id that it had here, by which it is still found.
+SPOOL_ID = "mlops.spool_id"
+#: Of a run here that was sent: its id in the team's store.
+SENT = "mlops.sent"
+_SHORTEST_PREFIX = 4
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is known of a waiting run without opening any store.
+
+    `into` is the run of the team's store that it is the rest of, empty where that store has none;
+    `refused` is why the store does not take it.
+    """
+
+    run_id: str
+    name: str
+    attempt: str
+    into: str = ""
+    since: float = 0.0
+    refused: str = ""
+
+
+def needed(project: Project, error: BaseException) -> bool:
+    """Whether a run that met this error goes on here."""
+    return bool(project.settings.tracking.uri) and team.fails(error)
+
+
+def attempt(project: Project) -> dict[str, str]:
+    """Return the tag that a new run is found by, should the answer to its making get lost."""
+    return {ATTEMPT: uuid.uuid4().hex} if project.settings.tracking.uri else {}
+
+
+def open_spool(project: Project) -> Store:
+    """Open the store here, made at its first use."""
+    folder = project.state / "spool"
+    artifacts = folder / "artifacts"
+    store.make_database(project, folder / "mlflow.db", artifacts.as_uri())
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    return Store(project, store.client_of(uri), uri, artifacts.as_uri())
+
+
+def begin(
+    project: Project, name: str, tags: Mapping[str, str], *, experiment: str = "", into: str = ""
+) -> tuple[Store, mlflow.entities.Run]:
+    """Begin a run here, or the rest of the run `into`; return the store and the run in it."""
+    opened = open_spool(project)
+    kept = {key: value for key, value in tags.items() if key not in {ATTEMPT, "mlflow.runName"}}
+    run = opened.client.create_run(opened.experiment_id(experiment), run_name=name, tags=kept)
+    note = Note(run.info.run_id, name, tags.get(ATTEMPT, ""), into, time.time())
+    write(project, note)
+    project.announce("run", "waiting", name)
+    return opened, run
+
+
+def settle(opened: Store, run_id: str) -> None:
+    """Bring the files of a closed run onto the disk: from here on it survives a power failure."""
+    run = opened.client.get_run(run_id)
+    models = [opened.client.get_logged_model(item.model_id) for item in run.outputs.model_outputs]
+    for uri in (run.info.artifact_uri, *(model.artifact_location for model in models)):
+        for path in Path(url2pathname(urlsplit(str(uri)).path)).rglob("*"):
+            if path.is_file():
+                descriptor = os.open(path, os.O_RDONLY)
+                try:
+                    os.fsync(descriptor)
+                finally:
+                    os.close(descriptor)
+
+
+def waiting(project: Project) -> list[Note]:
+    """Return the runs that wait here, the oldest first; costs a look into a folder."""
+    found = []
+    for path in (project.state / "spool" / "waiting").glob("*.json"):
+        try:
+            found.append(Note(**json.loads(path.read_text())))
+        except (OSError, ValueError, TypeError):
+            continue  # sent at this moment
+    return sorted(found, key=lambda note: (note.since, note.run_id))
+
+
+def holding(project: Project, run: str, *, names: bool) -> bool:
+    """Whether a waiting run has this id or start of an id; with `names`, also this name."""
+    text = run.strip()
+    return any(
+        (names and note.name == text)
+        or (len(text) >= _SHORTEST_PREFIX and note.run_id.startswith(text))
+        for note in waiting(project)
+        if not note.into
+    )
+
+
+def write(project: Project, note: Note) -> None:
+    """Write a run's note, or write it anew."""
+    files.replace(_path(project, note.run_id), json.dumps(asdict(note)))
+
+
+def forget(project: Project, note: Note) -> None:
+    """Take a note away: the team's store has the run."""
+    _path(project, note.run_id).unlink(missing_ok=True)
+
+
+def _path(project: Project, run_id: str) -> Path:
+    return project.state / "spool" / "waiting" / f"{run_id}.json"
