@@ -88,8 +88,8 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
         open_runs.set(before)
         if inherited:
             os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run takes it away
-        if theirs and mlflow.get_tracking_uri() == uri:
-            mlflow.set_tracking_uri(theirs)
+        if mlflow.get_tracking_uri() == uri:
+            mlflow.set_tracking_uri(theirs or store.project.tracking_uri)
 
 
 def parent(project: Project) -> str:

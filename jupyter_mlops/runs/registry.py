@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.records import ModelVersion
-from jupyter_mlops.runs.store import Store, open_store
+from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: What the gate said when a version was promoted: `passed`, or `forced: …`.
 GATE_TAG = "mlops.gate"
@@ -44,14 +48,27 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
                     f"MLflow refuses the name '{name}': {str(error).splitlines()[0]}",
                     "Give another: --name NAME",
                 ) from None
-        made = store.client.create_model_version(
-            name,
-            f"models:/{detail.model.model_id}",
-            run_id=detail.run_id,
-            model_id=detail.model.model_id,
-        )
+        with _used_by_mlflow(store):
+            made = store.client.create_model_version(
+                name,
+                f"models:/{detail.model.model_id}",
+                run_id=detail.run_id,
+                model_id=detail.model.model_id,
+            )
     project.announce("model", "registered", name)
     return described(store, made)
+
+
+@contextmanager
+def _used_by_mlflow(store: Store) -> Iterator[None]:
+    """Make MLflow itself look into `store`: its registry asks a client of its own for the model."""
+    mlflow = import_mlflow()
+    theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
+    mlflow.set_tracking_uri(store.uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(theirs or store.uri)
 
 
 def list_models(*, project: Project | None = None) -> Records[ModelVersion]:
