@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import base64
 import sys
 from contextlib import contextmanager
@@ -16,12 +17,55 @@ from jupyter_mlops.project import Project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_AWAITS = 0x80 | 0x200  # CO_COROUTINE, CO_ASYNC_GENERATOR
+    from jupyter_mlops.runs.cell import Recording
+
+_AWAITS = 0x80  # CO_COROUTINE
+_TICK = 0.5
 
 
-def record(
+def record(shell: Any, cell: str, **options: Any) -> None:
+    """Execute `cell` in `shell` and record it as a run.
+
+    The cell's own exception is raised again as it was and shows only the user's frames.
+    """
+    plain = shell.transform_cell(cell)
+    blocks = _compiled(shell, cell, plain)
+    if any(code is not None and code.co_flags & _AWAITS for code in blocks):
+        raise UsageError(
+            "A cell that awaits cannot be recorded from inside another one",
+            "Put it into a cell of its own, with %%mlops run on top",
+        )
+    with _recorded(shell, cell, plain, **options) as recording:
+        recording.result = _execute(shell, blocks, quiet=_silenced(cell))
+
+
+async def record_awaited(shell: Any, cell: str, **options: Any) -> None:
+    """Do the same with a cell that awaits at its top level."""
+    plain = shell.transform_cell(cell)
+    start, ending = _compiled(shell, cell, plain)
+    with _recorded(shell, cell, plain, **options) as recording:
+        ticking = asyncio.ensure_future(_tick())
+        try:
+            await _run(shell, start)
+            if ending is not None:
+                recording.result = await _run(shell, ending)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or not task.cancelling():
+                raise  # something that the cell awaited was cancelled, not the cell
+            # An interrupt reaches a cell that awaits as a cancelled task.
+            raise KeyboardInterrupt from None
+        finally:
+            ticking.cancel()
+        if ending is not None and not _silenced(cell):
+            sys.displayhook(recording.result)
+
+
+@contextmanager
+def _recorded(
     shell: Any,
     cell: str,
+    plain: str,
     *,
     name: str,
     experiment: str,
@@ -29,18 +73,13 @@ def record(
     keep_model: bool,
     format: str = "auto",
     json: bool = False,
-) -> None:
-    """Execute `cell` in `shell` and record it as a run.
-
-    The cell's own exception is raised again as it was and shows only the user's frames.
-    """
+) -> Iterator[Recording]:
+    """Record what the block executes, and say so in one line after it."""
     from jupyter_mlops import runs
     from jupyter_mlops.records import to_json
 
     project = Project.find()
     notebook = notebook_path(shell)
-    plain = shell.transform_cell(cell)
-    blocks = _compiled(shell, cell, plain)
     try:
         with (
             OwnWork() as ours,
@@ -59,7 +98,7 @@ def record(
             shown_images(shell) as recording.images,
             ours.users(),
         ):
-            recording.result = _execute(shell, blocks, quiet=cell.rstrip().endswith(";"))
+            yield recording
     except MlopsError:
         raise
     except BaseException as error:
@@ -95,11 +134,6 @@ def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
     else:
         body.append(last)
     start = compile(ast.Module(body, []), file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    if any(code is not None and code.co_flags & _AWAITS for code in (start, ending)):
-        raise UsageError(
-            "A recorded cell cannot await at its top level",
-            "Await in the cell above, and use the result here",
-        )
     return start, ending
 
 
@@ -112,6 +146,22 @@ def _execute(shell: Any, blocks: tuple[Any, Any], *, quiet: bool) -> Any:
     if not quiet:
         sys.displayhook(value)
     return value
+
+
+async def _run(shell: Any, code: Any) -> Any:
+    """Run a block that may await."""
+    value = eval(code, shell.user_global_ns, shell.user_ns)  # noqa: S307
+    return await value if code.co_flags & _AWAITS else value
+
+
+async def _tick() -> None:
+    """Wake the event loop now and then: ipykernel's interrupt waits in it for the next event."""
+    while True:  # noqa: ASYNC110 - there is nothing to wait for
+        await asyncio.sleep(_TICK)
+
+
+def _silenced(cell: str) -> bool:
+    return cell.rstrip().endswith(";")
 
 
 def _show_only_the_users_frames(shell: Any, error: BaseException) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from functools import partial
 from typing import Any
 
 from IPython.core.magic import no_var_expand
 
 from jupyter_mlops.errors import MlopsError, UsageError
-from jupyter_mlops.magics import history, parser
+from jupyter_mlops.magics import awaiting, history, parser
 from jupyter_mlops.magics.completion import complete
 from jupyter_mlops.magics.own import OwnWork
 
@@ -27,8 +28,10 @@ def register(shell: Any) -> None:
             return _line(shell, line)
         return _cell(shell, line, cell)
 
+    mlops.awaited = partial(_awaited_cell, shell)
     mlops.__doc__ = "%mlops NOUN VERB [arguments]: type %mlops -h for the nouns and their verbs."
     shell.register_magic_function(mlops, magic_kind="line_cell", magic_name="mlops")
+    awaiting.register(shell)
     matchers = shell.Completer.custom_matchers
     if complete not in matchers:
         matchers.append(complete)
@@ -37,6 +40,7 @@ def register(shell: Any) -> None:
 def unregister(shell: Any) -> None:
     """Take the magic and its completion away again."""
     history.unwatch(shell)
+    awaiting.unregister(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("mlops", None)
     if complete in shell.Completer.custom_matchers:
@@ -70,26 +74,39 @@ def _line(shell: Any, line: str) -> Any:
 def _cell(shell: Any, line: str, cell: str) -> None:
     from jupyter_mlops.magics.cell import record
 
+    options = _options(shell, line, cell)
+    if options is not None:
+        record(shell, cell, **options)
+
+
+async def _awaited_cell(shell: Any, line: str, cell: str) -> None:
+    from jupyter_mlops.magics.cell import record_awaited
+
+    options = _options(shell, line, cell)
+    if options is not None:
+        await record_awaited(shell, cell, **options)
+
+
+def _options(shell: Any, line: str, cell: str) -> dict[str, Any] | None:
+    """Return how the cell is to be recorded; None if only help was asked for."""
     try:
         call = parser.parse(_words(shell, line) or ["run"], cell=True)
     except parser.Help as asked:
         print(asked.text)
-        return
+        return None
     if not cell.strip():
         raise UsageError(
             "There is no cell below %%mlops run", "Put the code to record under that line"
         )
     arguments = call.arguments
-    record(
-        shell,
-        cell,
-        name=arguments["name"],
-        experiment=arguments["experiment"],
-        model=arguments["model"],
-        format=arguments["format"],
-        keep_model=not arguments["no_model"],
-        json=call.json,
-    )
+    return {
+        "name": arguments["name"],
+        "experiment": arguments["experiment"],
+        "model": arguments["model"],
+        "format": arguments["format"],
+        "keep_model": not arguments["no_model"],
+        "json": call.json,
+    }
 
 
 def _words(shell: Any, line: str) -> list[str]:

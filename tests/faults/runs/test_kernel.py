@@ -29,12 +29,23 @@ time.sleep(120)
 """
 
 
+WAITING = SLOW.replace("import mlflow, time", "import asyncio, mlflow").replace(
+    "time.sleep(120)", "await asyncio.sleep(120)"
+)
+
+
 @pytest.fixture
-def kernel(project: Project) -> Iterator[Any]:
+def source() -> str:
+    """Return the cell that is running."""
+    return SLOW
+
+
+@pytest.fixture
+def kernel(project: Project, source: str) -> Iterator[Any]:
     """Start a real kernel in the project, in the middle of recording a slow cell."""
     manager, client = start_new_kernel(cwd=str(project.root))
     client.execute_interactive("%load_ext jupyter_mlops", timeout=60)
-    client.execute(SLOW)
+    client.execute(source)
     until = time.monotonic() + 60
     while not any("started" in run.metrics for run in runs.list()):
         assert time.monotonic() < until, "the cell never began"
@@ -52,6 +63,7 @@ def _until_closed() -> runs.RunDetail:
     return run
 
 
+@pytest.mark.parametrize("source", [SLOW, WAITING], ids=["sleeps", "awaits"])
 def test_an_interrupted_cell_is_killed_and_the_kernel_goes_on(kernel: Any) -> None:
     manager, client = kernel
     manager.interrupt_kernel()

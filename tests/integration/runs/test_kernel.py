@@ -106,3 +106,35 @@ def test_a_run_is_reproduced_from_the_notebook_that_recorded_it(project: Project
     texts = [out["data"]["text/plain"] for out in shown if "data" in out]
     assert any(text.startswith("REPRODUCED · case") for text in texts)
     assert [out["text"] for out in tag if out["output_type"] == "stream"] == ["reproduced\n"]
+
+
+def test_a_cell_that_awaits_is_recorded_and_reproduced(project: Project) -> None:
+    outputs = _execute(
+        project,
+        "%load_ext jupyter_mlops",
+        "import asyncio\nasync def fetched(value):\n    await asyncio.sleep(0.01)\n    return value",
+        "\n%%mlops run waits --experiment screening\ndepth = 3\nasync with asyncio.timeout(5):\n"
+        "    parts = [await fetched(0.25), await fetched(0.5)]\nscore = sum(parts)\nawait fetched('seen')",
+        "print(score)",
+        "same = %mlops run reproduce waits --tolerance 0\nprint(same.verdict)",
+    )
+    texts = [[out.get("text") or out["data"]["text/plain"] for out in cell] for cell in outputs]
+    assert "'seen'" in texts[2]
+    assert texts[2][-1].startswith("recorded · waits ")
+    assert texts[3] == ["0.75\n"]
+    assert texts[4][-1] == "reproduced\n"
+    run = runs.get("waits")
+    assert (run.experiment, run.params["depth"], run.metrics) == ("screening", "3", {"score": 0.75})
+    assert "await fetched" in run.source
+
+
+def test_a_failing_cell_that_awaits_shows_its_own_lines_and_is_failed(project: Project) -> None:
+    with pytest.raises(CellExecutionError) as raised:
+        _execute(
+            project,
+            "%load_ext jupyter_mlops",
+            "%%mlops run broken\nimport asyncio\nawait asyncio.sleep(0)\n1 / 0",
+        )
+    assert "ZeroDivisionError" in str(raised.value)
+    assert "jupyter_mlops/" not in str(raised.value)
+    assert runs.get("broken").status == "failed"

@@ -139,7 +139,6 @@ def test_an_interrupted_cell_is_killed_not_finished(
         ("%%mlops run x\n  \n", "no cell below"),
         ("%%mlops run x --modle m\n1", "Did you mean '--model'"),
         ("%%mlops data\n1", "takes no cell"),
-        ("%%mlops run x\nimport asyncio\nawait asyncio.sleep(0)", "cannot await"),
     ],
 )
 def test_a_mistake_runs_nothing_and_records_nothing(
