@@ -217,6 +217,8 @@ def _tried(project: Any, names: dict[str, Any], call: str) -> dict[str, Any]:
             exec(call, names)
         except Exception as problem:
             error = repr(problem)
+    for path in reads.inputs:  # as a run does: else its hashing is seen by the next block
+        reads.early.version(path)
     return {
         "inputs": sorted(project.relative(path) for path in reads.inputs),
         "outputs": [project.relative(path) for path in reads.outputs],
