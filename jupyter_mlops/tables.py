@@ -13,7 +13,7 @@ from typing import Any
 
 escape = html.escape
 
-_WIDEST = 48
+_WIDEST, _WHOLE = 48, 24
 # Plain colours that read on white and on black: JupyterLab's sanitiser drops var().
 _GREEN, _BLUE, _RED, _AMBER = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00"
 _STATUS_COLOURS = {
@@ -124,11 +124,13 @@ def _td(value: Any, right: bool) -> str:
     colour = _STATUS_COLOURS.get(text.lower())
     if colour:
         return f'<td style="text-align: left; color: {colour}">{escape(text)}</td>'
-    return f"<td{_align(right)}>{escape(text)}</td>"
+    # A time or a name in two lines doubles the height of every row.
+    whole = len(text) <= _WHOLE and any(mark in text for mark in " -")
+    return f"<td{_align(right, '; white-space: nowrap' if whole else '')}>{escape(text)}</td>"
 
 
-def _align(right: bool) -> str:
-    return f' style="text-align: {"right" if right else "left"}"'
+def _align(right: bool, more: str = "") -> str:
+    return f' style="text-align: {"right" if right else "left"}{more}"'
 
 
 def _numeric(rows: list[dict[str, Any]], title: str) -> bool:

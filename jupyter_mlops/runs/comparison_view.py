@@ -158,4 +158,6 @@ def _code_html(diff: str) -> str:
         shown.append(f'<span style="color: {colour}">{escaped}</span>' if colour else escaped)
     if len(lines) > _DIFF_IN_HTML:
         shown.append(f"… {len(lines) - _DIFF_IN_HTML} more lines, whole in .code")
-    return f"<details open><summary>code</summary><pre>{chr(10).join(shown)}</pre></details>"
+    body = "\n".join(shown)
+    style = "font-family: monospace"  # nbconvert's own page has none for it
+    return f'<details open><summary>code</summary><pre style="{style}">{body}</pre></details>'

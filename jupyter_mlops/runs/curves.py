@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 #: Plain colours that read on white and on black, one for each run.
 COLOURS = ("#2a7fc9", "#d9733b", "#2e9e4f", "#9b59b6", "#b87a00", "#808080")
-_WIDTH, _HEIGHT, _MARGIN = 260, 110, 8
+# To the right of the lines stand the values between which they lie.
+_WIDTH, _HEIGHT, _MARGIN, _LABELS = 290, 110, 8, 44
 #: A picture shows no more points than it has pixels.
 MOST_POINTS = 240
 _BARS = "▁▂▃▄▅▆▇█"
@@ -54,7 +55,8 @@ def picture(curve: Curve) -> str:
     first, last, low, high = min(steps), max(steps), min(values), max(values)
 
     def place(step: int, value: float) -> str:
-        x = _MARGIN + (_WIDTH - 2 * _MARGIN) * (step - first) / ((last - first) or 1)
+        across = _WIDTH - 2 * _MARGIN - _LABELS
+        x = _MARGIN + across * (step - first) / ((last - first) or 1)
         share = (value - low) / (high - low) if high > low else 0.5
         return f"{x:.1f},{_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * share:.1f}"
 
@@ -63,11 +65,10 @@ def picture(curve: Curve) -> str:
         f'points="{" ".join(place(step, float(value or 0)) for step, value in line if _finite(value))}"/>'
         for index, line in enumerate(curve.lines)
     )
-    # The values between which it is drawn, where no line should be hidden by them.
     labels = "".join(
         f'<text x="{_WIDTH - 4}" y="{y}" text-anchor="end" font-family="sans-serif" font-size="9" '
         f'fill="#808080">{tables.number(value)}</text>'
-        for y, value in ((10, high), (_HEIGHT - 3, low))
+        for y, value in ((12, high), (_HEIGHT - 5, low))
     )
     svg = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '

@@ -21,6 +21,8 @@ _MOST_PARAMS, _MOST_METRICS, _MOST_CATEGORIES = 5, 3, 24
 #: A positive parameter over more than this is a rate or a size, and has a log scale.
 _LOG_FROM = 100.0
 _LEAST_SHARE = 0.2
+#: What `run list` shows of more.
+_ROWS = 50
 
 
 def parallel(
@@ -78,7 +80,7 @@ class ParallelCoordinates(Picture):
 
     _esm = script("parallel_coordinates.js")
 
-    #: Of {name, categories} or {name, low, high, log}.
+    #: Of {name, where, missing} and {categories} or {low, high, log}.
     axes = traitlets.List().tag(sync=True)
     rows = traitlets.List().tag(sync=True)
     ids = traitlets.List(traitlets.Unicode()).tag(sync=True)
@@ -131,7 +133,8 @@ class ParallelCoordinates(Picture):
         return str(self._table()._repr_html_())
 
     def _table(self) -> RunList:
-        return RunList(self.runs.items[:50])
+        columns = [(axis["where"], axis["name"]) for axis in self.axes]
+        return RunList(self.runs.items[:_ROWS], columns=columns)
 
 
 def _chosen(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
@@ -191,13 +194,13 @@ def _axis(runs: Sequence[Run], where: str, name: str) -> dict[str, Any]:
             low, high = low - 0.5, high + 0.5
         log = where == "params" and low > 0 and high / low > _LOG_FROM
         return {
-            "name": name, "low": low, "high": high, "log": log, "values": numbers,
+            "name": name, "where": where, "low": low, "high": high, "log": log, "values": numbers,
             "missing": None in numbers,
         }  # fmt: skip
     words = sorted({str(value) for value in raw if value is not None})
     place = {word: i for i, word in enumerate(words)}
     return {
-        "name": name, "categories": words, "missing": None in raw,
+        "name": name, "where": where, "categories": words, "missing": None in raw,
         "values": [None if value is None else place[str(value)] for value in raw],
     }  # fmt: skip
 
