@@ -105,6 +105,8 @@ def _outcome(
     started = time.monotonic()
     result = Outcome()
     with scratch.checkout(project, detail.run_id, capsule, fresh=fresh) as copy:
+        if interpreter is None:  # another one may have another MLflow
+            scratch.give_store(project, copy.project)
         result.notes += copy.notes
         folder = copy.project.root / capsule.folder
         if not folder.is_relative_to(copy.project.root):

@@ -11,8 +11,10 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ from jupyter_mlops import data, files
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
 from jupyter_mlops.runs.capsules import snapshot
+from jupyter_mlops.runs.store import ensure_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.capsules.capsule import Capsule
 
 _FOLDER = "reproduce"
+_EMPTY = "empty-store-"
 _NOT_COPIED = (
     STATE_FOLDER, ".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints",
     "cache", "tmp",
@@ -179,3 +183,20 @@ def _own_cache(root: Path) -> None:
     if not config.exists():
         config.write_text("[core]\n    no_scm = true\n")
     (folder / "config.local").write_text("[cache]\n    dir = cache\n    type = copy\n")
+
+
+def give_store(project: Project, to: Project) -> None:
+    """Give a scratch project a copy of an empty store: MLflow takes two seconds to make one."""
+    template = project.state / f"{_EMPTY}{metadata.version('mlflow')}.db"
+    if not template.exists():
+        with project.locked("empty-store"), tempfile.TemporaryDirectory() as folder:
+            for old in project.state.glob(f"{_EMPTY}*.db"):
+                old.unlink(missing_ok=True)
+            place = Project(Path(folder))
+            ensure_store(place)
+            files.replace(template, (place.state / "mlflow.db").read_bytes())
+    store = to.state / "mlflow.db"
+    store.parent.mkdir(exist_ok=True)
+    # One that makes another version of MLflow the current one may remove it just now.
+    with suppress(FileNotFoundError):
+        shutil.copyfile(template, store)
