@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.explaining.explanation import Explanation
     from jupyter_mlops.runs.explaining.why import why
     from jupyter_mlops.runs.listing import list, parts
-    from jupyter_mlops.runs.models import load_model, model_files, signature, training_data
+    from jupyter_mlops.runs.models import (
+        load_model,
+        load_weights,
+        model_files,
+        signature,
+        training_data,
+    )
     from jupyter_mlops.runs.query import artifact, get, show
     from jupyter_mlops.runs.recording import ActiveRun, start
     from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
@@ -51,6 +57,7 @@ _HOME = {
     "list": "listing",
     "list_models": "registry",
     "load_model": "models",
+    "load_weights": "models",
     "model_files": "models",
     "open_store": "store",
     "parts": "listing",
@@ -87,6 +94,7 @@ __all__ = [
     "list",
     "list_models",
     "load_model",
+    "load_weights",
     "model_files",
     "open_store",
     "parts",

@@ -98,7 +98,7 @@ def record_cell(
         notebook: path of the notebook, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
         keep_model: False stores no model.
-        format: how the model is stored, if it can be so: auto, skops, pt2, onnx or pickle.
+        format: how the model is stored, if it can be so: auto, skops, pt2, safetensors, onnx or pickle.
         project: default: the project at or above the working folder.
 
     Raises:

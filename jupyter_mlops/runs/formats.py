@@ -1,4 +1,4 @@
-"""How models are stored: skops and torch.export first, pickle only where nothing else works.
+"""How models are stored: skops, torch.export, safetensors; a pickle only where nothing else works.
 
 Loading a pickle runs whatever code it holds, so it is tagged unsafe and refused unless allowed.
 """
@@ -6,13 +6,14 @@ Loading a pickle runs whatever code it holds, so it is tagged unsafe and refused
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
-from jupyter_mlops.runs import onnx_flavor, skops_flavor
+from jupyter_mlops.runs import onnx_flavor, skops_flavor, torch_flavor
 from jupyter_mlops.runs.capture.environment import pinned
 from jupyter_mlops.runs.skops_trusted import TRUSTED
 from jupyter_mlops.runs.store import import_mlflow
@@ -30,7 +31,7 @@ _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
 
 #: What `--format` takes.
 AUTO = "auto"
-CHOICES = (AUTO, "skops", "pt2", "onnx", "pickle")
+CHOICES = (AUTO, "skops", "pt2", "safetensors", "onnx", "pickle")
 
 
 def check(format: str) -> None:
@@ -64,7 +65,7 @@ def log_model(
         metrics: likewise.
 
     Returns:
-        Its format (skops, pt2, onnx or pickle), and why that is not the one asked for, if so.
+        Its format (skops, pt2, safetensors, onnx or pickle), and why that is not the one asked for, if so.
 
     Raises:
         MlopsError: no format can hold it.
@@ -82,7 +83,7 @@ def log_model(
         if found.flavor == "sklearn":
             kept = _log_sklearn(found, params or [], metrics or [], pickle=pickle)
         else:
-            kept = _log_torch(found, pickle=pickle)
+            kept = _log_torch(found, params or [], metrics or [], format)
     if format in {AUTO, kept}:
         return kept, ""
     return kept, f"not {format} but {kept}: {why or f'{format} cannot hold this model'}"
@@ -115,11 +116,28 @@ def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:
 
         with _quiet():
             return torch.export.load(str(folder / "data" / "model.pt2")).module()
+    if format == "safetensors":
+        if torch_flavor.needs_code(folder) and not allow_pickle:
+            raise MlopsError(
+                "This model's class is kept as source, and loading it runs that code",
+                "If you trust where it comes from, add --allow-pickle; its weights alone: runs.load_weights(RUN)",
+            )
+        return torch_flavor.load(folder)
     refuse_pickle(allow_pickle)
     import_mlflow()
     import mlflow.pytorch
 
     return mlflow.pytorch.load_model(str(folder), map_location="cpu")
+
+
+def load_weights(folder: Path, format: str) -> dict[str, Any]:
+    """Return the weights of a torch model from its MLflow folder."""
+    if format == "safetensors":
+        return torch_flavor.weights(folder)
+    import torch
+
+    with _quiet():
+        return dict(torch.export.load(str(folder / "data" / "model.pt2")).state_dict)
 
 
 def load_onnx(folder: Path) -> Any:
@@ -166,31 +184,39 @@ def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric], *, p
     return "pickle"
 
 
-def _log_torch(found: Fitted, *, pickle: bool) -> str:
+def _log_torch(found: Fitted, params: list[Param], metrics: list[Metric], format: str) -> str:
     import mlflow.pytorch
     import torch
 
     needs = pinned("torch", "numpy")
-    if found.sample is not None and not pickle:
+    if found.sample is not None and format not in {"pickle", "safetensors"}:
         with torch.no_grad():
             was_training = found.model.training
             found.model.eval()
+            device = next((p.device for p in found.model.parameters()), torch.device("cpu"))
             try:
-                device = next((p.device for p in found.model.parameters()), torch.device("cpu"))
                 example = found.sample[:8]
                 output = found.model(torch.from_numpy(example).to(device))
                 signature = mlflow.models.infer_signature(example, output.cpu().numpy())
-                mlflow.pytorch.log_model(
-                    found.model.cpu(), name="model", serialization_format="pt2",
-                    input_example=example, signature=signature, pip_requirements=needs,
-                )  # fmt: skip
-                found.model.to(device)
-            except Exception:  # noqa: S110 - what torch.export cannot trace is many kinds; pickle can
+                # What it cannot trace it shows whole on stderr.
+                with contextlib.redirect_stderr(io.StringIO()):
+                    mlflow.pytorch.log_model(
+                        found.model.cpu(), name="model", serialization_format="pt2",
+                        input_example=example, signature=signature, pip_requirements=needs,
+                    )  # fmt: skip
+            except Exception:  # noqa: S110 - what torch.export cannot trace is many kinds
                 pass
             else:
                 return "pt2"
             finally:
-                found.model.train(was_training)
+                found.model.to(device).train(was_training)
+    if format != "pickle":
+        with contextlib.suppress(torch_flavor.NotKept):
+            torch_flavor.log_model(
+                found.model, None if found.sample is None else found.sample[:8],
+                needs=[*needs, *pinned("safetensors")], params=params, metrics=metrics,
+            )  # fmt: skip
+            return "safetensors"
     try:
         mlflow.pytorch.log_model(
             found.model, name="model", serialization_format="pickle", pip_requirements=needs

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
     """Return what is known of a run's model, or None when it has none."""
-    outputs = run.outputs.model_outputs if run.outputs else []
-    if not outputs:
+    logged = _logged(
+        store, [item.model_id for item in run.outputs.model_outputs] if run.outputs else []
+    )
+    if logged is None:
         return None
-    model_id = outputs[-1].model_id
-    logged = store.client.get_logged_model(model_id)
     local = import_mlflow().artifacts.download_artifacts(
         artifact_uri=f"{logged.artifact_location}/MLmodel", tracking_uri=store.uri
     )
@@ -30,16 +30,25 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
         (name for name in ("sklearn", "pytorch", "onnx") if name in flavors),
         next(iter(flavors), ""),
     )
+    code = bool(flavors.get("safetensors", {}).get("code"))
+    flavor = "pytorch" if flavor == "safetensors" else flavor
     # MLflow does not write down that a torch model is a pt2; the recorder does.
     format = run.data.tags.get("mlops.model_format") or _format(flavor, flavors.get(flavor, {}))
     return ModelInfo(
-        model_id=model_id,
+        model_id=logged.model_id,
         uri=logged.artifact_location,
         flavor=flavor,
         format=format,
-        safe=format in {"skops", "pt2", "safetensors", "onnx"},
+        safe=format in {"skops", "pt2", "onnx"} or (format == "safetensors" and not code),
         inputs=inputs,
     )
+
+
+def _logged(store: Store, ids: list[str]) -> mlflow.entities.LoggedModel | None:
+    """Return the newest model that was written to its end; a format that failed leaves one that was not."""
+    found = [store.client.get_logged_model(model_id) for model_id in ids]
+    whole = [item for item in found if str(item.status).rpartition(".")[2] != "FAILED"]
+    return max(whole or found, key=lambda item: item.creation_timestamp, default=None)
 
 
 def _read_mlmodel(path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:

@@ -60,6 +60,23 @@ def load_model(run: str, *, allow_pickle: bool = False, project: Project | None 
     return mlflow.pyfunc.load_model(str(folder))
 
 
+def load_weights(run: str, *, project: Project | None = None) -> dict[str, Any]:
+    """Return the weights of a run's torch model by their names; no code of the model runs.
+
+    Raises:
+        NotFound: the run has no model, or none whose weights stand by themselves.
+    """
+    project = project or Project.find()
+    detail = query.get(run, project=project)
+    info = _info(detail)
+    if info.format not in {"safetensors", "pt2"}:
+        raise NotFound(
+            f"Run '{detail.name}' keeps its model as {info.format}, not as weights",
+            "torch models kept as pt2 or safetensors have them",
+        )
+    return formats.load_weights(model_files(detail.run_id, project=project), info.format)
+
+
 def signature(run: str, *, project: Project | None = None) -> list[dict[str, str]]:
     """Return the model's inputs as {name, type}, in order."""
     return _info(query.get(run, project=project)).inputs

@@ -82,7 +82,12 @@ def _write_torch(source: Source, folder: Path) -> dict[str, Any]:
             model, (example,), dynamic_shapes=({0: torch.export.Dim.AUTO},)
         )
         torch.export.save(exported, folder / "model" / "model.pt2")
-    except Exception:  # what torch.export cannot trace is many kinds; the pickle was allowed
+    except Exception as error:  # what torch.export cannot trace is many kinds
+        if source.run.model is None or source.run.model.safe:
+            # It was loaded without anybody's consent, so none was given to a pickle.
+            raise MlopsError(
+                f"The model cannot be exported: {error}", "Record it with --format onnx"
+            ) from None
         import cloudpickle
 
         try:

@@ -18,7 +18,7 @@ NOUN = Noun(
                 Arg("name", "the run's name; default: the notebook's", default=""),
                 Arg("experiment", "the experiment; default: the project's", ("--experiment", "-e"), default=""),
                 Arg("model", "the variable that holds the model", ("--model",), default=""),
-                Arg("format", "how to store the model, if it can be so", ("--format",), default="auto", choices=("auto", "skops", "pt2", "onnx", "pickle")),
+                Arg("format", "how to store the model, if it can be so", ("--format",), default="auto", choices=("auto", "skops", "pt2", "safetensors", "onnx", "pickle")),
                 Arg("no_model", "store no model", ("--no-model",), switch=True),
             ),
             example="run forest --experiment screening",
