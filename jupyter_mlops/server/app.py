@@ -14,6 +14,7 @@ from jupyter_mlops.server.folders import project_of
 from jupyter_mlops.server.handlers import ROUTES
 from jupyter_mlops.server.records import CHANGE_SCHEMA, Change
 from jupyter_mlops.server.scheduling import Schedulers
+from jupyter_mlops.server.syncing import Syncing
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class MlopsServer(ExtensionApp):
-    """Serves the panel, and runs the schedules of the projects that are looked at."""
+    """Serves the panel, runs the schedules of the projects that are looked at, sends what waits."""
 
     name = "jupyter_mlops"
 
@@ -31,6 +32,7 @@ class MlopsServer(ExtensionApp):
         assert self.serverapp is not None
         self.feed = ChangeFeed(self.serverapp.root_dir, self._emit)
         self.schedulers = Schedulers()
+        self.syncing = Syncing()
         self._background: set[asyncio.Task[None]] = set()
         self.serverapp.event_logger.register_event_schema(
             Path(__file__).with_name("change.v1.yaml")
@@ -59,6 +61,7 @@ class MlopsServer(ExtensionApp):
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
+        await self.syncing.stop()
         await self.schedulers.stop()
 
     def _emit(self, change: Change) -> None:
@@ -76,6 +79,7 @@ class MlopsServer(ExtensionApp):
         assert self.serverapp is not None
         try:
             project = await asyncio.to_thread(project_of, self.serverapp.root_dir, path)
+            self.syncing.follow(project)
             await self.schedulers.ensure(project)
         except MlopsError as error:
             self.log.debug("no scheduler for /%s: %s", path, error)

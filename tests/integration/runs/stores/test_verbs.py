@@ -193,6 +193,7 @@ def test_a_model_is_registered_promoted_and_listed(team: Team) -> None:
     assert listed["screener", first.version] == []
 
 
+@pytest.mark.slow
 def test_a_model_is_evaluated_and_gated(team: Team) -> None:
     runs.register("strong", name="gated")
     report = runs.evaluate("strong", on="train.csv", target="label")
@@ -244,6 +245,7 @@ def test_a_job_is_a_run_and_its_cells_are_too(team: Team) -> None:
     assert "batch.ipynb" in runs.get("batch").artifacts
 
 
+@pytest.mark.slow
 def test_a_drift_check_is_a_run(team: Team) -> None:
     shifted = pd.read_csv("train.csv")
     shifted["a"] += 5
