@@ -18,19 +18,25 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 pytestmark = [
-    pytest.mark.timeout(280),
+    pytest.mark.timeout(560),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 
-def shown(project: Project, name: str) -> dict[str, str]:
-    """Run a notebook in the project; return what each cell showed as text, by its first line."""
+def shown(project: Project, name: str, *, whole: bool = True) -> dict[str, str]:
+    """Run a notebook in the project; return what each cell showed as text, by its first line.
+
+    Unless it is run whole, cells that are tagged `slow` are left out.
+    """
     shutil.copyfile(NOTEBOOKS / name, project.root / name)
     notebook = nbformat.read(project.root / name, as_version=4)
+    notebook.cells = [
+        cell for cell in notebook.cells if whole or "slow" not in cell.metadata.get("tags", [])
+    ]
     resources = {"metadata": {"path": str(project.root)}}
-    NotebookClient(notebook, timeout=250, resources=resources).execute()
+    NotebookClient(notebook, timeout=500, resources=resources).execute()
     return {
         cell.source.splitlines()[0]: "\n".join(map(_text, cell.outputs))
         for cell in notebook.cells
@@ -42,13 +48,19 @@ def _text(output: Any) -> str:
     return str(output.get("text") or output.get("data", {}).get("text/plain", ""))
 
 
-def test_runs_from_the_first_cell_to_a_model_with_a_name(project: Project) -> None:
-    said = shown(project, "runs.ipynb")
+@pytest.mark.parametrize("whole", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_runs_from_the_first_cell_to_a_model_with_a_name(project: Project, whole: bool) -> None:
+    said = shown(project, "runs.ipynb", whole=whole)
     compared = said["%mlops run compare slow fast"]
     assert "loss by step" in compared
     assert '+rate, penalty, epochs = 0.01, "elasticnet", 40' in compared
     assert "`keep` was made by no cell that ran" in said["%%mlops run narrow --experiment wine"]
-    assert "REPRODUCED · forest" in said["%mlops run reproduce forest"]
+    if whole:
+        why = said["%mlops run why slow fast --metric loss"]
+        (most,) = [line for line in why.splitlines() if "100 %" in line]
+        assert most.split()[0] == "parameters"
+    exported = said["%mlops run export forest --output wine-forest.ipynb"]
+    assert "REPRODUCED · forest" in exported
     (model,) = runs.list_models(project=project)
     assert (model.name, model.aliases, model.gate) == ("wine", ["champion"], "passed")
     listed = [run.name for run in runs.list(experiment="wine", project=project)]
