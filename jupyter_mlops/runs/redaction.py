@@ -54,16 +54,14 @@ def redact(text: str, *, key: str = "") -> str:
     """Return `text` without secrets; all of it is one where `key` names a secret."""
     if key and text not in _NO_VALUE and names_secret(key):
         return HIDDEN
-    spans = secret_text.find(text)
-    if spans:
-        for start, end in spans:
-            _remember(text[start:end])
-        parts, past = [], 0
-        for start, end in spans:
-            parts += [text[past:start], HIDDEN]
-            past = end
-        text = "".join([*parts, text[past:]])
-    return _without_known(text)
+    return _without_known(_without_found(text), _values())
+
+
+def redact_all(texts: Iterable[str]) -> list[str]:
+    """Return texts without secrets, the same ones again and again (a session's cells) at little cost."""
+    found = [_without_found(text) for text in texts]
+    values = _values()
+    return [_without_known(text, values) for text in found]
 
 
 def redact_items(items: Mapping[str, Any]) -> dict[str, str]:
@@ -155,10 +153,31 @@ def _forms(value: str) -> tuple[str, ...]:
     return tuple(sorted(plain | twice, key=len, reverse=True))
 
 
-def _without_known(text: str) -> str:
+@lru_cache(maxsize=2048)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(secret_text.find(text))
+
+
+def _without_found(text: str) -> str:
+    spans = _spans(text) if len(text) <= _LONGEST else secret_text.find(text)
+    if not spans:
+        return text
+    parts, past = [], 0
+    for start, end in spans:
+        _remember(text[start:end])
+        parts += [text[past:start], HIDDEN]
+        past = end
+    return "".join([*parts, text[past:]])
+
+
+def _values() -> list[tuple[str, tuple[str, ...]]]:
+    return [*_environment(), *_known.items()]
+
+
+def _without_known(text: str, values: list[tuple[str, tuple[str, ...]]]) -> str:
     if len(text) < _SHORTEST:
         return text
-    for value, forms in [*_environment(), *_known.items()]:
+    for value, forms in values:
         for form in forms:
             if form in text:
                 if value.isalpha():  # a word: only where it stands by itself

@@ -24,7 +24,7 @@ from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import hidden, names, session, snapshot
 from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
-from jupyter_mlops.runs.redaction import is_secret_file, redact
+from jupyter_mlops.runs.redaction import is_secret_file, redact_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -117,7 +117,7 @@ class Preparing:
         taken = self._taken.result()
         executed = self.history.cells[: self.count]
         # Before it is JSON, where a secret with a quote in it would not look like itself.
-        sources = [redact(item.source) for item in executed]
+        sources = redact_all(item.source for item in executed)
         cells = [
             CapsuleCell(
                 source=source,

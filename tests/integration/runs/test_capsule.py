@@ -169,7 +169,7 @@ def test_a_run_without_a_notebook_has_no_capsule(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"env": "recorded"}, "No environment"), ({"tolerance": -1.0}, "makes no sense"),
+    [({"env": "other"}, "No environment"), ({"tolerance": -1.0}, "makes no sense"),
      ({"tolerance": float("nan")}, "makes no sense")],
 )  # fmt: skip
 def test_bad_arguments_of_reproduce(
