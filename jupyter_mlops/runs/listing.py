@@ -32,7 +32,7 @@ def list(
     limit: int = 50,
     project: Project | None = None,
 ) -> Records[Run]:
-    """List runs, the newest first.
+    """List runs, the newest first; `%mlops run parallel` draws the same list as a picture to explore.
 
     Args:
         filter: MLflow's filter syntax, e.g. `metrics.accuracy > 0.9 and params.depth = '4'`.
