@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 #: The audit events that tell of a new process.
-STARTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"})
+STARTS = frozenset(
+    {"subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
+)
 
 
 class Family:

@@ -19,6 +19,7 @@ import pytest
 from jupyter_mlops import runs
 from jupyter_mlops.runs.capture import fanotify
 from jupyter_mlops.runs.capture.early import Early
+from jupyter_mlops.runs.capture.processes import Family
 from jupyter_mlops.runs.capture.reads import Reads
 
 if TYPE_CHECKING:
@@ -327,6 +328,18 @@ def test_what_another_process_reads_is_not_ours(files: Project) -> None:
     with Reads(files) as reads:
         time.sleep(3)
     assert _seen(reads) == ([], [])
+
+
+@pytest.mark.parametrize("start", [os.system, _shell])
+def test_children_are_seen_where_the_kernel_does_not_tell_who_they_are(
+    files: Project, monkeypatch: pytest.MonkeyPatch, start: Callable[[str], Any]
+) -> None:
+    has, me = Family.has, os.getpid()
+    # What a listener without privileges is told: 0 for every process but its own.
+    monkeypatch.setattr(Family, "has", lambda self, pid: has(self, pid if pid == me else 0))
+    with Reads(files) as reads:
+        start("mkdir new && cp t.csv new/copy.csv")
+    assert _seen(reads) == (([], []) if reads.blind else (["t.csv"], ["new/copy.csv"]))
 
 
 def test_a_file_opened_before_the_cell_is_not_read_by_closing_it(files: Project) -> None:
