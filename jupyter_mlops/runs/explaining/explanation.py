@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _BLUE, _ORANGE, _GREY = "#2a7fc9", "#d9733b", "#9aa0a6"
-_WIDTH = 180  # pixels of the widest bar and its opposite together
+_WIDTH = 180  # pixels of the longest bars of both directions together
 _TEXT_BAR = 12
 _MOST_TOLD, _LONGEST = 3, 60
 _MOST_DIGITS = 8
@@ -108,12 +108,11 @@ class Explanation(Record):
     def _repr_html_(self) -> str:
         change = self.shown_change
         digits = _digits(change)
-        most = max((abs(effect.value) for effect in change.effects), default=0.0)
         rows = "".join(
             f'<tr><th style="text-align: left">{tables.escape(effect.factor)}</th>'
             f'<td style="text-align: right">{_signed(effect.value, digits)}</td>'
-            f'<td style="text-align: right">{_percent(effect.share)}</td>'
-            f'<td style="text-align: left; white-space: nowrap">{_bar_html(effect, change, most)}</td>'
+            f'<td style="text-align: right; white-space: nowrap">{_percent(effect.share)}</td>'
+            f'<td style="text-align: left; white-space: nowrap; min-width: {_WIDTH}px">{_bar_html(effect, change)}</td>'
             f'<td style="text-align: left">{tables.escape(_told(effect))}</td></tr>'
             for effect in change.effects
         )
@@ -190,20 +189,19 @@ def _bar(value: float, most: float) -> str:
     return ("▪" if value < 0 else "█") * round(_TEXT_BAR * abs(value) / most) if most else ""
 
 
-def _bar_html(effect: Effect, change: MetricChange, most: float) -> str:
+def _bar_html(effect: Effect, change: MetricChange) -> str:
     """Return a bar to the right for what goes with the change, to the left for what goes against."""
-    low = any(item.value * (change.change or 1) < 0 for item in change.effects)
-    half = _WIDTH // 2 if low else 0
-    room = _WIDTH - half
-    length = (
-        round(min(room, _WIDTH // 2 if low else room) * abs(effect.value) / most) if most else 0
-    )
-    against = effect.value * (change.change or 1) < 0
-    before = half - length if against else half
+    sign = math.copysign(1.0, change.change)
+    lengths = [sign * item.value for item in change.effects]
+    room = max(0.0, *lengths) - min(0.0, *lengths)
+    scale = _WIDTH / room if room else 0.0
+    zero = round(scale * -min(0.0, *lengths))
+    length = round(scale * abs(effect.value))
+    against = sign * effect.value < 0
+    before = zero - length if against else zero
     colour = _GREY if effect.kind in {"left over", "not swapped"} else _ORANGE if against else _BLUE
     return (
         f'<span style="display: inline-block; width: {before}px"></span>'
         f'<span style="display: inline-block; height: 10px; width: {length}px; '
         f'background: {colour}"></span>'
-        f'<span style="display: inline-block; width: {_WIDTH - before - length}px"></span>'
     )

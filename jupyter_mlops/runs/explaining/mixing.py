@@ -232,8 +232,8 @@ class Mixture:
             before = Counter((*line.context, line.shape) for line in a.program.lines)
             after = Counter((*line.context, line.shape) for line in b.program.lines)
             gone, new = (before - after).total(), (after - before).total()
-            counts = [f"{new} new" if new else "", f"{gone} gone" if gone else ""]
-            said.append(f"cells: statements {' and '.join(filter(None, counts)) or 'moved'}")
+            counts = [f"+{new}" if new else "", f"−{gone}" if gone else ""]
+            said.append(f"cells ({' '.join(filter(None, [*counts, 'statements']))})")
         if a.capsule.folder != b.capsule.folder:
             said.append(f"working folder {a.capsule.folder} → {b.capsule.folder}")
         if bool(a.capsule.commit) != bool(b.capsule.commit) or a.capsule.prefix != b.capsule.prefix:
