@@ -94,7 +94,7 @@ class Explanation(Record):
                 effect.factor,
                 _signed(effect.value, digits),
                 _percent(effect.share),
-                _bar(effect.value, most),
+                _bar(effect.value * math.copysign(1.0, change.change), most),
                 _told(effect),
             )
             for effect in change.effects
@@ -186,6 +186,7 @@ def _short(text: str) -> str:
 
 
 def _bar(value: float, most: float) -> str:
+    """Return a bar of text; of small squares for what goes against the change."""
     return ("▪" if value < 0 else "█") * round(_TEXT_BAR * abs(value) / most) if most else ""
 
 

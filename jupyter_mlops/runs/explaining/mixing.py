@@ -179,12 +179,10 @@ class Mixture:
     def _data_names(self) -> Any:
         """Return a function that says whether a string names one of the data files."""
         paths = {use.path for side in (self.a, self.b) for use in side.capsule.data}
-        prefix = self.a.capsule.prefix
-        paths |= {
-            item.path.removeprefix(prefix).removesuffix(".dvc")
-            for item in self.files
-            if item.factor == DATA
-        }
+        for side in (self.a, self.b):
+            prefix = side.capsule.prefix
+            held = trees.files(self.project, side.capsule.commit)
+            paths |= {path.removeprefix(prefix).removesuffix(".dvc") for path in held}
         paths = {path for path in paths if trees.factor_of(path) == DATA}
         names = {PurePosixPath(path).name for path in paths if PurePosixPath(path).suffix}
         whole = paths | {
@@ -232,8 +230,8 @@ class Mixture:
             before = Counter((*line.context, line.shape) for line in a.program.lines)
             after = Counter((*line.context, line.shape) for line in b.program.lines)
             gone, new = (before - after).total(), (after - before).total()
-            counts = [f"+{new}" if new else "", f"−{gone}" if gone else ""]
-            said.append(f"cells ({' '.join(filter(None, [*counts, 'statements']))})")
+            counts = " ".join([f"+{new}"] * (new > 0) + [f"−{gone}"] * (gone > 0))
+            said.append(f"cells ({counts} statements)" if counts else "cells (another order)")
         if a.capsule.folder != b.capsule.folder:
             said.append(f"working folder {a.capsule.folder} → {b.capsule.folder}")
         if bool(a.capsule.commit) != bool(b.capsule.commit) or a.capsule.prefix != b.capsule.prefix:
@@ -244,7 +242,7 @@ class Mixture:
         drew = {*self.a.drew, *self.b.drew}
         one, other = self.a.capsule, self.b.capsule
         return [
-            name
+            f"{name} (not seeded alike)"
             for name in sorted(drew)
             if (
                 name in one.before

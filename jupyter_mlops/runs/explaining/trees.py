@@ -84,6 +84,14 @@ def changes(project: Project, before: str, after: str) -> list[Changed]:
     return found
 
 
+def files(project: Project, commit: str) -> list[str]:
+    """Return the paths of all files of a commit."""
+    if not commit:
+        return []
+    told = snapshot.git(project.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    return told.split("\0")[:-1]
+
+
 def mixed(project: Project, commit: str, entries: Iterable[tuple[str, tuple[str, str]]]) -> str:
     """Return a commit like `commit`, with (path, (mode, blob)) put in; no branch or ref has it."""
     lines = [f"{mode.lstrip('0') or '0'} {blob}\t{path}" for path, (mode, blob) in entries]
