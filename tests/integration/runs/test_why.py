@@ -59,7 +59,7 @@ def test_a_product_of_a_parameter_and_data_is_explained_to_the_last_digit(
     assert str(found).splitlines()[1:] == [
         "code           0.0   0 %                (same)",
         "parameters    +9.0  31 %  █████████     scale 2.0 → 5.0",
-        "data          +8.0  28 %  ████████      data.csv",
+        "data          +8.0  28 %  ████████      data.csv 6ddb40 → 59dd3f",
         "environment    0.0   0 %                (same)",
         "interaction  +12.0  41 %  ████████████",
         "note: the factors do not simply add up; --exact shares the interaction out",
