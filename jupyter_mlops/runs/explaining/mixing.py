@@ -216,12 +216,23 @@ class Mixture:
             if trees.factor_of(path) == factor
         }
         for item in self.files:
-            path = item.path.removeprefix(prefix)
-            if item.factor == factor:
-                said.setdefault(
-                    path.removesuffix(".dvc"), f"{path.removesuffix('.dvc')}{_how(item)}"
-                )
+            path = item.path.removeprefix(prefix).removesuffix(".dvc")
+            if item.factor == factor and path not in said:
+                said[path] = f"{path}{self._how(item)}"
         return [*said.values()]
+
+    def _how(self, item: trees.Changed) -> str:
+        if set(item.before[1]) == {"0"}:
+            return " (new)"
+        if set(item.after[1]) == {"0"}:
+            return " (gone)"
+        if item.factor != DATA:
+            return ""
+        path = item.path.removesuffix(".dvc")
+        before, after = (
+            trees.version_in(self.project, side.capsule.commit, path) for side in (self.a, self.b)
+        )
+        return f" {before[:6]} → {after[:6]}"
 
     def _code(self) -> list[str]:
         said = []
@@ -270,12 +281,6 @@ class Mixture:
 def is_elsewhere(path: str) -> bool:
     """Whether a file lies outside the project, where no replay puts another version."""
     return "://" in path or os.path.isabs(path)  # noqa: PTH117 - it may be a URL
-
-
-def _how(item: trees.Changed) -> str:
-    if set(item.before[1]) == {"0"}:
-        return " (new)"
-    return " (gone)" if set(item.after[1]) == {"0"} else ""
 
 
 def _generators(mine: Capsule, other: Capsule) -> dict[str, Any]:
