@@ -49,7 +49,7 @@ def _walk(capsule: Capsule, sources: list[str], late: set[str]) -> tuple[set[int
     Such a name may be made after the function, so it is needed from the end: `late`.
     """
     last = len(sources) - 1
-    needed = {*names.read(sources[last]).takes} | late | _PROCESS
+    needed = {*names.read(sources[last]).takes} | late
     kept, found = {last}, _late(sources[last])
     for number in range(last - 1, -1, -1):
         cell, source = capsule.cells[number], sources[number]
@@ -59,7 +59,10 @@ def _walk(capsule: Capsule, sources: list[str], late: set[str]) -> tuple[set[int
             continue
         makes = read.makes & needed
         if not (
-            makes or read.unknown or _has_magic(source) or needed & slicing.effects(source).commands
+            makes
+            or read.unknown
+            or _has_magic(source)
+            or (needed | _PROCESS) & slicing.effects(source).commands
         ):
             continue
         kept.add(number)

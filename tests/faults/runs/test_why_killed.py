@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -53,6 +54,15 @@ def _kept(project: Project) -> list[dict[str, Any]]:
     return [json.loads(file.read_text()) for file in (project.state / "explanations").iterdir()]
 
 
+def _kernels(project: Project) -> list[str]:
+    """Return the processes whose working folder is in the project's scratch folders."""
+    folders = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            folders[process.name] = (process / "cwd").readlink()
+    return [name for name, at in folders.items() if at.is_relative_to(project.state / "reproduce")]
+
+
 def _wait(project: Project, count: int) -> None:
     end = time.monotonic() + 200
     while len([*(project.state / "explanations").glob("*")]) < count:
@@ -74,6 +84,8 @@ def test_what_was_done_before_it_was_stopped_is_known(
     assert process.returncode == (130 if number == signal.SIGINT else -number)
     assert len(_kept(project)) == 2
     hold.unlink()
+    while _kernels(project):
+        time.sleep(0.2)
     scratch.sweep(project)
     assert not [*(project.state / "reproduce").iterdir()]
     assert not [*project.state.glob("*.index*")]

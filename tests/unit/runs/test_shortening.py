@@ -20,7 +20,7 @@ def _kept(*sources: str, last: str = RUN) -> list[str] | None:
 def test_an_earlier_run_and_what_was_looked_at_are_left_out() -> None:
     needed = ["import numpy as np", "X = np.ones(3)", "depth = 4", "def f(v):\n    return v * scale", "scale = 2"]  # fmt: skip
     looked = [
-        "%%mlops run earlier\nscore = f(X) * depth",
+        "%%mlops run earlier\nimport os\nscore = f(X) * depth",
         "X.describe()",
         "other = f(X)",
         "print(depth)",
