@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_mlops import runs
+from jupyter_mlops.runs.capture.reads import Reads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,6 +71,24 @@ def test_another_version_is_told_apart_and_a_written_file_is_an_output(
         "memory:///out.csv": "output",
     }
     assert first[0].version != second[0].version
+
+
+def test_what_threads_open_is_seen_too(project: Project) -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    names = [f"/threads/{number}.csv" for number in range(16)]
+    for name in names:
+        store.pipe(name, b"a\n")
+    with Reads(project) as reads:
+        threads = [threading.Thread(target=store.read_text, args=(name,)) for name in names]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    read, written = reads.urls.found()
+    assert sorted(url for url, _ in read) == sorted(f"memory://{name}" for name in names)
+    assert written == []
 
 
 def test_fsspec_is_as_it_was_afterwards(project: Project, cell: Callable[[str], Any]) -> None:
