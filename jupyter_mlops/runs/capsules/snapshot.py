@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -30,6 +31,7 @@ _LARGEST_FILE = 5_000_000
 _LARGEST_TOTAL = 50_000_000
 _MOST_FILES = 5_000
 _LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
+_LEFT_BEHIND = 3600.0  # seconds after which nobody is still taking a snapshot
 _OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
 _ENVIRONMENT = {
     "GIT_AUTHOR_NAME": "jupyter_mlops",
@@ -115,6 +117,7 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
     prefix, git_folder, head = place[0], Path(place[1]), place[2] if len(place) > 2 else ""
     index = project.state / f"snapshot-{os.getpid()}-{secrets.token_hex(3)}.index"
     index.parent.mkdir(exist_ok=True)
+    _sweep(project)
     try:
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(git_folder / "index", index)
@@ -146,6 +149,14 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
     finally:
         for leftover in (index, index.with_name(f"{index.name}.lock")):
             leftover.unlink(missing_ok=True)
+
+
+def _sweep(project: Project) -> None:
+    """Remove the indexes that killed kernels left."""
+    for leftover in project.state.glob("snapshot-*.index*"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > _LEFT_BEHIND:
+                leftover.unlink()
 
 
 def git(

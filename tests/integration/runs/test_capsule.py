@@ -205,3 +205,12 @@ def test_cells_that_ran_before_the_extension_was_loaded_are_in_the_history(
         ("get_ipython().run_cell('c = b')", True),
         ("%%mlops run case\nscore = c * 1", True),
     ]
+
+
+def test_the_next_snapshot_removes_what_a_killed_kernel_left(project: Project) -> None:
+    old, fresh = (project.state / f"snapshot-{number}-abc.index" for number in (1, 2))
+    for index in (old, fresh):
+        index.write_bytes(b"")
+    os.utime(old, (0, 0))
+    snapshot.take(project)
+    assert (old.exists(), fresh.exists()) == (False, True)
