@@ -172,14 +172,6 @@ def record_cell(
                 bundle.write()
 
 
-def _unlogged(done: Recording) -> dict[str, float]:
-    """Return the computed numbers that the cell did not log itself: those have their steps already."""
-    if not any("mlflow" in source for source in _sources(done.source, done.namespace)):
-        return done.metrics
-    logged = done.run.store.client.get_run(done.run.run_id).data.metrics
-    return {name: value for name, value in done.metrics.items() if name not in logged}
-
-
 def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
     """Return the cell and those that ran before it: what one gives away, another may have printed."""
     kept = history.running(namespace)

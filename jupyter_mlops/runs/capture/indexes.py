@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -61,8 +62,14 @@ def sources() -> dict[str, str]:
 
     That is a requirement's URL (`git+https://…@COMMIT`, `file:///…whl`) or `editable file:///…`.
     """
+    # 330 packages are 330 files to look for; a folder's time changes with each installation.
+    return dict(_sources(tuple((folder, _time(folder)) for folder in sys.path)))
+
+
+@lru_cache(maxsize=4)
+def _sources(folders: tuple[tuple[str, int], ...]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for folder in sys.path:
+    for folder, _ in folders:
         try:
             with os.scandir(folder) as entries:
                 places = [entry for entry in entries if entry.name.endswith(".dist-info")]
@@ -76,6 +83,13 @@ def sources() -> dict[str, str]:
             except (OSError, ValueError, KeyError, TypeError):
                 continue
     return found
+
+
+def _time(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def without_credentials(url: str) -> str:
