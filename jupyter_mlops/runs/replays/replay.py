@@ -7,6 +7,7 @@ looking around are not executed again; each is noted once, and `notes` tells the
 from __future__ import annotations
 
 import builtins
+import importlib
 import json
 import re
 import shlex
@@ -70,8 +71,12 @@ def prepare(shell: Any) -> None:
 
 
 def before_the_recorded_cell(shell: Any) -> None:
-    """Give the real `%%mlops` back."""
+    """Give the real `%%mlops` back, with what it imports: imports draw random numbers, too."""
     _look_at_generators()
+    from jupyter_mlops.runs.store import import_mlflow
+
+    import_mlflow()
+    importlib.import_module(GENERATORS["numpy"])  # NumPy does it at the first use
     shell.extension_manager.reload_extension("jupyter_mlops")
 
 
