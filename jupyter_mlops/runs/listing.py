@@ -52,15 +52,16 @@ def list(
     metric = sort.removeprefix("-").removeprefix("metrics.").replace("`", "")
     ascending = sort.startswith("-")
     sending.send_waiting(project, patience=_PATIENCE)
-    if live.any_marked(project):
-        live.close_dead(open_store(project))
-    found: builtins.list[Run] | None = None
-    if not filter:
-        found = embedded.newest(project, metric, ascending, experiment, kind, limit)
-    if found is None:
-        embedded.refresh_statistics(project)
-        store = open_store(project)
-        found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, store)
+    with spool.told(project):
+        if live.any_marked(project):
+            live.close_dead(open_store(project))
+        found: builtins.list[Run] | None = None
+        if not filter:
+            found = embedded.newest(project, metric, ascending, experiment, kind, limit)
+        if found is None:
+            embedded.refresh_statistics(project)
+            store = open_store(project)
+            found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, store)
     return RunList(found, empty=_EMPTY, columns=_known_columns(columns or [], found))
 
 

@@ -46,7 +46,8 @@ def sync(*, project: Project | None = None) -> Records[WaitingRun]:
     project = project or Project.find()
     if not spool.waiting(project):
         return Records([], empty=_EMPTY)
-    open_store(project)  # away: say so before another sender is waited for
+    with spool.told(project):
+        open_store(project)  # away: say so before another sender is waited for
     with project.locked("spool", timeout=_OTHER_SENDER):
         done = [*_send_all(project, again=True)]
     return Records(done, empty=_EMPTY)
@@ -71,7 +72,8 @@ def send_waiting(project: Project, *, patience: float = 30.0) -> int:
 
 
 def _send_all(project: Project, *, again: bool = False) -> Iterator[WaitingRun]:
-    here, there = spool.open_spool(project), open_store(project)
+    there = open_store(project)  # first, as one that is away is told in a millisecond
+    here = spool.open_spool(project)
     live.close_dead(there)
     for note in spool.waiting(project):
         if note.refused and not again:

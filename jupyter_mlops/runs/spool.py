@@ -16,6 +16,7 @@ import json
 import os
 import time
 import uuid
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +24,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from jupyter_mlops import files
+from jupyter_mlops.errors import ServerAway
 from jupyter_mlops.runs import store, team
 from jupyter_mlops.runs.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     import mlflow.entities
 
@@ -113,6 +115,19 @@ def waiting(project: Project) -> list[Note]:
         except (OSError, ValueError, TypeError):
             continue  # sent at this moment
     return sorted(found, key=lambda note: (note.since, note.run_id))
+
+
+@contextmanager
+def told(project: Project) -> Iterator[None]:
+    """Let a store that is away also say how many runs wait here for it."""
+    try:
+        yield
+    except ServerAway as error:
+        count = len(waiting(project))
+        if not count:
+            raise
+        runs = "1 run waits" if count == 1 else f"{count} runs wait"
+        raise ServerAway(error.what, f"{runs} here, to be sent when it does") from error
 
 
 def holding(project: Project, run: str, *, names: bool) -> bool:
