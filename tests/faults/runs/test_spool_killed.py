@@ -34,7 +34,8 @@ from pathlib import Path
 from sklearn.linear_model import LogisticRegression
 from jupyter_mlops import runs
 for index in range(int(sys.argv[1])):
-    source = f"model = LogisticRegression(C=0.5).fit([[0.0], [1.0]], [0, 1])\\nscore = {index}.5"
+    rows = "[[0.0], [1.0]], [0, 1]"
+    source = f"model = LogisticRegression(C=0.5).fit({rows})\\nscore = float(model.score({rows}))"
     names = {}
     with runs.record_cell("forest", source, names):
         exec(source, {"LogisticRegression": LogisticRegression}, names)
