@@ -28,7 +28,7 @@ _CODE = {
 }  # fmt: skip
 _SETTINGS = {".cfg", ".conf", ".env", ".ini", ".properties", ".toml", ".yaml", ".yml"}
 _SETTINGS_NAMES = ("*config*.json", "*param*.json", "*setting*.json")
-_NEITHER = {".ipynb", ".lock", ".md", ".rst"}
+_NEITHER = {".ipynb", ".lock", ".log", ".md", ".pyc", ".rst"}
 _NEITHER_NAMES = (
     ".*", "LICENSE*", "Makefile", "mlops.toml", "pyproject.toml", "requirements*.txt", "setup.cfg",
 )  # fmt: skip

@@ -56,7 +56,15 @@ def test_the_states_of_generators_stay_between_the_same_cells() -> None:
         ("data", ["data/train.csv", "data/train.csv.dvc", "words.txt", "labels.json", "no-suffix"]),
         (
             "",
-            ["a.ipynb", "README.md", "mlops.toml", ".gitignore", ".dvc/config", "jobs/train.yaml"],
+            [
+                "a.ipynb",
+                "README.md",
+                "mlops.toml",
+                ".gitignore",
+                ".dvc/config",
+                "jobs/train.yaml",
+                "__pycache__/a.pyc",
+            ],
         ),
     ],
 )
