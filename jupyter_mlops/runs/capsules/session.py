@@ -46,8 +46,10 @@ def process_began() -> float:
     """Return when this process started, as a POSIX time; 0 where the system does not tell."""
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
-        since_boot = ticks / os.sysconf("SC_CLK_TCK")
-        return time.time() - (time.clock_gettime(time.CLOCK_BOOTTIME) - since_boot)
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+        # Asked for last: what is off, after a pause here, makes the start later and not earlier,
+        # so that no file from before counts as the session's.
+        return time.time() - age
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
 
