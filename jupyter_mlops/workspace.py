@@ -107,7 +107,7 @@ def init(path: str = "", *, name: str = "") -> Initialised:
     Running it again changes nothing; two at once are safe.
     """
     from jupyter_mlops.data.setup import ensure_repository
-    from jupyter_mlops.runs.store import ensure_store
+    from jupyter_mlops.runs.stores.store import ensure_store
 
     root = Path(path or ".").absolute()
     root.mkdir(parents=True, exist_ok=True)
@@ -250,7 +250,7 @@ def _panel() -> Finding:
 
 
 def _store(project: Project) -> Finding:
-    from jupyter_mlops.runs.store import open_store
+    from jupyter_mlops.runs.stores.store import open_store
 
     where = _without_password(project.settings.tracking.uri or project.tracking_uri)
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_mlops import files
-from jupyter_mlops.runs import redaction
+from jupyter_mlops.runs.redacting import redaction
 
 _BINARY = ("image/", "video/", "audio/", "application/pdf")
 _MARKUP = "image/svg+xml"

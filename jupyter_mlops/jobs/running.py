@@ -19,8 +19,8 @@ from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs.records import Execution
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import redaction
 from jupyter_mlops.runs.capture import shim
+from jupyter_mlops.runs.redacting import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,7 +23,7 @@ from jupyter_mlops.jobs.records import Job
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs.secret_names import names_secret
+from jupyter_mlops.runs.redacting.secret_names import names_secret
 
 FOLDER = "jobs"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")

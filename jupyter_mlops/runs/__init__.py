@@ -12,7 +12,7 @@ from jupyter_mlops import lazy
 if TYPE_CHECKING:
     from jupyter_mlops.runs.capsules.exporting import export
     from jupyter_mlops.runs.cell import record_cell
-    from jupyter_mlops.runs.differences import compare
+    from jupyter_mlops.runs.comparing.differences import compare
     from jupyter_mlops.runs.evaluation.evaluating import evaluate
     from jupyter_mlops.runs.evaluation.evaluation_records import Evaluation, Gate
     from jupyter_mlops.runs.evaluation.gating import gate
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.explaining.explanation import Explanation
     from jupyter_mlops.runs.explaining.why import why
     from jupyter_mlops.runs.listing import list, parts
-    from jupyter_mlops.runs.models import (
+    from jupyter_mlops.runs.models.loading import (
         load_model,
         load_weights,
         model_files,
         signature,
         training_data,
     )
+    from jupyter_mlops.runs.models.registry import list_models, register
     from jupyter_mlops.runs.query import artifact, get, show
     from jupyter_mlops.runs.recording import ActiveRun, start
     from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
-    from jupyter_mlops.runs.registry import list_models, register
     from jupyter_mlops.runs.replays.reproducing import reproduce
     from jupyter_mlops.runs.replays.reproduction import Reproduction
-    from jupyter_mlops.runs.sending import send_waiting, sync
-    from jupyter_mlops.runs.store import open_store
+    from jupyter_mlops.runs.stores.sending import send_waiting, sync
+    from jupyter_mlops.runs.stores.store import open_store
     from jupyter_mlops.runs.trash import delete, restore
 
 _HOME = {
@@ -48,30 +48,30 @@ _HOME = {
     "Run": "records",
     "RunDetail": "records",
     "artifact": "query",
-    "compare": "differences",
+    "compare": "comparing.differences",
     "delete": "trash",
     "evaluate": "evaluation.evaluating",
     "export": "capsules.exporting",
     "gate": "evaluation.gating",
     "get": "query",
     "list": "listing",
-    "list_models": "registry",
-    "load_model": "models",
-    "load_weights": "models",
-    "model_files": "models",
-    "open_store": "store",
+    "list_models": "models.registry",
+    "load_model": "models.loading",
+    "load_weights": "models.loading",
+    "model_files": "models.loading",
+    "open_store": "stores.store",
     "parts": "listing",
     "promote": "evaluation.promoting",
     "record_cell": "cell",
-    "register": "registry",
+    "register": "models.registry",
     "reproduce": "replays.reproducing",
     "restore": "trash",
-    "send_waiting": "sending",
+    "send_waiting": "stores.sending",
     "show": "query",
-    "signature": "models",
+    "signature": "models.loading",
     "start": "recording",
-    "sync": "sending",
-    "training_data": "models",
+    "sync": "stores.sending",
+    "training_data": "models.loading",
     "why": "explaining.why",
 }
 __all__ = [

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.runs.redaction import redact, redact_items
+from jupyter_mlops.runs.redacting.redaction import redact, redact_items
 
 if TYPE_CHECKING:
     import mlflow.entities

@@ -13,22 +13,23 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import tables
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import formats, recording
+from jupyter_mlops.runs import recording
 from jupyter_mlops.runs.bundle import Bundle
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
 from jupyter_mlops.runs.capsules.snapshot import GitFailed
 from jupyter_mlops.runs.capture import code, environment, figures, fitted, indexes
 from jupyter_mlops.runs.capture.reads import Reads
-from jupyter_mlops.runs.models import REFERENCE
+from jupyter_mlops.runs.models import formats
+from jupyter_mlops.runs.models.loading import REFERENCE
 from jupyter_mlops.runs.plain import autologs_models, lands_in
-from jupyter_mlops.runs.redaction import is_secret_file, learn, redact, redact_items
+from jupyter_mlops.runs.redacting.redaction import is_secret_file, learn, redact, redact_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-    from jupyter_mlops.runs.store import Store
+    from jupyter_mlops.runs.stores.store import Store
 
 SOURCE = "mlops/cell.py"
 _NO_VERSION = " has no version: "

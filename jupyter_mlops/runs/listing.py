@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs import embedded, live, sending, spool
 from jupyter_mlops.runs.query import KINDS, experiment_names, record
 from jupyter_mlops.runs.records import Run, RunList
-from jupyter_mlops.runs.store import Store, open_store
+from jupyter_mlops.runs.stores import embedded, live, sending, spool
+from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -20,13 +20,13 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from jupyter_mlops.runs.store import import_mlflow
+from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.runs.store import Store
+    from jupyter_mlops.runs.stores.store import Store
 
 
 class Open(list[Any]):
@@ -88,7 +88,8 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
         open_runs.set(before)
         if inherited:
             os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run takes it away
-        if mlflow.get_tracking_uri() == uri:
+        # A run that the cell left open is in our store, and the next cell logs to it.
+        if mlflow.get_tracking_uri() == uri and not stack.theirs():
             mlflow.set_tracking_uri(theirs or store.project.tracking_uri)
 
 

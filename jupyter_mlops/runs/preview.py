@@ -22,7 +22,7 @@ from jupyter_mlops.runs.capsules.history import Executed, History
 from jupyter_mlops.runs.capture import code, environment, fitted
 from jupyter_mlops.runs.capture.notebook import path as notebook_path
 from jupyter_mlops.runs.capture.reads import Reads
-from jupyter_mlops.runs.redaction import HIDDEN, redact
+from jupyter_mlops.runs.redacting.redaction import HIDDEN, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import live, logged_model, sending, spool, team
+from jupyter_mlops.runs.models import logged_model
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+from jupyter_mlops.runs.stores import live, sending, spool, team
+from jupyter_mlops.runs.stores.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
     import mlflow.entities

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import live, plain, sending, spool, team
-from jupyter_mlops.runs.redaction import redact, redact_file, redact_items
-from jupyter_mlops.runs.store import Store, open_store
+from jupyter_mlops.runs import plain
+from jupyter_mlops.runs.redacting.redaction import redact, redact_file, redact_items
+from jupyter_mlops.runs.stores import live, sending, spool, team
+from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
-from jupyter_mlops.runs import comparison_view
-from jupyter_mlops.runs.curves import Curve
+from jupyter_mlops.runs.comparing import comparison_view
+from jupyter_mlops.runs.comparing.curves import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

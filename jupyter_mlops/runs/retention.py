@@ -15,9 +15,10 @@ from urllib.request import url2pathname
 from jupyter_mlops import data
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import query, spool
+from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import capsule
-from jupyter_mlops.runs.store import Store, open_store
+from jupyter_mlops.runs.stores import spool
+from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.runs import spool
+from jupyter_mlops.runs.stores import spool
 
 if TYPE_CHECKING:
     from pathlib import Path

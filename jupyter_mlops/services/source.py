@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs import models, query
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.models import loading
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,13 +84,13 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
             f"Run '{detail.name}' has a model of flavour '{detail.model.flavor}'",
             "scikit-learn, torch and ONNX models can be packaged",
         )
-    model = models.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
+    model = loading.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
     if kind == "sklearn" and not hasattr(model, "predict"):
         raise MlopsError(
             f"The model of run '{detail.name}' ({type(model).__name__}) has no predict()",
             "Fit an estimator after it, or a Pipeline of both",
         )
-    training = models.training_data(detail.run_id, project=project)
+    training = loading.training_data(detail.run_id, project=project)
     names, dtype, shape = _signature(detail.model.inputs, training)
     framed = kind != "torch" and hasattr(model, "feature_names_in_")
     training = training.rename(columns=str)[names]
@@ -97,7 +98,7 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
     return Source(
         run=detail,
         model=model,
-        folder=models.model_files(detail.run_id, project=project),
+        folder=loading.model_files(detail.run_id, project=project),
         kind=kind,
         format=detail.model.format,
         inputs=columns(training),

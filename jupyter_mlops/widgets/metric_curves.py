@@ -8,16 +8,17 @@ import traitlets
 
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import curves as drawn
-from jupyter_mlops.runs import query, steps
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.comparing import curves as drawn
+from jupyter_mlops.runs.comparing import steps
 from jupyter_mlops.runs.records import Comparison
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.runs.curves import Curve
+    from jupyter_mlops.runs.comparing.curves import Curve
 
 #: More points than a picture has pixels are not seen.
 _MOST_POINTS, _LEAST_POINTS = 800, 16

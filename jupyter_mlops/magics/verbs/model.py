@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
-_HOME = "jupyter_mlops.runs.registry"
+_HOME = "jupyter_mlops.runs.models.registry"
 
 NOUN = Noun(
     "model",

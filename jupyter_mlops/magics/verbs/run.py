@@ -42,7 +42,7 @@ NOUN = Noun(
             example="run show forest",
         ),
         Verb(
-            "run", "compare", "jupyter_mlops.runs.differences:compare", "show what differs between runs",
+            "run", "compare", "jupyter_mlops.runs.comparing.differences:compare", "show what differs between runs",
             (Arg("runs", _RUN, many=True, required=True, complete="run"),),
             example="run compare baseline forest",
         ),
@@ -113,7 +113,7 @@ NOUN = Noun(
             example="run restore 3f2a91c0",
         ),
         Verb(
-            "run", "sync", "jupyter_mlops.runs.sending:sync", "send the runs that wait for the team's store",
+            "run", "sync", "jupyter_mlops.runs.stores.sending:sync", "send the runs that wait for the team's store",
             example="run sync",
         ),
     ),

@@ -24,7 +24,7 @@ from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import hidden, names, session, snapshot
 from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
-from jupyter_mlops.runs.redaction import is_secret_file, redact_all
+from jupyter_mlops.runs.redacting.redaction import is_secret_file, redact_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.runs.redaction import is_secret_file, redact_file
+from jupyter_mlops.runs.redacting.redaction import is_secret_file, redact_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection

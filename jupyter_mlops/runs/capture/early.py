@@ -18,7 +18,7 @@ from jupyter_mlops import data
 from jupyter_mlops.data.meter import watched
 from jupyter_mlops.errors import Conflict
 from jupyter_mlops.progress import say
-from jupyter_mlops.runs.redaction import is_secret_file
+from jupyter_mlops.runs.redacting.redaction import is_secret_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable

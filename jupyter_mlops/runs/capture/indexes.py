@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.redacting.redaction import redact
 
 #: What a requirements file calls it → the variables that set it, the stronger ones first.
 _VARIABLES = {

@@ -16,8 +16,8 @@ from jupyter_mlops.runs.evaluation.evaluation_records import Gate, Rule
 from jupyter_mlops.runs.evaluation.scoring import LOSSES, METRICS, Answers, score
 from jupyter_mlops.runs.evaluation.subject import Rows, Subject, read_rows, subject
 from jupyter_mlops.runs.listing import list as list_runs
-from jupyter_mlops.runs.registry import version_of
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.models.registry import version_of
+from jupyter_mlops.runs.stores.store import open_store
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import ModelVersion, RunDetail

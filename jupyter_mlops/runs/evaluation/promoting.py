@@ -5,9 +5,9 @@ from __future__ import annotations
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.evaluation import gating
+from jupyter_mlops.runs.models.registry import GATE_TAG, described, latest
 from jupyter_mlops.runs.records import ModelVersion
-from jupyter_mlops.runs.registry import GATE_TAG, described, latest
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 
 
 def promote(

@@ -11,8 +11,9 @@ import pandas as pd
 
 from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
-from jupyter_mlops.runs import models, query
+from jupyter_mlops.runs import query
 from jupyter_mlops.runs.evaluation.scoring import Answers, Task
+from jupyter_mlops.runs.models import loading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -153,7 +154,7 @@ def subject(run: str, rows: Rows, target: str, *, allow_pickle: bool, project: P
             f"{rows.path} lacks {len(missing)} of the model's inputs: {', '.join(missing[:5])}",
             nearest(missing[0], map(str, rows.frame.columns)),
         )
-    model = models.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
+    model = loading.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
     frame = rows.frame[names] if names else rows.frame.drop(columns=[target])
     # What was fitted on an array warns of a table's names.
     inputs = frame if hasattr(model, "feature_names_in_") or names else frame.to_numpy()

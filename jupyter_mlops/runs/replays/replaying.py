@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body
-from jupyter_mlops.runs.redaction import HIDDEN
+from jupyter_mlops.runs.redacting.redaction import HIDDEN
 from jupyter_mlops.runs.replays import scratch, scratch_kernel
 
 if TYPE_CHECKING:

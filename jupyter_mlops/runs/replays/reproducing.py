@@ -13,11 +13,11 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import Capsule, load
 from jupyter_mlops.runs.capture import environment
-from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.redacting.redaction import redact
 from jupyter_mlops.runs.replays import environments, scratch
 from jupyter_mlops.runs.replays.replaying import Outcome, outcome, recorded
 from jupyter_mlops.runs.replays.reproduction import Reproduction, compare
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import RunDetail

@@ -22,7 +22,7 @@ from jupyter_mlops import data, files
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
 from jupyter_mlops.runs.capsules import snapshot
-from jupyter_mlops.runs.store import ensure_store
+from jupyter_mlops.runs.stores.store import ensure_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

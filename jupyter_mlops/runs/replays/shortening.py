@@ -16,7 +16,7 @@ from jupyter_mlops.runs.capsules import slicing
 from jupyter_mlops.runs.capsules.shortform import ARTIFACT, TAG, Slice
 from jupyter_mlops.runs.replays.replaying import Outcome, outcome, recorded
 from jupyter_mlops.runs.replays.reproduction import compare
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,7 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import spool
+from jupyter_mlops.runs.stores import spool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ for index in range(int(sys.argv[1])):
 _SEND = """
 import os, sys
 from jupyter_mlops import runs
-from jupyter_mlops.runs import team
+from jupyter_mlops.runs.stores import team
 plain = team.Answering.__getattr__
 def fatal(self, name):
     call = plain(self, name)

@@ -15,7 +15,7 @@ from jupyter_mlops.errors import BackendFailed, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import retention
 from jupyter_mlops.runs.records import DataUse
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 

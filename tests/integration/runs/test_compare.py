@@ -11,8 +11,8 @@ import pytest
 
 from jupyter_mlops import data, runs
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import changes, steps
 from jupyter_mlops.runs.capsules import snapshot
+from jupyter_mlops.runs.comparing import changes, steps
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import Comparison

@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs import formats
+from jupyter_mlops.runs.models import formats
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from jupyter_mlops import runs, widgets
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.magics import parser
-from jupyter_mlops.runs import steps
+from jupyter_mlops.runs.comparing import steps
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project

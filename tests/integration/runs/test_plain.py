@@ -10,7 +10,7 @@ import mlflow
 import pytest
 
 from jupyter_mlops import runs
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_mlops import runs, workspace
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
-from jupyter_mlops.runs import embedded
+from jupyter_mlops.runs.stores import embedded
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project

@@ -13,8 +13,8 @@ import pytest
 
 from jupyter_mlops import jobs, runs
 from jupyter_mlops.errors import UsageError
-from jupyter_mlops.runs import redaction
 from jupyter_mlops.runs.capsules import capsule
+from jupyter_mlops.runs.redacting import redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import spool
+from jupyter_mlops.runs.stores import spool
 from jupyter_mlops.server import syncing
 
 

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
-from jupyter_mlops.runs import redaction
-from jupyter_mlops.runs.redaction import HIDDEN, is_secret_file, learn, redact, redact_json
+from jupyter_mlops.runs.redacting import redaction
+from jupyter_mlops.runs.redacting.redaction import (
+    HIDDEN,
+    is_secret_file,
+    learn,
+    redact,
+    redact_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import numpy as np
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
 
-from jupyter_mlops.runs import formats, skops_flavor
+from jupyter_mlops.runs.models import formats, skops_flavor
 
 
 def _schema(content: bytes) -> object:

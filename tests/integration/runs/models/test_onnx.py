@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs import onnx_flavor
+from jupyter_mlops.runs.models import onnx_flavor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

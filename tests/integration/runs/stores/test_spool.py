@@ -14,7 +14,8 @@ from IPython.utils.capture import capture_output
 from jupyter_mlops import runs
 from jupyter_mlops.errors import NotFound, ServerAway
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import retention, spool
+from jupyter_mlops.runs import retention
+from jupyter_mlops.runs.stores import spool
 from tests.team import PASSWORD, TrackingServer
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.records import ModelVersion
-from jupyter_mlops.runs.store import Store, import_mlflow, open_store
+from jupyter_mlops.runs.stores.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

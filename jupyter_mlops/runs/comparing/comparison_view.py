@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
 from jupyter_mlops.data import view
-from jupyter_mlops.runs.curves import pictures, spark
+from jupyter_mlops.runs.comparing.curves import pictures, spark
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.curves import Curve
+    from jupyter_mlops.runs.comparing.curves import Curve
     from jupyter_mlops.runs.records import Comparison, DataChange, Difference
 
 _PACKAGES_IN_TEXT, _PACKAGES_IN_HTML = 5, 20

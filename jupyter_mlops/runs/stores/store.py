@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.progress import say
-from jupyter_mlops.runs import team
-from jupyter_mlops.runs.redaction import redact, redact_items
+from jupyter_mlops.runs.redacting.redaction import redact, redact_items
+from jupyter_mlops.runs.stores import team
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

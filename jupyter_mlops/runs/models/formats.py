@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
-from jupyter_mlops.runs import onnx_flavor, skops_flavor, torch_flavor
 from jupyter_mlops.runs.capture.environment import pinned
-from jupyter_mlops.runs.skops_trusted import TRUSTED
-from jupyter_mlops.runs.store import import_mlflow
+from jupyter_mlops.runs.models import onnx_flavor, skops_flavor, torch_flavor
+from jupyter_mlops.runs.models.skops_trusted import TRUSTED
+from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

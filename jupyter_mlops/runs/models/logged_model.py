@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.runs.records import ModelInfo
-from jupyter_mlops.runs.store import import_mlflow
+from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
     import mlflow.entities
 
-    from jupyter_mlops.runs.store import Store
+    from jupyter_mlops.runs.stores.store import Store
 
 
 def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:

@@ -53,7 +53,7 @@ def client(uri: str) -> mlflow.MlflowClient:
 
 @lru_cache(maxsize=8)
 def _opened(uri: str) -> mlflow.MlflowClient:
-    from jupyter_mlops.runs.store import import_mlflow
+    from jupyter_mlops.runs.stores.store import import_mlflow
 
     made = import_mlflow().MlflowClient
     with _told(uri), _tables(uri):

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import data
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import formats, query
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.models import formats
 from jupyter_mlops.runs.records import ModelInfo, RunDetail
-from jupyter_mlops.runs.store import import_mlflow
+from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jupyter_mlops.runs import secret_text
-from jupyter_mlops.runs.secret_names import is_secret, names_secret
+from jupyter_mlops.runs.redacting import secret_text
+from jupyter_mlops.runs.redacting.secret_names import is_secret, names_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

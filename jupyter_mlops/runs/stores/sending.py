@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import MlopsError, ServerAway
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs import live, spool, team
 from jupyter_mlops.runs.bundle import beside
 from jupyter_mlops.runs.records import WaitingRun
-from jupyter_mlops.runs.store import Store, open_store
+from jupyter_mlops.runs.stores import live, spool, team
+from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

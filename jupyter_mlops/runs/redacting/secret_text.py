@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.runs.secret_names import is_secret, looks_random, names_secret
+from jupyter_mlops.runs.redacting.secret_names import is_secret, looks_random, names_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

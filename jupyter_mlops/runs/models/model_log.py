@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.runs.store import import_mlflow
+from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

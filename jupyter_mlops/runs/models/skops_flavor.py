@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs import model_log
 from jupyter_mlops.runs.capture.environment import pinned
+from jupyter_mlops.runs.models import model_log
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param

@@ -7,8 +7,8 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MissingBackend, MlopsError
-from jupyter_mlops.runs import onnx_model
 from jupyter_mlops.runs.capture.environment import pinned
+from jupyter_mlops.runs.models import onnx_model
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.capture.fitted import Fitted

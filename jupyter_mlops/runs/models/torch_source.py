@@ -12,7 +12,7 @@ import linecache
 from typing import Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs.redaction import redact
+from jupyter_mlops.runs.redacting.redaction import redact
 
 _HERE = "__main__"
 

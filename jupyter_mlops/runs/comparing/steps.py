@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.runs.curves import MOST_POINTS, Curve
+from jupyter_mlops.runs.comparing.curves import MOST_POINTS, Curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.runs.store import Store
+    from jupyter_mlops.runs.stores.store import Store
 
 # Each history is a request of its own.
 _MOST_CURVES = 16

@@ -13,13 +13,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
-from jupyter_mlops.runs import spool
+from jupyter_mlops.runs.stores import spool
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.runs.store import Store
+    from jupyter_mlops.runs.stores.store import Store
 
 
 def mark(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import changes, query, steps
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.comparing import changes, steps
 from jupyter_mlops.runs.records import Comparison, Difference, RunDetail
-from jupyter_mlops.runs.store import open_store
+from jupyter_mlops.runs.stores.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,8 +25,8 @@ from urllib.request import url2pathname
 
 from jupyter_mlops import files
 from jupyter_mlops.errors import ServerAway
-from jupyter_mlops.runs import store, team
-from jupyter_mlops.runs.store import Store
+from jupyter_mlops.runs.stores import store, team
+from jupyter_mlops.runs.stores.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

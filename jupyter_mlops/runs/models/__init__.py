@@ -1,0 +1,1 @@
+"""The models of runs: stored in safe formats, described, loaded, registered."""
