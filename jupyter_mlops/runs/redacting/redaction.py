@@ -48,6 +48,8 @@ _FOLDERS = {"PWD", "OLDPWD"}
 #: Values seen as secrets in this process, in the forms in which they may stand in a text.
 _known: dict[str, tuple[str, ...]] = {}
 _read: set[int] = set()
+#: The environment as it was last looked at, and the secrets in it.
+_seen: tuple[tuple[object, ...], tuple[tuple[str, tuple[str, ...]], ...]] = ((), ())
 
 
 def redact(text: str, *, key: str = "") -> str:
@@ -187,8 +189,18 @@ def _without_known(text: str, values: list[tuple[str, tuple[str, ...]]]) -> str:
     return text
 
 
-def _environment() -> Iterator[tuple[str, tuple[str, ...]]]:
+def _environment() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """Return the secrets among the environment's values, in their forms."""
+    global _seen
+    # The mapping below `os.environ`, as decoding each value for each text would cost the most here.
+    raw = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001
+    now = (*raw, *raw.values())
+    if now != _seen[0]:
+        _seen = (now, tuple(_of_environment()))
+    return _seen[1]
+
+
+def _of_environment() -> Iterator[tuple[str, tuple[str, ...]]]:
     for name, value in os.environ.items():
         if name in _FOLDERS or len(value) < _SHORTEST:
             continue

@@ -172,8 +172,10 @@ def import_mlflow() -> Any:
     import mlflow  # not from sys.modules: another thread may be in the middle of importing it
 
     for name in ("alembic", "mlflow.store.db.utils"):
-        # It logs a traceback for each error that it raises too.
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+        # It logs a traceback for each error that it raises too. Setting a level makes every logger
+        # of the process forget what it knows, so not each time.
+        if (logger := logging.getLogger(name)).level != logging.CRITICAL:
+            logger.setLevel(logging.CRITICAL)
     if (took := time.monotonic() - started) > 5:
         say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
     return mlflow
