@@ -8,7 +8,8 @@ import signal
 import tempfile
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+import uuid
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -187,13 +188,20 @@ def start(
         "mlflow.parentRunId": parent,
     } | (tags or {})
     kept = redact_items({key: value for key, value in all_tags.items() if value})
-    opened = _begin(project, name, kept | spool.attempt(project), experiment)
-    opened.left = left
-    live.mark(project, opened.run_id, left, spooled=bool(opened.waits_for))
-    project.announce("run", "started", name)
-    status = "KILLED"
+    attempt = uuid.uuid4().hex
+    live.announce(project, attempt, left)
+    opened = None
+    status, failure = "KILLED", ""
     try:
         with _sigterm_raises():
+            opened = _begin(project, name, kept | {spool.ATTEMPT: attempt}, experiment)
+            opened.left = left
+            if opened.waits_for:
+                live.mark(project, opened.run_id, left, spooled=True)
+                live.forget(project, attempt)
+            else:
+                live.made(project, attempt, opened.run_id)
+            project.announce("run", "started", name)
             if params:
                 opened.log_params(params)
             with (
@@ -202,23 +210,44 @@ def start(
                 else nullcontext() as opened.plain
             ):
                 yield opened
-            status = "FAILED" if opened.failure else "FINISHED"
+            failure = opened.failure
+            status = "FAILED" if failure else "FINISHED"
     except (KeyboardInterrupt, SystemExit, GeneratorExit) as stop:
-        opened.failure = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Terminated"
+        failure = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Terminated"
         raise
     except BaseException as error:
-        status = "FAILED"
-        opened.failure = f"{type(error).__name__}: {error}"
+        status, failure = "FAILED", f"{type(error).__name__}: {error}"
         raise
     finally:
-        if opened.failure:
-            opened.set_tags({"mlops.error": opened.failure.strip().splitlines()[0][:500]})
-        opened.close(status)
-        project.announce("run", status.lower(), name)
+        if opened is not None:
+            live.forget(project, attempt)
+            _end(opened, status, failure)
+        elif status == "KILLED":
+            _give_up(project, attempt, left, failure)
+        else:
+            live.forget(project, attempt)
     if not opened.waits_for:
         sending.send_waiting(project, patience=_PATIENCE)
     elif kind != "cell":  # which says it in its own line
         say(f"{name} is {kept_here(opened)}")
+
+
+def _end(opened: ActiveRun, status: str, failure: str) -> None:
+    """Close a run with one line on why it failed, and what it would lack for having ended early."""
+    if failure:
+        error = redact(failure.strip().splitlines()[0][:500])
+        if status == "KILLED":
+            opened.write(lambda store, run_id: live.leave(store, run_id, opened.left, error))
+        else:
+            opened.set_tags({"mlops.error": error})
+    opened.close(status)
+    opened.store.project.announce("run", status.lower(), opened.name)
+
+
+def _give_up(project: Project, attempt: str, left: dict[str, Any] | None, failure: str) -> None:
+    """Close what an interrupted attempt may have made; what cannot be asked now is closed later."""
+    with suppress(Exception):
+        live.give_up(project, attempt, open_store(project), left, failure)
 
 
 def kept_here(run: ActiveRun) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import time
-import uuid
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-#: Of each run in a team's store: named by the call that makes it, and by no other call.
+#: Of each run: named by the call that makes it, and by no other call. So it is found should the
+#: answer get lost, or this process end before it has the run's id.
 ATTEMPT = "mlops.attempt"
 #: Of a run that was sent: the id that it had here, by which it is still found.
 SPOOL_ID = "mlops.spool_id"
@@ -63,11 +63,6 @@ class Note:
 def needed(project: Project, error: BaseException) -> bool:
     """Whether a run that met this error goes on here."""
     return bool(project.settings.tracking.uri) and team.fails(error)
-
-
-def attempt(project: Project) -> dict[str, str]:
-    """Return the tag that a new run is found by, should the answer to its making get lost."""
-    return {ATTEMPT: uuid.uuid4().hex} if project.settings.tracking.uri else {}
 
 
 def open_spool(project: Project) -> Store:
