@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # What a person edits while the kernel runs is not the session's.
 _EDITED = {".py", ".ipynb", ".md", ".toml", ".cfg", ".ini", ".yaml", ".yml", ".dvc", ".lock"}
+_COARSE = 0.05
 _AT_FDCWD, _STATX_BTIME, _STATX_BYTES, _BTIME_AT = -100, 0x800, 256, 80
 
 
@@ -31,7 +32,7 @@ def files(project: Project, paths: Iterable[str], since: float) -> tuple[list[st
     changed: list[str] = []
     for path in paths:
         file = project.root / path
-        if file.suffix in _EDITED or file.name.startswith("."):
+        if file.suffix in _EDITED or any(part.startswith(".") for part in Path(path).parts):
             continue
         with contextlib.suppress(OSError):
             if file.stat().st_mtime < since:
@@ -47,9 +48,9 @@ def process_began() -> float:
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-        # Asked for last: what is off, after a pause here, makes the start later and not earlier,
-        # so that no file from before counts as the session's.
-        return time.time() - age
+        # Later rather than earlier (ticks are cut off, and file systems' clocks are coarse), so that no
+        # file from before counts as the session's; its own first file comes later than that.
+        return time.time() - age + _COARSE
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
 
