@@ -12,6 +12,7 @@ import random
 import sys
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 #: The global random generators, and the modules that make them.
@@ -127,9 +128,8 @@ def set_generator(name: str, state: Any) -> None:
         version, words, gauss = state
         random.setstate((version, tuple(words), gauss))
     elif name == "numpy":
-        import numpy as np
-
-        np.random.set_state(tuple(state))
+        # Not as an attribute of NumPy: that has none yet when its generator has just been imported.
+        import_module("numpy.random").set_state(tuple(state))
     elif name == "torch":
         import torch
 

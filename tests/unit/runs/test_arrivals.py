@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -82,3 +83,24 @@ assert after == 0
 assert np.random.rand() == first
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_state_that_waits_for_numpy_is_set_before_its_first_draw() -> None:
+    program = """
+import json, subprocess, sys
+state = json.loads(sys.argv[1])
+from jupyter_mlops.runs.replays import replay
+replay.set_generators({"numpy": state})
+assert "numpy" not in sys.modules
+import numpy as np
+print(np.random.rand())
+"""
+    import numpy as np
+
+    from jupyter_mlops.runs.capsules.history import generator_state
+
+    state = json.dumps(generator_state("numpy"))
+    done = subprocess.run(
+        [sys.executable, "-c", program, state], check=True, capture_output=True, text=True
+    )
+    assert float(done.stdout) == np.random.rand()
