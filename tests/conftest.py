@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-#: PostgreSQL, S3 and an MLflow server, for the tests that ask for them.
-pytest_plugins = ("tests.team",)
+#: PostgreSQL, S3 and an MLflow server, for the tests that ask for them; the table of faults and attacks.
+pytest_plugins = ("tests.team", "tests.trials")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,0 +1,79 @@
+"""A stored path becomes a path below a folder, or is refused.
+
+`.dvc` files, DVC's folder lists, capsules, notes, archives and requests name files by relative paths, and
+somebody else may have written them. Whoever reads, writes or deletes such a file asks `below` first.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from jupyter_mlops.errors import MlopsError
+
+#: Limits of Linux's file systems, in bytes; beyond them every system call would fail by itself.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095
+
+
+class UnsafePath(MlopsError):
+    """A stored path that does not name a file below its folder."""
+
+    def __init__(self, stored: object, why: str, source: str = "") -> None:
+        shown = ascii(stored)
+        shown = shown if len(shown) <= 80 else f"{shown[:76]}…"
+        super().__init__(
+            f"{source or 'A stored path'} names {shown}, which {why}",
+            "It was not followed: is this file from somebody you trust?",
+        )
+
+
+def below(root: Path, stored: object, *, source: str = "", link: bool = False) -> Path:
+    """Return the path that `stored` names below `root`; the file itself need not exist.
+
+    Args:
+        root: the folder; it may be reached through a link, as it is the user's own choice.
+        stored: the path as it was stored, relative, with `/` between its parts.
+        source: who named it, for the message: `data/train.csv.dvc`.
+        link: whether the path itself may be a symbolic link. Its parents never may.
+
+    Raises:
+        UnsafePath: it is absolute, contains `..`, a NUL or what no file name can have, is too long, or
+            leads through a symbolic link.
+    """
+    if not isinstance(stored, str) or not stored:
+        raise UnsafePath(stored, "is not a path", source)
+    if "\0" in stored:
+        raise UnsafePath(stored, "contains a NUL", source)
+    if os.sep == "\\" and (":" in stored or "\\" in stored):
+        raise UnsafePath(stored, "is not written with '/'", source)
+    # A drive or `\\host` is absolute on another system; no data file has such a name here.
+    if PurePosixPath(stored).is_absolute() or PureWindowsPath(stored).anchor:
+        raise UnsafePath(stored, "is absolute", source)
+    parts = [part for part in stored.split("/") if part not in {"", "."}]
+    if not parts:
+        raise UnsafePath(stored, "is the folder itself", source)
+    if ".." in parts:
+        raise UnsafePath(stored, "leads out of its folder", source)
+    try:
+        lengths = [len(os.fsencode(part)) for part in parts]
+    except UnicodeEncodeError:
+        raise UnsafePath(stored, "no file can be called", source) from None
+    if max(lengths) > _LONGEST_NAME or sum(lengths) + len(lengths) > _LONGEST_PATH:
+        raise UnsafePath(stored, "is too long", source)
+    path = root
+    for position, part in enumerate(parts, start=1):
+        path = path / part
+        if position == len(parts) and link:
+            continue
+        if is_link(path):
+            raise UnsafePath(stored, "leads through a symbolic link", source)
+    return path
+
+
+def is_link(path: Path) -> bool:
+    """Return whether a symbolic link stands here, one that leads nowhere too."""
+    try:
+        return stat.S_ISLNK(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,59 @@
+"""The table of faults and attacks at the end of a test session: how many were tried, and what came of it.
+
+A test says `trials("SIGKILL while recording", 50)` once it has seen 50 and asserted that none did harm. The
+last column is the rule of three: with no failure in N independent trials, the true rate of failure is below 3/N with
+95 % confidence (Hanley and Lippman-Hand, 1983). It is a bound for the inputs that were drawn, not for all.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_KEY = "trials"
+_HEAD = ("fault or attack", "N", "outcome", "bound 3/N")
+
+
+class Trials(Protocol):
+    """Writes one row of the table."""
+
+    def __call__(self, what: str, number: int, outcome: str = "none did harm") -> None: ...
+
+
+@pytest.fixture
+def trials(record_property: Callable[[str, object], None]) -> Trials:
+    """Give the function that writes one row; call it after the assertions."""
+
+    def note(what: str, number: int, outcome: str = "none did harm") -> None:
+        assert number > 0, "nothing was tried"
+        record_property(_KEY, json.dumps([what, number, outcome]))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, the rows of all workers together."""
+    passed = terminalreporter.stats.get("passed", [])
+    noted = [
+        json.loads(value)
+        for report in passed
+        for key, value in report.user_properties
+        if key == _KEY
+    ]
+    if not noted:
+        return
+    rows = [
+        (what, f"{number:,}", outcome, f"{3 / number:.2g}")
+        for what, number, outcome in sorted(noted)
+    ]
+    widths = [max(len(row[i]) for row in [_HEAD, *rows]) for i in range(4)]
+    terminalreporter.write_sep("-", "faults and attacks")
+    for what, number, outcome, bound in [_HEAD, *rows]:
+        terminalreporter.write_line(
+            f"{what:<{widths[0]}}  {number:>{widths[1]}}  {outcome:<{widths[2]}}  {bound:>{widths[3]}}"
+        )
