@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -189,11 +190,11 @@ def start(
     } | (tags or {})
     kept = redact_items({key: value for key, value in all_tags.items() if value})
     attempt = uuid.uuid4().hex
-    live.announce(project, attempt, left)
     opened = None
     status, failure = "KILLED", ""
-    try:
-        with _sigterm_raises():
+    with _sigterm_raises() as sigterm:
+        try:
+            live.announce(project, attempt, left)
             opened = _begin(project, name, kept | {spool.ATTEMPT: attempt}, experiment)
             opened.left = left
             if opened.waits_for:
@@ -212,20 +213,21 @@ def start(
                 yield opened
             failure = opened.failure
             status = "FAILED" if failure else "FINISHED"
-    except (KeyboardInterrupt, SystemExit, GeneratorExit) as stop:
-        failure = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Terminated"
-        raise
-    except BaseException as error:
-        status, failure = "FAILED", f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        if opened is not None:
-            live.forget(project, attempt)
-            _end(opened, status, failure)
-        elif status == "KILLED":
-            _give_up(project, attempt, left, failure)
-        else:
-            live.forget(project, attempt)
+        except (KeyboardInterrupt, SystemExit, GeneratorExit) as stop:
+            failure = "Interrupted" if isinstance(stop, KeyboardInterrupt) else "Terminated"
+            raise
+        except BaseException as error:
+            status, failure = "FAILED", f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            sigterm.waits = True
+            if opened is not None:
+                live.forget(project, attempt)
+                _end(opened, status, failure)
+            elif status == "KILLED":
+                _give_up(project, attempt, left, failure)
+            else:
+                live.forget(project, attempt)
     if not opened.waits_for:
         sending.send_waiting(project, patience=_PATIENCE)
     elif kind != "cell":  # which says it in its own line
@@ -273,22 +275,37 @@ def _begin(project: Project, name: str, tags: dict[str, str], experiment: str) -
     return opened
 
 
+@dataclass
+class _Sigterm:
+    """SIGTERM while a run is open; once it `waits`, the run is closed first."""
+
+    waits: bool = False
+    came: bool = False
+
+    def handle(self, number: int, _frame: Any) -> None:
+        self.came = True
+        if not self.waits:
+            raise Terminated(128 + number)
+
+
 @contextmanager
-def _sigterm_raises() -> Iterator[None]:
+def _sigterm_raises() -> Iterator[_Sigterm]:
     """Turn SIGTERM into an exception while a run is open, then let it do its work."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+    sigterm = _Sigterm()
+    ours = threading.current_thread() is threading.main_thread() and signal.getsignal(
+        signal.SIGTERM
+    ) in {signal.SIG_DFL, None}
+    if not ours:
+        yield sigterm
         return
-    previous = signal.getsignal(signal.SIGTERM)
-    if previous not in {signal.SIG_DFL, None}:
-        yield
-        return
-
-    def handle(number: int, _frame: Any) -> None:
-        raise Terminated(128 + number)
-
-    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGTERM, sigterm.handle)
     try:
-        yield
+        yield sigterm
+        failed = False
+    except BaseException:
+        failed = True
+        raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if sigterm.came and not failed:  # it came while the run was being closed
+            os.kill(os.getpid(), signal.SIGTERM)

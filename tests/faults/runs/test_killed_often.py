@@ -159,8 +159,7 @@ def test_nothing_acknowledged_is_lost_and_no_run_stays_running(
     # One that ended between its last write and its word is whole.
     whole = [run for run in found.values() if run.status == "finished"]
     assert len(killed) + len(whole) == len(found)
-    # Before the run has its handler, SIGTERM ends the process as SIGKILL does.
-    assert {run.error for run in killed} <= {error, "The process that ran it died"}
+    assert {run.error for run in killed} <= {error}
     assert len(killed) > times / 2
     for run in whole:
         assert run.metrics["accuracy"] > 0.9
