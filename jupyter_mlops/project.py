@@ -17,8 +17,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import files
+from jupyter_mlops import files, trust
 from jupyter_mlops.errors import NotAProject, nearest
+from jupyter_mlops.trust import NotTrusted
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -31,6 +32,8 @@ _SWITCH = {"1": True, "true": True, "on": True, "0": False, "false": False, "off
 BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
 
+#: Bytes of a settings file; a larger one is not read.
+_LARGEST_SETTINGS = 1_000_000
 _IMPATIENT = "connect_timeout=5&tcp_user_timeout=20000"
 
 
@@ -194,6 +197,56 @@ class Project:
         """One JSON line for each change; the server tails it to keep panels live."""
         return self.state / "events.jsonl"
 
+    @property
+    def trusted(self) -> bool:
+        """Whether this user trusts the project: only then anything of it runs, and somebody is contacted."""
+        return trust.is_trusted(self.root)
+
+    def require_trust(self, what: str) -> None:
+        """Refuse what runs something of this project or contacts somebody, unless the user trusts it.
+
+        Args:
+            what: what would happen, for the message: `its tracking store would be opened`.
+
+        Raises:
+            NotTrusted: the project is not trusted.
+        """
+        if not self.trusted:
+            raise NotTrusted(f"{self.root} is not trusted: {what}")
+
+    def trust_by_recording(self) -> None:
+        """Trust the project as the user records in it: what is recorded stays in this folder.
+
+        Raises:
+            NotTrusted: it needs a yes of its own, because what is recorded would go elsewhere, or into a
+                store that came with the folder, or because the folder is another user's.
+        """
+        if self.trusted:
+            return
+        places = self.named_outside()
+        if places:
+            raise NotTrusted(f"{self.root} is not trusted, and it sends what is recorded elsewhere: "
+                             f"{', '.join(places)}")  # fmt: skip
+        if not (trust.is_own(self.root) and trust.is_own(self.root / SETTINGS_FILE)):
+            raise NotTrusted(f"{self.root} is not trusted, and it belongs to another user")
+        if any(os.path.lexists(self.state / name) for name in ("mlflow.db", "artifacts", "spool")):
+            raise NotTrusted(f"{self.root} is not trusted, and it brought a store of runs with it")
+        trust.grant(self.root, "recorded in it")
+
+    def named_outside(self) -> list[str]:
+        """Return the places outside of the project that its own files name, without passwords.
+
+        What a `MLOPS_*` variable says comes from the user and is not among them.
+        """
+        settings = self.settings
+        named = [
+            settings.tracking.uri if not _overridden("tracking", "uri") else "",
+            settings.tracking.artifacts if not _overridden("tracking", "artifacts") else "",
+            settings.data.remote if not _overridden("data", "remote") else "",
+            *_named_by_dvc(self.root),
+        ]
+        return [*dict.fromkeys(shown_uri(place) for place in named if place)]
+
     def relative(self, path: Path | str) -> str:
         """Return `path` as the project writes it: relative to the root where it can be."""
         absolute = Path(path).absolute()
@@ -220,8 +273,16 @@ class Project:
 def read_settings(path: Path) -> Settings:
     """Read `mlops.toml` with the `MLOPS_*` overrides on top; unknown keys are errors."""
     try:
+        if not _readable(path):
+            raise NotAProject(
+                f"{path} is larger than a settings file can be", "Is it the right one?"
+            )
         given = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise NotAProject(f"{path} is nested too deeply", "Correct it") from None
+    except OSError as error:
+        raise NotAProject(f"{path} cannot be read: {error.strerror}", "Is it yours?") from None
+    except ValueError as error:  # TOML's own, a bad encoding, an integer of too many digits
         raise NotAProject(f"{path} cannot be read: {error}", "Correct that line") from None
     sections = {item.name: item.default_factory for item in fields(Settings)}
     _refuse_unknown(path, "section", given, sections)
@@ -267,8 +328,53 @@ def _bounds(
     return tuple(bounds)
 
 
+def _variable(section: str, key: str) -> str:
+    return f"MLOPS_{section}_{key}".upper()
+
+
 def _override(section: str, key: str, values: dict[str, Any]) -> Any:
-    return os.environ.get(f"MLOPS_{section}_{key}".upper(), values.get(key))
+    return os.environ.get(_variable(section, key), values.get(key))
+
+
+def _overridden(section: str, key: str) -> bool:
+    return _variable(section, key) in os.environ
+
+
+def _named_by_dvc(root: Path) -> list[str]:
+    """Return the remotes' URLs and the cache folder that DVC's settings name."""
+    import configparser
+
+    found = []
+    for name in ("config", "config.local"):
+        file = root / ".dvc" / name
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            text = file.read_text(encoding="utf-8") if _readable(file) else ""
+            parser.read_string(text)
+        except (OSError, ValueError, configparser.Error):
+            found.append(f"whatever {file} says, which cannot be read")
+            continue
+        for section in parser.sections():
+            found += [
+                value for key, value in parser[section].items() if key in {"url", "dir"} and value
+            ]
+    return found
+
+
+def shown_uri(uri: str) -> str:
+    """Return a URI as it may be shown: without its password."""
+    from urllib.parse import urlsplit
+
+    try:
+        password = urlsplit(uri).password if "://" in uri else None
+    except ValueError:
+        return uri
+    return uri.replace(f":{password}@", ":***@").partition("?")[0] if password else uri
+
+
+def _readable(file: Path) -> bool:
+    """Whether this is an ordinary file of an ordinary size; a pipe would block its reader for ever."""
+    return file.is_file() and file.stat().st_size <= _LARGEST_SETTINGS
 
 
 def _typed(path: Path, name: str, value: Any, default: Any) -> Any:

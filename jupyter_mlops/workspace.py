@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from jupyter_mlops import files, tables
+from jupyter_mlops import trust as trusted
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
-from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
+from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project, shown_uri
 from jupyter_mlops.records import Record, Records
 from jupyter_mlops.runs.preview import Preview, preview
+from jupyter_mlops.trust import NotTrusted
 
 _TEMPLATE = """\
 # The settings of this project; each can be overridden by MLOPS_<SECTION>_<KEY>.
@@ -46,17 +48,38 @@ class Initialised(Record):
         """One line of text says it; a table would not say more."""
 
 
+class Trust(Record):
+    """Whether a project is trusted, and what that means for it."""
+
+    name: str
+    root: str
+    trusted: bool
+    outside: list[str]
+    schedules: bool
+
+    def __str__(self) -> str:
+        if not self.trusted:
+            return f"{self.root} is not trusted: nothing of it runs, and nobody is contacted"
+        means = [f"it may contact {', '.join(self.outside)}"] if self.outside else []
+        means += ["its scheduled jobs run while JupyterLab does"] if self.schedules else []
+        return f"{self.root} is trusted{': ' if means else ''}{'; '.join(means)}"
+
+    def _repr_html_(self) -> None:  # type: ignore[override]
+        """One line of text says it; a table would not say more."""
+
+
 class ProjectStatus(Record):
     """The project at a glance."""
 
     name: str
     root: str
+    trusted: bool
     experiment: str
     tracking: str
     remote: str
     commit: str
     dirty: bool
-    runs: int
+    runs: int | None
     data: int
     jobs: int
     services: int
@@ -64,7 +87,11 @@ class ProjectStatus(Record):
 
     def details(self) -> list[tuple[str, Any]]:
         """Return (title, value) pairs; what the next recorded cell would keep comes last, by itself."""
-        return [(name, value) for name, value in super().details() if name != "next_run"]
+        pairs = [(name, value) for name, value in super().details() if name != "next_run"]
+        if self.trusted:
+            return [pair for pair in pairs if pair[0] != "trusted"]
+        said = "no: nothing of it runs, and nobody is contacted; if you trust who made it: %mlops trust"
+        return [(name, said if name == "trusted" else value) for name, value in pairs]
 
     def __str__(self) -> str:
         above = tables.pairs_text(self.details())
@@ -120,34 +147,67 @@ def init(path: str = "", *, name: str = "") -> Initialised:
     with files.locked(root / STATE_FOLDER / "locks" / "init.lock"):
         note("git", _ensure_git(root))
         note(SETTINGS_FILE, _ensure_settings(root, name or root.name or "project"))
+        trusted.grant(root, "init")
         project = Project.find(root)
         _ignore(root)
         note("DVC", ensure_repository(project))
         if project.settings.tracking.uri:
-            found.append(f"MLflow at {_without_password(project.settings.tracking.uri)}")
+            found.append(f"MLflow at {shown_uri(project.settings.tracking.uri)}")
         else:
             note("MLflow (sqlite)", ensure_store(project))
     project.announce("project", "initialised", project.name)
     return Initialised(name=project.name, root=str(root), made=made, found=found)
 
 
+def trust(path: str = "", *, off: bool = False, project: Project | None = None) -> Trust:
+    """Trust a project: from now on its jobs run, its models load, and what it names is contacted.
+
+    The yes is kept outside of the project, for this user, this folder and its owner.
+
+    Args:
+        path: the project's folder, or one in it; default: the working folder.
+        off: take it back. What runs already goes on until it ends or JupyterLab does.
+        project: default: the project at or above `path`.
+    """
+    project = project or Project.find(path or None)
+    if off:
+        trusted.withdraw(project.root)
+    else:
+        trusted.grant(project.root, "trust")
+        project.announce("project", "trusted", project.name)
+    return trust_of(project)
+
+
+def trust_of(project: Project) -> Trust:
+    """Return whether a project is trusted, and what that means for it."""
+    from jupyter_mlops import jobs
+
+    return Trust(
+        name=project.name,
+        root=str(project.root),
+        trusted=project.trusted,
+        outside=project.named_outside(),
+        schedules=jobs.has_schedules(project),
+    )
+
+
 def status(*, project: Project | None = None) -> ProjectStatus:
     """Show the project and how much of each noun it holds; in a notebook also what a recorded cell keeps."""
     from jupyter_mlops import data, jobs, services
     from jupyter_mlops.runs.capture.environment import git_state
-    from jupyter_mlops.runs.listing import count
 
     project = project or Project.find()
     commit, patch = git_state(project.root)
     return ProjectStatus(
         name=project.name,
         root=str(project.root),
+        trusted=project.trusted,
         experiment=project.settings.project.experiment,
-        tracking=_without_password(project.settings.tracking.uri or project.tracking_uri),
+        tracking=shown_uri(project.settings.tracking.uri or project.tracking_uri),
         remote=project.settings.data.remote,
         commit=commit[:12],
         dirty=bool(patch),
-        runs=count(project),
+        runs=_runs(project),
         data=len(data.list(project=project)),
         jobs=len(jobs.list(project=project)),
         services=len(services.list(project=project)),
@@ -174,7 +234,10 @@ def doctor() -> Records[Finding]:
     except NotAProject as error:
         parts.append(Finding(part="project", status="missing", detail=error.what, fix=error.do))
     else:
-        parts += [_store(project), _lineage(project), _versions(project)]
+        if project.trusted:
+            parts += [_store(project), _lineage(project), _versions(project)]
+        else:
+            parts.append(_not_trusted(project))
     return Records(parts)
 
 
@@ -217,13 +280,6 @@ def _ignore(root: Path) -> None:
         files.replace(file, f"{present.rstrip()}\n{line}\n".lstrip("\n"))
 
 
-def _without_password(uri: str) -> str:
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
-
-
 def _package(name: str, wanted: str) -> Finding:
     try:
         version = metadata.version(name)
@@ -249,10 +305,29 @@ def _panel() -> Finding:
     )
 
 
+def _runs(project: Project) -> int | None:
+    """Return how many runs there are; None where only a store elsewhere could say, and is not asked."""
+    from jupyter_mlops.runs.listing import count
+
+    try:
+        return count(project)
+    except NotTrusted:
+        return None
+
+
+def _not_trusted(project: Project) -> Finding:
+    return Finding(
+        part="project",
+        status="missing",
+        detail=f"{project.root} is not trusted: nothing of it runs, and nobody is contacted",
+        fix="If you trust who made it: %mlops trust",
+    )
+
+
 def _store(project: Project) -> Finding:
     from jupyter_mlops.runs.stores.store import open_store
 
-    where = _without_password(project.settings.tracking.uri or project.tracking_uri)
+    where = shown_uri(project.settings.tracking.uri or project.tracking_uri)
     try:
         open_store(project)
     except MlopsError as error:

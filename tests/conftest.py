@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_mlops import workspace
+from jupyter_mlops import trust, workspace
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def project(_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """Return an initialised temporary project (git, DVC, sqlite store), the working folder in it."""
     root = tmp_path / "screening"
     subprocess.run(["cp", "-r", str(_template), str(root)], check=True)
+    trust.grant(root, "init")  # as `init` would have, had it been run here
     # The template's experiment 0 has its own artifact folder in the store; it is not used.
     monkeypatch.chdir(root)
     return Project.find(root)

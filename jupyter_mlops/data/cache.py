@@ -135,8 +135,14 @@ def _object(project: Project, version: str) -> Path:
     return keeping.object_path(_store(project.root), version)
 
 
-@lru_cache(maxsize=8)
 def _store(root: Path) -> Any:
+    """Return DVC's local cache; its settings, which name it, are read only in a trusted project."""
+    Project(root).require_trust("its DVC cache is opened only once it is")
+    return _cache_of(root)
+
+
+@lru_cache(maxsize=8)
+def _cache_of(root: Path) -> Any:
     os.environ.setdefault("DVC_NO_ANALYTICS", "true")
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo

@@ -124,6 +124,7 @@ def described(source: str, target: Path, found: DataVersion, before: dict[str, A
 @contextmanager
 def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[Any, Any, str]]:
     """Yield DVC's view of a source: the dependency, its file system, and the path in that."""
+    project.require_trust("its DVC settings, which say how a source is reached, are not read")
     os.environ.setdefault("DVC_NO_ANALYTICS", "true")
     from dvc.config import ConfigError
     from dvc.exceptions import DvcException

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record
 
-DataStatus = Literal["ok", "changed", "missing", "not in cache"]
+DataStatus = Literal["ok", "changed", "missing", "not in cache", "not checked"]
 
 
 class DataVersion(Record):

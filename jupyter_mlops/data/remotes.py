@@ -59,6 +59,7 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
         MissingBackend: the package for this kind of remote is not installed.
         BackendFailed: it does not answer, refuses the credentials, or has no such bucket.
     """
+    project.require_trust("its remotes are contacted only once it is")
     os.environ.setdefault("DVC_NO_ANALYTICS", "true")
     from dvc.config import ConfigError
     from dvc.exceptions import DvcException, NotDvcRepoError

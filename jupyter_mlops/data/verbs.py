@@ -43,6 +43,7 @@ def add(
         BackendFailed: a source does not answer.
     """
     project = project or Project.find()
+    project.require_trust("what is added goes into a cache that it names")
     locks.heal(project)
     if to and (len(paths) > 1 and not (to.endswith("/") or Path(to).is_dir())):
         raise UsageError(f"--to {to} is one place for several sources", "End it with a slash")
@@ -97,9 +98,14 @@ def status(*, project: Project | None = None) -> Records[DataVersion]:
     """List only the files that differ from their versions."""
     project = project or Project.find()
     return Records(
-        [item for item in list(project=project) if item.status != "ok"],
+        [item for item in list(project=_checkable(project)) if item.status != "ok"],
         empty="Every file is what its version says.",
     )
+
+
+def _checkable(project: Project) -> Project:
+    project.require_trust("its files are compared with its cache only once it is")
+    return project
 
 
 def checkout(
@@ -113,6 +119,7 @@ def checkout(
     A file whose present content no version holds is only overwritten with `force`.
     """
     project = project or Project.find()
+    project.require_trust("its files are put back from a cache that it names")
     known = {dvc_file.target_of(file): file for file in dvc_file.files_of(project)}
     wanted = [_known_target(Path(path), known, project) for path in paths or []] or [*known]
     restored = []
@@ -191,7 +198,9 @@ def _status_of(file: Path, project: Project) -> DataVersion:
     entry = dvc_file.read(file)
     target = file.with_name(str(entry["path"]))
     state: DataStatus = "ok"
-    if not in_cache(str(entry["md5"]), project=project):
+    if not project.trusted:
+        state = "not checked"  # DVC's settings, which say where the cache is, are not read
+    elif not in_cache(str(entry["md5"]), project=project):
         # The worse of two: what is gone cannot be put back, what is here can be added.
         state = "not in cache"
     elif not target.exists():

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from jupyter_mlops.drift.sources import Sides
 
 _ARTIFACT = "drift.json"
+#: The newest checks that a list of the embedded store looks through.
+_MOST_READ = 10_000
 _VERDICTS = ("drift", "no drift", "not evaluated")
 _EMPTY = "No checks yet. Type: %mlops drift check SERVICE, or --reference FILE --current FILE"
 
@@ -87,10 +89,18 @@ def history(
         raise UsageError(f"--limit must be at least 1, not {limit}", "For example: --limit 20")
     if re.search(r"['\"`\\]", service):
         raise NotFound(f"No service {service}", "Type: %mlops service list")
-    wanted = "tags.mlops.verdict != ''"
-    if service:
-        wanted += f" and tags.mlops.service = '{service}'"
-    found = runs.list(kind="drift", filter=wanted, limit=limit, project=project)
+    wanted = ""
+    if project.settings.tracking.uri:
+        wanted = "tags.mlops.verdict != ''"
+        wanted += f" and tags.mlops.service = '{service}'" if service else ""
+    # Our own SQL reads the embedded store, and knows no filter.
+    found = [
+        run
+        for run in runs.list(
+            kind="drift", filter=wanted, limit=limit if wanted else _MOST_READ, project=project
+        )
+        if run.tags.get("mlops.verdict") and service in {"", run.tags.get("mlops.service")}
+    ][:limit]
     empty = (
         f"No checks of '{service}' yet. Type: %mlops drift check {service}" if service else _EMPTY
     )

@@ -24,6 +24,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs.redacting.secret_names import names_secret
+from jupyter_mlops.trust import NotTrusted
 
 FOLDER = "jobs"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -199,6 +200,7 @@ def schedule(
     from jupyter_mlops.jobs import checking
 
     project = project or Project.find()
+    project.require_trust("its jobs run only once it is")
     try:
         cron = parse_cron(cron)
     except ValueError as error:
@@ -266,11 +268,9 @@ def unschedule(name: str, *, project: Project | None = None) -> None:
 
 def list(*, project: Project | None = None) -> Records[Job]:
     """List the jobs: those declared in `jobs/`, and notebooks that were run as jobs, the last one first."""
-    from jupyter_mlops import runs
-
     project = project or Project.find()
     last: dict[str, Any] = {}
-    for run in runs.list(kind="job", limit=1000, project=project):  # newest first
+    for run in _executed(project):  # newest first
         last.setdefault(run.tags.get("mlops.job", run.name), run)
     jobs: dict[str, Job] = {}
     for path in sorted((project.root / FOLDER).glob("*.yaml")):
@@ -285,6 +285,16 @@ def list(*, project: Project | None = None) -> Records[Job]:
         jobs.values(),
         empty='No jobs yet. Type: %mlops job run NOTEBOOK, or %mlops job schedule NOTEBOOK --cron "0 6 * * *"',
     )
+
+
+def _executed(project: Project) -> Any:
+    """Return the executions; none where the store is elsewhere and the project is not trusted."""
+    from jupyter_mlops import runs
+
+    try:
+        return runs.list(kind="job", limit=1000, project=project)
+    except NotTrusted:
+        return []
 
 
 def _job(declared: Schedule, last: Any) -> Job:

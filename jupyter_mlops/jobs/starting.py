@@ -10,6 +10,7 @@ from jupyter_mlops.errors import Conflict
 from jupyter_mlops.project import Project
 
 LOCK = "scheduler"
+_WHY = "its jobs run only once it is"
 
 
 def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
@@ -17,7 +18,11 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
 
     Returns None, and starts nothing, where a scheduler of this project runs already. Whoever holds
     the child stops it by closing its `stdin`, then waits for it.
+
+    Raises:
+        NotTrusted: the project is not trusted.
     """
+    project.require_trust(_WHY)
     try:
         with project.locked(LOCK, timeout=0):
             pass
@@ -29,6 +34,7 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
         return subprocess.Popen(
             [
                 sys.executable,
+                "-P",  # a croniter.py in the project is not croniter
                 "-m",
                 "jupyter_mlops.jobs.scheduler",
                 str(project.root),
@@ -37,7 +43,7 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            cwd=project.root,
+            cwd=os.sep,
             env=clean_environment(),
             # A terminal's Ctrl-C is for the server, which then closes the pipe.
             start_new_session=True,
@@ -48,10 +54,15 @@ def run_scheduler(*, project: Project | None = None) -> None:
     """Run the scheduler in this terminal until it is interrupted.
 
     Where one runs already, this one stands by and takes over when the other ends.
+
+    Raises:
+        NotTrusted: the project is not trusted.
     """
     from jupyter_mlops.jobs import scheduler
 
-    scheduler.serve(project or Project.find())
+    project = project or Project.find()
+    project.require_trust(_WHY)
+    scheduler.serve(project)
 
 
 def clean_environment() -> dict[str, str]:

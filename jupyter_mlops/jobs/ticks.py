@@ -8,6 +8,7 @@ again finds the lock held and waits, or finds the result.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -107,11 +108,11 @@ def execute(root: str, path: str) -> dict[str, Any]:
     if not result.exists() and not _stopping.is_set():
         with request.with_suffix(".log").open("ab") as log:
             worker = subprocess.Popen(
-                [sys.executable, "-m", "jupyter_mlops.jobs.worker", root, path],
+                [sys.executable, "-P", "-m", "jupyter_mlops.jobs.worker", root, path],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                cwd=root,
+                cwd=os.sep,
                 env=clean_environment(),
                 start_new_session=True,
             )

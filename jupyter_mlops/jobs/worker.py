@@ -24,6 +24,7 @@ _FOR_EVER = -1
 def main(root: str, path: str) -> None:
     """Execute the tick, unless it was executed already."""
     project = Project.find(root)
+    project.require_trust("its jobs run only once it is")
     os.chdir(project.root)
     request = Path(path)
     with files.locked(request.with_suffix(".lock"), timeout=_FOR_EVER):

@@ -92,7 +92,7 @@ def switch(state: str) -> str:
         )
     present = next(iter(_hooks(shell)), None)
     if state == "on" and present is None:
-        Project.find()
+        Project.find().trust_by_recording()
         auto = Auto(shell)
         shell.events.register("pre_run_cell", auto.before)
         shell.events.register("post_run_cell", auto.after)

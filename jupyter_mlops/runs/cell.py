@@ -107,6 +107,7 @@ def record_cell(
         SyntaxError: the cell does not parse; nothing is recorded.
     """
     project = project or Project.find()
+    project.trust_by_recording()
     formats.check(format)
     read = code.read(plain or source)
     before = environment.seeds()

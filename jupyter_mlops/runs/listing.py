@@ -53,7 +53,7 @@ def list(
     ascending = sort.startswith("-")
     sending.send_waiting(project, patience=_PATIENCE)
     with spool.told(project):
-        if live.any_marked(project):
+        if project.trusted and live.any_marked(project):
             live.close_dead(open_store(project))
         found: builtins.list[Run] | None = None
         if not filter:

@@ -173,8 +173,12 @@ def start(
         active: also make it MLflow's active run, so that plain `mlflow.log_*` calls land in it.
         left: what the run keeps if this process is killed: {params, tags, texts}, already redacted.
         project: default: the project at or above the working folder.
+
+    Raises:
+        NotTrusted: the project needs a yes of its own before anything is recorded in it.
     """
     project = project or Project.find()
+    project.trust_by_recording()
     name = redact(name)
     parent = parent or os.environ.get("MLOPS_PARENT_RUN", "")
     if active:

@@ -47,8 +47,12 @@ class MlopsServer(ExtensionApp):
         self._ensure_scheduler("")
 
     def follow(self, project: Project, path: str) -> None:
-        """Keep the panels that show this project up to date, and keep its schedules."""
-        self.feed.follow(project, path)
+        """Keep the panels that show this project up to date, and keep its schedules, if it is trusted."""
+        if project.trusted:
+            self.feed.follow(project, path)
+        else:
+            self.feed.forget(path)
+            self.feed.expect(path, known=True)
         self._ensure_scheduler(path)
 
     def expect(self, folder: str) -> None:

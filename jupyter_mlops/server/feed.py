@@ -65,7 +65,8 @@ class ChangeFeed:
         self._root_dir = root_dir
         self._emit = emit
         self._tails: dict[str, Tail] = {}
-        self._expected: dict[str, None] = {}
+        #: Folders of no trusted project → whether they are in one that is not trusted.
+        self._expected: dict[str, bool] = {}
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project, path: str) -> None:
@@ -76,10 +77,19 @@ class ChangeFeed:
             del self._tails[next(iter(self._tails))]
         self._start()
 
-    def expect(self, folder: str) -> None:
-        """Report when `folder`, which is in no project, gets into one: the user types `init`."""
+    def forget(self, path: str) -> None:
+        """Report no more changes of the project `path`: it is not trusted."""
+        self._tails.pop(path, None)
+
+    def expect(self, folder: str, *, known: bool = False) -> None:
+        """Report when `folder` gets into a project, or its project is trusted: the user types `init`.
+
+        Args:
+            folder: as Lab writes it.
+            known: it is in a project already, which is not trusted.
+        """
         self._expected.pop(folder, None)
-        self._expected[folder] = None
+        self._expected[folder] = known
         if len(self._expected) > MOST:
             del self._expected[next(iter(self._expected))]
         self._start()
@@ -100,11 +110,15 @@ class ChangeFeed:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(INTERVAL)
-            for folder in list(self._expected):
+            for folder, known in list(self._expected.items()):
                 project = await asyncio.to_thread(self._found, folder)
-                if project is not None:
+                if project is None or (known and not project.trusted):
+                    continue
+                if project.trusted:
                     self._expected.pop(folder, None)
-                    self._emit(_made(path_of(self._root_dir, project), project))
+                else:
+                    self._expected[folder] = True
+                self._emit(_made(path_of(self._root_dir, project), project))
             for path, tail in list(self._tails.items()):
                 for line in await asyncio.to_thread(tail.lines):
                     change = _change(path, line)

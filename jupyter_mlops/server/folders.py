@@ -32,11 +32,15 @@ def project_of(root_dir: str, path: str) -> Project:
         raise UsageError(f"{path!r} leads out of a folder", "Give it without '..'")
     top = Path(root_dir).absolute()
     folder = top.joinpath(*parts)
-    for candidate in (folder, *folder.parents):
-        if (candidate / SETTINGS_FILE).is_file():
-            return Project.find(candidate)
-        if candidate == top:
-            break
+    try:
+        for candidate in (folder, *folder.parents):
+            if (candidate / SETTINGS_FILE).is_file():
+                return Project.find(candidate)
+            if candidate == top:
+                break
+    except OSError as error:  # a name that no disk takes, a folder that nobody may enter
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{path[:80]!r} cannot be looked at: {reason}") from None
     raise NoProjectHere(*_why(top, posixpath.join(*parts) if parts else ""))
 
 

@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from jupyter_mlops import data, drift, jobs, runs, services
+from jupyter_mlops import data, drift, jobs, runs, services, workspace
 from jupyter_mlops._version import __version__
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.records import to_json
@@ -30,6 +30,13 @@ class NounHandler(APIHandler):
 
     auth_resource = "mlops"
 
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Check who asks, as Jupyter does; headers that it cannot parse are the client's mistake."""
+        try:
+            await super().prepare()
+        except ValueError as error:  # an Origin such as `http://[`
+            raise web.HTTPError(400, "A header cannot be read") from error
+
     async def answer(self, verb: Callable[[Project], Any]) -> None:
         """Send what `verb` returns for the request's project, as JSON."""
         app: MlopsServer = self.settings["jupyter_mlops"]
@@ -37,8 +44,11 @@ class NounHandler(APIHandler):
         folder = self.get_argument("path", "", strip=False)
         try:
             project = await asyncio.to_thread(project_of, root_dir, folder)
-            app.follow(project, path_of(root_dir, project))
-            body = await asyncio.to_thread(lambda: to_json(verb(project)))
+            try:
+                body = await asyncio.to_thread(lambda: to_json(verb(project)))
+            finally:
+                # After the verb: it may be the one that made the project trusted.
+                app.follow(project, path_of(root_dir, project))
         except MlopsError as error:
             if isinstance(error, NoProjectHere):
                 app.expect(folder)
@@ -69,10 +79,33 @@ class StatusHandler(NounHandler):
         return ProjectStatus(
             name=project.name,
             path=path_of(self.settings["server_root_dir"], project),
+            trusted=project.trusted,
+            outside=project.named_outside(),
+            schedules=jobs.has_schedules(project),
             experiment=project.settings.project.experiment,
             store="team" if project.settings.tracking.uri else "embedded",
             version=__version__,
         )
+
+
+class TrustHandler(StatusHandler):
+    """POST: trust the project; DELETE: take that back."""
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        """Trust it, and send its status; its schedules start."""
+        await self.answer(lambda project: self._turned(project, off=False))
+
+    @web.authenticated
+    @authorized
+    async def delete(self) -> None:
+        """Trust it no longer, and send its status; its schedules end."""
+        await self.answer(lambda project: self._turned(project, off=True))
+
+    def _turned(self, project: Project, *, off: bool) -> ProjectStatus:
+        workspace.trust(off=off, project=project)
+        return self._status(project)
 
 
 class RunsHandler(NounHandler):
@@ -166,6 +199,7 @@ class DriftHandler(NounHandler):
 #: Route below the server's base URL → handler.
 ROUTES: tuple[tuple[str, type[NounHandler]], ...] = (
     (r"mlops/api/status", StatusHandler),
+    (r"mlops/api/trust", TrustHandler),
     (r"mlops/api/runs", RunsHandler),
     (r"mlops/api/runs/([^/]+)", RunHandler),
     (r"mlops/api/data", DataHandler),

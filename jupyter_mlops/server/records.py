@@ -11,10 +11,17 @@ CHANGE_SCHEMA = "https://events.jupyter.org/jupyter_mlops/change/v1"
 
 
 class ProjectStatus(Record):
-    """The project that a folder belongs to; `path` is relative to the server's root folder."""
+    """The project that a folder belongs to; `path` is relative to the server's root folder.
+
+    `outside` are the places outside of the project that it names, without passwords. They are contacted,
+    and its schedules run, only while it is `trusted`.
+    """
 
     name: str
     path: str
+    trusted: bool
+    outside: list[str]
+    schedules: bool
     experiment: str
     store: Literal["embedded", "team"]
     version: str

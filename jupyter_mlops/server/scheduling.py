@@ -31,6 +31,10 @@ class Schedulers:
         """Start this project's scheduler if it has jobs and none runs yet, here or elsewhere."""
         child = self._children.get(project.root)
         if child is not None and child.poll() is None:
+            if not project.trusted:  # the user has taken it back
+                await asyncio.to_thread(_end, self._children.pop(project.root))
+            return
+        if not project.trusted:
             return
         now = time.monotonic()
         if now - self._looked.get(project.root, -PAUSE) < PAUSE:

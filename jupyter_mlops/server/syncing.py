@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,9 @@ class Syncing:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project) -> None:
-        """Send what waits in this project, from now on."""
+        """Send what waits in this project, from now on; nothing of one that is not trusted."""
+        if not project.trusted:
+            return
         self._projects[project.root] = project
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
@@ -44,7 +47,7 @@ class Syncing:
         while True:
             for project in [*self._projects.values()]:
                 notes = await asyncio.to_thread(spool.waiting, project)
-                if any(not note.refused for note in notes):
+                if project.trusted and any(not note.refused for note in notes):
                     await _sync(project)
             await asyncio.sleep(INTERVAL)
 
@@ -52,8 +55,8 @@ class Syncing:
 async def _sync(project: Project) -> None:
     quiet = asyncio.subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "jupyter_mlops.cli", "run", "sync",
-        cwd=project.root, stdin=quiet, stdout=quiet, stderr=quiet,
+        sys.executable, "-P", "-m", "jupyter_mlops.cli", "run", "sync",
+        cwd=os.sep, env={**os.environ, "MLOPS_ROOT": str(project.root)}, stdin=quiet, stdout=quiet, stderr=quiet,
     )  # fmt: skip
     try:
         await process.wait()  # away or not: the next look tries again

@@ -95,6 +95,7 @@ def predict(name: str, rows: Any, *, project: Project | None = None) -> pd.DataF
 
 
 def _ready(project: Project, name: str) -> tuple[Any, store.Bento]:
+    project.require_trust(f"{name} is asked only once it is")
     service = running.get(name, project=project)
     if not service.url:
         raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")

@@ -47,6 +47,7 @@ def start(
         BackendFailed: it did not start; the last line of its log.
     """
     project = project or Project.find()
+    project.require_trust(f"{name} is started only once it is")
     bento = store.latest(project, name)
     host = host or project.settings.service.host
     with project.locked(f"service-{name}", timeout=timeout + 30):
@@ -81,6 +82,7 @@ def stop(name: str, *, project: Project | None = None) -> Service:
         Conflict: it does not run.
     """
     project = project or Project.find()
+    project.require_trust(f"{name} is stopped only once it is")
     bento = store.latest(project, name)
     with project.locked(f"service-{name}"):
         running = _running(project, name)
@@ -191,7 +193,12 @@ def _state(project: Project, name: str) -> Path:
 
 
 def _running(project: Project, name: str) -> dict[str, Any] | None:
-    """Return what was noted of the service's process if that very process lives, else None."""
+    """Return what was noted of the service's process if that very process lives, else None.
+
+    The note says whom to ask, so in a project that is not trusted it is not read.
+    """
+    if not project.trusted:
+        return None
     try:
         noted = json.loads(_state(project, name).read_text(encoding="utf-8"))
         lives = launching.alive(int(noted["pid"]), float(noted["started"]))
@@ -202,7 +209,7 @@ def _running(project: Project, name: str) -> dict[str, Any] | None:
 
 def _tidy(project: Project, name: str) -> None:
     """Remove the note of a process that is gone, unless someone starts the service just now."""
-    if not _state(project, name).exists() or _running(project, name) is not None:
+    if not project.trusted or not _state(project, name).exists() or _running(project, name):
         return
     with contextlib.suppress(Conflict), project.locked(f"service-{name}", timeout=0):
         if _running(project, name) is None:

@@ -31,6 +31,11 @@ export class MlopsApi {
     return this.ask('status', folder);
   }
 
+  /** Trust the project of a folder: its jobs run and its stores are contacted from now on. */
+  trust(folder: string): Promise<ProjectStatus> {
+    return this.ask('trust', folder, {}, { method: 'POST' });
+  }
+
   async runs(folder: string, limit: number): Promise<Run[]> {
     const runs = await this.ask<Run[]>('runs', folder, { limit: `${limit}` });
     // Drift checks are runs too, but they have a section of their own.

@@ -51,7 +51,7 @@ export class LiveUpdates {
 
   private onChange(change: Change): void {
     if (change.noun === 'project') {
-      if (!this.model.project) {
+      if (!this.model.project?.trusted) {
         void this.model.refresh();
       }
       return;

@@ -137,6 +137,14 @@ export class PanelModel {
     await Promise.all(NOUNS.map(noun => this.refreshList(noun)));
   }
 
+  /** Trust the project that is shown, then ask for it again; why that failed, if it did. */
+  async trust(): Promise<void> {
+    if (this._project) {
+      await this.api.trust(this._project.path);
+      await this.refresh();
+    }
+  }
+
   /** Fetch one noun's list. */
   async refreshList(noun: Noun): Promise<void> {
     if (this._project && this.shown) {

@@ -13,6 +13,7 @@ import { JobsSection } from './sections/jobs';
 import { RunsSection } from './sections/runs';
 import type { IOpeners } from './sections/section';
 import { ServicesSection } from './sections/services';
+import { TrustNote } from './trust';
 
 /** The side panel: which project, and its five nouns, live. */
 export class MlopsPanel extends SidePanel {
@@ -113,6 +114,13 @@ class ProjectHeader extends ReactWidget {
                 .join(' · ')}
             </div>
           </>
+        )}
+        {project && !project.trusted && (
+          <TrustNote
+            project={project}
+            trust={() => this.model.trust()}
+            trans={this.trans}
+          />
         )}
         {failure && <FailureNote failure={failure} />}
         {!project && !failure && (

@@ -36,7 +36,7 @@ export interface DataVersion {
   version: string;
   size: number;
   files: number;
-  status: 'ok' | 'changed' | 'missing' | 'not in cache';
+  status: 'ok' | 'changed' | 'missing' | 'not in cache' | 'not checked';
   modified: string | null;
   origin: string;
 }
@@ -125,6 +125,9 @@ export interface Parity {
 export interface ProjectStatus {
   name: string;
   path: string;
+  trusted: boolean;
+  outside: string[];
+  schedules: boolean;
   experiment: string;
   store: 'embedded' | 'team';
   version: string;

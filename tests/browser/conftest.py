@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from jupyter_mlops import trust
+
 REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "labextension/node_modules/axe-core/axe.min.js"
 SCREENSHOTS = REPOSITORY / "screenshots"
@@ -59,9 +61,11 @@ def page():
 
 
 @pytest.fixture
-def lab(project, tmp_path):
-    """JupyterLab, started in the project's folder."""
+def lab(project, tmp_path, monkeypatch):
+    """JupyterLab, started in the project's folder, by a user who trusts it."""
     private = tmp_path / "jupyter"
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(private / "data"))
+    trust.grant(project.root, "init")
     settings = private / "settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
     (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')

@@ -16,6 +16,14 @@ ROOT_VERBS = (
         ),
         example="init",
     ),
+    Verb(
+        "", "trust", f"{_HOME}:trust", "let this project's jobs, models and stores act; until then it is only looked at",
+        (
+            Arg("path", "the project's folder; default: the working folder", default="", complete="path"),
+            Arg("off", "take it back", ("--off",), default=False, switch=True),
+        ),
+        example="trust",
+    ),
     Verb("", "status", f"{_HOME}:status", "show the project and what is in it"),
     Verb("", "doctor", f"{_HOME}:doctor", "check the parts that mlops needs, and say how to mend them"),
     Verb(

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import sqlite3
+import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, nearest
+from jupyter_mlops.paths import is_link
 from jupyter_mlops.runs.query import KINDS, STATUS, number
 from jupyter_mlops.runs.records import DataUse, Run
 
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 _BUSY, _HARDLY = 2.0, 0.1
+#: Bytes of a value, and seconds of all queries, in the store of a project that is not trusted.
+_LONGEST_VALUE, _LONGEST_QUERY = 10_000_000, 5.0
+#: What a row that MLflow cannot have written raises when it is read as a run.
+_NO_RUN = (KeyError, ValueError, TypeError, OverflowError, OSError, RecursionError)
 #: ANALYZE is due when the tables hold this many times the rows that it last saw, and so many more.
 _GROWN, _LEAST_GROWTH = 2, 500
 # Not `metrics`: it has a row for each step, and no list is made of it.
@@ -77,13 +84,13 @@ def newest(
     """
     path = _database(project)
     if path is None:
-        return None
+        return [] if _brings_none(project) else None
     try:
-        with closing(_connect(path, "ro")) as database, _collector_paused():
+        with closing(_opened(project, path)) as database, _collector_paused():
             _refuse_unknown_experiment(database, experiment)
             found = _page(database, metric, ascending, experiment, kind, limit)
-            stale = _statistics_stale(database)
-    except sqlite3.Error:
+            stale = project.trusted and _statistics_stale(database)
+    except (sqlite3.Error, *_NO_RUN):
         return None
     if stale:
         _analyze(path)
@@ -94,13 +101,13 @@ def count(project: Project) -> int | None:
     """Return the number of runs that are not deleted, or None when MLflow must be asked."""
     path = _database(project)
     if path is None:
-        return None
+        return 0 if _brings_none(project) else None
     try:
-        with closing(_connect(path, "ro")) as database:
+        with closing(_opened(project, path)) as database:
             (number_of_runs,) = database.execute(_COUNT).fetchone()
-    except sqlite3.Error:
+            return int(number_of_runs)
+    except (sqlite3.Error, *_NO_RUN):
         return None
-    return int(number_of_runs)
 
 
 @contextmanager
@@ -135,6 +142,35 @@ def refresh_statistics(project: Project) -> None:
 def _database(project: Project) -> Path | None:
     path = project.state / "mlflow.db"
     return path if not project.settings.tracking.uri and path.is_file() else None
+
+
+def _brings_none(project: Project) -> bool:
+    """Whether the project is not trusted and has no store: then it has no runs, and none is made."""
+    given = project.settings.tracking.uri or os.path.lexists(project.state / "mlflow.db")
+    return not project.trusted and not given
+
+
+def _opened(project: Project, path: Path) -> sqlite3.Connection:
+    """Open the store to read; one that came with a folder that is not trusted, as a file of a stranger.
+
+    Such a file may be a link to another project's, hold views where tables belong, or be made to
+    keep its reader busy for ever.
+    """
+    if project.trusted:
+        return _connect(path, "ro")
+    beside = [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    if any(is_link(file) for file in (project.state, *beside)):
+        raise sqlite3.OperationalError("the store is a symbolic link")
+    database = _connect(path, "ro")
+    database.execute("PRAGMA trusted_schema = OFF")
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    until = time.monotonic() + _LONGEST_QUERY
+    database.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+    views = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'view'").fetchone()
+    if views[0]:
+        database.close()
+        raise sqlite3.OperationalError("the store has views, which MLflow's has not")
+    return database
 
 
 def _connect(path: Path, mode: str, wait: float = _BUSY) -> sqlite3.Connection:

@@ -60,7 +60,7 @@ def send_waiting(project: Project, *, patience: float = 30.0) -> int:
         project: the project.
         patience: no further run is begun after so many seconds.
     """
-    if not any(not note.refused for note in spool.waiting(project)):
+    if not project.trusted or not any(not note.refused for note in spool.waiting(project)):
         return 0
     sent, until = 0, time.monotonic() + patience
     with suppress(MlopsError, OSError), project.locked("spool", timeout=0):

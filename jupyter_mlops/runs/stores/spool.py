@@ -66,7 +66,12 @@ def needed(project: Project, error: BaseException) -> bool:
 
 
 def open_spool(project: Project) -> Store:
-    """Open the store here, made at its first use."""
+    """Open the store here, made at its first use.
+
+    Raises:
+        NotTrusted: the project is not trusted.
+    """
+    project.require_trust("the runs that wait in it are opened only once it is")
     folder = project.state / "spool"
     artifacts = folder / "artifacts"
     store.make_database(project, folder / "mlflow.db", artifacts.as_uri())

@@ -137,8 +137,10 @@ def open_store(project: Project) -> Store:
     Raises:
         ServerAway: the tracking server or database cannot be reached.
         BackendFailed: it refuses us.
+        NotTrusted: the project is not trusted.
     """
     uri = project.tracking_uri
+    project.require_trust("its tracking store is opened only once it is")
     if project.settings.tracking.uri:
         return Store(project, team.client(uri), uri, project.artifacts)
     ensure_store(project)

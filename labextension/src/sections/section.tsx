@@ -48,7 +48,14 @@ export abstract class Section<T> extends ReactWidget {
     const { items, failure } = this.model;
     return (
       <>
-        {failure && <FailureNote failure={failure} />}
+        {failure &&
+          (failure.error === 'NotTrusted' ? (
+            <div className="jp-Mlops-note">
+              {this.trans.__('Shown once the project is trusted.')}
+            </div>
+          ) : (
+            <FailureNote failure={failure} />
+          ))}
         {!failure && items === null && (
           <div className="jp-Mlops-note">{this.trans.__('Loading …')}</div>
         )}

@@ -122,8 +122,10 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
     assert done.returncode == 2
     assert done.stdout == ""
     assert message in done.stderr
-    assert done.stderr.startswith("mlops: ")
-    assert len(done.stderr.strip().splitlines()) == 1
+    # On a busy machine a line above it says that MLflow took seconds to load.
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("MLflow loaded")]
+    assert len(lines) == 1
+    assert lines[0].startswith("mlops: ")
 
 
 def test_outside_a_project_every_noun_says_what_to_type(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403
 from tornado.httpclient import HTTPClientError
 
+from jupyter_mlops import trust
+
 
 @pytest.fixture
 def jp_server_config():
@@ -15,11 +17,12 @@ def jp_server_config():
 
 
 @pytest.fixture
-def project_folder(jp_root_dir):
+def project_folder(jp_root_dir, jp_environ):
     """A project inside the folder that the server shows."""
     folder = jp_root_dir / "team" / "screening"
     folder.mkdir(parents=True)
     (folder / "mlops.toml").write_text('[project]\nname = "screening"\n')
+    trust.grant(folder, "trust")
     return folder
 
 
