@@ -91,6 +91,10 @@ class _Daemon:
         self.project.announce("job", "scheduler started")
         try:
             while not self.stop.is_set():
+                if not self.project.trusted:
+                    say("the project is not trusted any more")
+                    self.stop.set()
+                    break
                 self._reload()
                 now = datetime.now(UTC)
                 for job in list(self.jobs.values()):

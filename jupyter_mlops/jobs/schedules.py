@@ -281,6 +281,8 @@ def list(*, project: Project | None = None) -> Records[Job]:
     for name, run in last.items():
         if name not in jobs:
             jobs[name] = _job(Schedule(name=name, notebook=run.notebook), run)
+    if not project.trusted:  # then nothing fires, whatever is declared
+        jobs = {name: job.model_copy(update={"next_time": None}) for name, job in jobs.items()}
     return Records(
         jobs.values(),
         empty='No jobs yet. Type: %mlops job run NOTEBOOK, or %mlops job schedule NOTEBOOK --cron "0 6 * * *"',

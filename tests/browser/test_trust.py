@@ -30,7 +30,8 @@ def test_nothing_of_a_folder_runs_before_the_button_is_clicked(
     theirs, lab, open_lab, barriers, picture
 ):
     page = open_lab()
-    page.locator('.jp-SideBar [data-id="jp-mlops-panel"]').click()
+    tab = page.locator('.jp-SideBar [data-id="jp-mlops-panel"]')
+    tab.click()
     panel = page.locator("#jp-mlops-panel")
     panel.get_by_text("screening", exact=True).wait_for()
     assert panel.get_by_role("button", name="Trust this project").count() == 0
@@ -38,6 +39,8 @@ def test_nothing_of_a_folder_runs_before_the_button_is_clicked(
     page.evaluate(
         "void window.jupyterapp.commands.execute('filebrowser:open-path', {path: 'theirs'})"
     )
+    page.locator(".jp-BreadCrumbs-item", has_text="theirs").wait_for()
+    tab.click()  # opening a folder shows the file browser
     panel.get_by_text("churn", exact=True).wait_for()
     note = panel.get_by_role("group", name="Trust")
     note.get_by_text("This project is not trusted.").wait_for()

@@ -193,7 +193,8 @@ class _Build:
     def _python(self) -> None:
         base = sys.executable if self.same_python else installing.interpreter(self.minor)
         done = subprocess.run(
-            [base, "-m", "venv", "--without-pip", str(self.folder)],
+            # -I: a venv.py in the working folder is not venv.
+            [base, "-I", "-m", "venv", "--without-pip", str(self.folder)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -33,7 +33,7 @@ def command() -> list[str]:
     if path := shutil.which("uv"):
         return [path]
     if importlib.util.find_spec("uv") is not None:
-        return [sys.executable, "-m", "uv"]
+        return [sys.executable, "-P", "-m", "uv"]
     raise MlopsError(
         "Another environment is built by uv, which is not here", "Type: pip install uv"
     )

@@ -46,6 +46,12 @@ export abstract class Section<T> extends ReactWidget {
 
   protected render(): JSX.Element {
     const { items, failure } = this.model;
+    // Without rows nothing in it takes the keyboard, and its text may be longer than it is high.
+    if (items?.length) {
+      this.node.removeAttribute('tabindex');
+    } else {
+      this.node.tabIndex = 0;
+    }
     return (
       <>
         {failure &&

@@ -33,11 +33,11 @@ def folders(jp_root_dir, jp_environ):
 def send(jp_serverapp, jp_http_port, http_server):
     """Give a function that sends raw bytes on a connection of its own and returns (status, head, body)."""
 
-    async def exchange(raw: bytes, timeout: float = 60):
+    async def exchange(raw: bytes, patience: float = 60):
         reader, writer = await asyncio.open_connection("127.0.0.1", jp_http_port)
         answer = b""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(patience):
                 writer.write(raw)
                 await writer.drain()
                 while part := await reader.read(1 << 16):

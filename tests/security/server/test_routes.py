@@ -79,7 +79,7 @@ async def test_a_stranger_is_refused_on_every_route(
     kind, log_in, folders, jp_web_app, jp_auth_header, send, request_of, trials
 ):
     tried, cookie = 0, await log_in()
-    for method, route, known in routes(jp_web_app):
+    for method, route, _known in routes(jp_web_app):
         headers = strange(kind, cookie, jp_auth_header)
         for path in ("ours", "theirs"):
             status, head, body = await send(request_of(method, f"{route}?path={path}", headers))
