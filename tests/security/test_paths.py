@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from jupyter_mlops.paths import UnsafePath, below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.trials import Trials
 
@@ -90,20 +90,17 @@ def _drawn(count: int) -> Iterator[tuple[str, bool]]:
         yield _hostile(drawn), drawn.random() < 0.3
 
 
-@pytest.mark.parametrize("count", [5_000, pytest.param(50_000, marks=pytest.mark.slow)])
-def test_what_is_returned_lies_below_on_the_real_disk(
-    root: Path, count: int, trials: Trials
-) -> None:
+def test_what_is_returned_lies_below_on_the_real_disk(root: Path, trials: Trials) -> None:
+    count = 50_000
     real = os.path.realpath(root)
     accepted = refused = 0
+    said = set()
     for stored, link in _drawn(count):
         try:
             found = below(root, stored, link=link)
         except UnsafePath as error:
             refused += 1
-            # The message is one line of plain characters, whatever is in the path.
-            assert str(error).isprintable(), ascii(str(error))
-            assert len(str(error)) < 300
+            said.add(str(error))
             continue
         accepted += 1
         # With `link` the file itself may be one: then where it stands is what counts.
@@ -115,11 +112,13 @@ def test_what_is_returned_lies_below_on_the_real_disk(
             assert seen != real, ascii(stored)
         assert ".git" not in {part.casefold().rstrip(" .") for part in found.parts}, ascii(stored)
         _try_to_write(found, real)
+    # A message is one line of plain characters, whatever is in the path.
+    assert all(line.isprintable() and len(line) < 300 for line in said)
     assert accepted > count / 20, "the generator makes nothing that is honest"
     assert refused > count / 20
     assert (root.parent / "outside" / "canary").read_text() == "canary"
-    assert sorted(os.listdir(root.parent)) == ["outside", "root"]
-    assert sorted(os.listdir(root.parent / "outside")) == ["canary", "inner"]
+    assert sorted(item.name for item in root.parent.iterdir()) == ["outside", "root"]
+    assert sorted(item.name for item in (root.parent / "outside").iterdir()) == ["canary", "inner"]
     trials("hostile relative paths given to `below`", count, f"{refused:,} refused, none led out")
 
 
@@ -131,7 +130,7 @@ def _try_to_write(path: Path, real: str) -> None:
     except OSError:
         return  # a file stands where a folder is to be, or the path is too long together
     try:
-        there = os.readlink(f"/proc/self/fd/{descriptor}")
+        there = str(Path(f"/proc/self/fd/{descriptor}").readlink())
     finally:
         os.close(descriptor)
     assert there.startswith(f"{real}{os.sep}"), there
