@@ -11,7 +11,7 @@ import re
 import stat
 from pathlib import Path
 
-from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.errors import MlopsError, NotFound
 
 #: Limits of Linux's file systems, in bytes; beyond them every system call would fail by itself.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
@@ -79,6 +79,26 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
         if is_link(path):
             raise UnsafePath(stored, "leads through a symbolic link", source)
     return path
+
+
+def typed(text: str | Path) -> Path:
+    """Return the path that a user gave; it may lead anywhere, but a file can be called so.
+
+    Raises:
+        NotFound: none can. The system would say so by an exception, each call by its own.
+    """
+    name = str(text)
+    try:
+        parts = os.fsencode(name).split(os.fsencode(os.sep))
+    except UnicodeEncodeError:
+        parts = [b"\0"]
+    longest = max(map(len, parts))
+    if "\0" in name or parts == [b"\0"] or longest > _LONGEST_NAME or len(name) > _LONGEST_PATH:
+        shown = ascii(name)
+        raise NotFound(
+            f"No file {shown if len(shown) <= 80 else f'{shown[:76]}…'}", "No file can be called so"
+        )
+    return Path(text)
 
 
 def _is_gits(part: str) -> bool:

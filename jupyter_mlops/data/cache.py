@@ -15,6 +15,7 @@ from jupyter_mlops.data import folder_list, keeping, repository, versions
 from jupyter_mlops.data.keeping import md5
 from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
+from jupyter_mlops.paths import typed
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def version(path: Path | str, *, project: Project | None = None, keep: bool = Tr
         Conflict: the file kept changing while it was read.
     """
     project = project or Project.find()
-    target = Path(path).absolute()
+    target = typed(path).absolute()
     if not target.exists():
         raise NotFound(f"No file {path}", "Check the path; it is relative to the working folder")
     for _ in range(3):

@@ -19,6 +19,7 @@ from jupyter_mlops.data.cache import (
     version,
 )
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
+from jupyter_mlops.paths import typed
 from jupyter_mlops.project import Project
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}(\.dir)?")
@@ -79,10 +80,9 @@ def resolve(text: str, project: Project) -> Side:
     Raises:
         NotFound: no such file, version or revision.
     """
-    path = _path(text, project)
-    if path.exists() or "@" not in text:
-        return present(path, project)
     before, _, what = text.rpartition("@")
+    if "@" not in text or _path(text, project).exists():
+        return present(_path(text, project), project)
     if not before or not what:
         raise UsageError(f"'{text}' is not a file", "Write: FILE, FILE@VERSION or FILE@REVISION")
     path = _path(before, project)
@@ -93,7 +93,7 @@ def resolve(text: str, project: Project) -> Side:
 
 
 def _path(text: str, project: Project) -> Path:
-    path = Path(text.removesuffix(".dvc")).absolute()
+    path = typed(text.removesuffix(".dvc")).absolute()
     if path.exists() or path.with_name(f"{path.name}.dvc").exists():
         return path
     other = project.root / text.removesuffix(".dvc")
@@ -119,9 +119,11 @@ def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side
     def git(*words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(["git", *words], cwd=project.root, capture_output=True, check=False)
 
-    if git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
+    # What begins with a dash would be an option of git's.
+    odd = revision.startswith("-") or not revision.isprintable()
+    if odd or git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
         raise NotFound(
-            f"'{revision}' is neither a version in the cache nor a git revision",
+            f"{revision!a} is neither a version in the cache nor a git revision",
             "Type: %mlops data list, or git log; a version that was pushed: %mlops data pull",
         )
 

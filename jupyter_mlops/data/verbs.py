@@ -13,7 +13,7 @@ from jupyter_mlops.data import dvc_file, folder_list, locks, origins
 from jupyter_mlops.data.cache import _object, cache_folder, cached, in_cache, listing, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError, nearest
-from jupyter_mlops.paths import UnsafePath, is_link
+from jupyter_mlops.paths import UnsafePath, is_link, typed
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
@@ -46,9 +46,12 @@ def add(
     """
     project = project or Project.find()
     locks.heal(project)
+    to = f"{typed(to)}{'/' if to.endswith('/') else ''}" if to else ""
     if to and (len(paths) > 1 and not (to.endswith("/") or Path(to).is_dir())):
         raise UsageError(f"--to {to} is one place for several sources", "End it with a slash")
-    plan = [_planned(path, to, project) for path in paths]
+    plan = [
+        _planned(str(typed(path)) if "://" not in path else path, to, project) for path in paths
+    ]
     added = []
     for source, target in plan:
         head: dict[str, Any] | None = None
@@ -161,7 +164,7 @@ def _pointers(paths: Sequence[Path | str] | None, project: Project) -> Sequence[
             known[pointer.target] = pointer
         except MlopsError as error:
             refused[file.with_suffix("")] = error
-    return [_known_target(Path(path), known, refused, project) for path in paths]
+    return [_known_target(typed(path), known, refused, project) for path in paths]
 
 
 def _inside(path: Path, project: Project) -> Path:
