@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import secrets
+import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import Conflict
 
@@ -28,6 +31,38 @@ def replace(path: Path, content: bytes | str) -> None:
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def content(path: Path, *, most: int) -> bytes:
+    """Return the content of a file that somebody else may have put there.
+
+    A FIFO would be waited for, a device read for ever, a file of gigabytes fill the memory.
+
+    Raises:
+        OSError: it is not a regular file, has more than `most` bytes, or cannot be read.
+    """
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    # Between the two it may have become something that waits.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        found = file.read(most + 1)
+    if len(found) > most:
+        raise OSError(errno.EFBIG, f"Larger than {most:,} bytes", str(path))
+    return found
+
+
+def json_in(path: Path, *, most: int = 16_000_000) -> Any:
+    """Return what a JSON file holds that somebody else may have written.
+
+    Raises:
+        OSError: as `content`.
+        ValueError: it is not JSON, or nested without end.
+    """
+    try:
+        return json.loads(content(path, most=most))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def append_line(path: Path, line: str) -> None:

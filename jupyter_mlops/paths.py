@@ -7,13 +7,22 @@ somebody else may have written them. Whoever reads, writes or deletes such a fil
 from __future__ import annotations
 
 import os
+import re
 import stat
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
-from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.errors import MlopsError, NotFound
 
 #: Limits of Linux's file systems, in bytes; beyond them every system call would fail by itself.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
+#: A drive or `\\host` is absolute on another system; no data file has such a name here.
+_ABSOLUTE = re.compile(r"[/\\]|.:", re.DOTALL)
+#: Nothing but dots and blanks: Windows takes `.. ` and `...` for the folder above.
+_ONLY_DOTS = re.compile(r"[.\s]+")
+#: What file systems leave out when they compare names, so that `.g\u200cit` is `.git` on a Mac.
+_UNSEEN = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
+#: Git obeys what is written there: a settings file of a repository can name commands.
+_OF_GIT = {".git", "git~1"}
 
 
 class UnsafePath(MlopsError):
@@ -38,8 +47,8 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
         link: whether the path itself may be a symbolic link. Its parents never may.
 
     Raises:
-        UnsafePath: it is absolute, contains `..`, a NUL or what no file name can have, is too long, or
-            leads through a symbolic link.
+        UnsafePath: it is absolute, contains `..`, a NUL or what no file name can have, is too long,
+            names something of git's own, or leads through a symbolic link.
     """
     if not isinstance(stored, str) or not stored:
         raise UnsafePath(stored, "is not a path", source)
@@ -47,14 +56,15 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
         raise UnsafePath(stored, "contains a NUL", source)
     if os.sep == "\\" and (":" in stored or "\\" in stored):
         raise UnsafePath(stored, "is not written with '/'", source)
-    # A drive or `\\host` is absolute on another system; no data file has such a name here.
-    if PurePosixPath(stored).is_absolute() or PureWindowsPath(stored).anchor:
+    if _ABSOLUTE.match(stored):
         raise UnsafePath(stored, "is absolute", source)
     parts = [part for part in stored.split("/") if part not in {"", "."}]
     if not parts:
         raise UnsafePath(stored, "is the folder itself", source)
-    if ".." in parts:
+    if any(_ONLY_DOTS.fullmatch(part) for part in parts):
         raise UnsafePath(stored, "leads out of its folder", source)
+    if any(_is_gits(part) for part in parts):
+        raise UnsafePath(stored, "is of git's own files", source)
     try:
         lengths = [len(os.fsencode(part)) for part in parts]
     except UnicodeEncodeError:
@@ -69,6 +79,31 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
         if is_link(path):
             raise UnsafePath(stored, "leads through a symbolic link", source)
     return path
+
+
+def typed(text: str | Path) -> Path:
+    """Return the path that a user gave; it may lead anywhere, but a file can be called so.
+
+    Raises:
+        NotFound: none can. The system would say so by an exception, each call by its own.
+    """
+    name = str(text)
+    try:
+        parts = os.fsencode(name).split(os.fsencode(os.sep))
+    except UnicodeEncodeError:
+        parts = [b"\0"]
+    longest = max(map(len, parts))
+    if "\0" in name or parts == [b"\0"] or longest > _LONGEST_NAME or len(name) > _LONGEST_PATH:
+        shown = ascii(name)
+        raise NotFound(
+            f"No file {shown if len(shown) <= 80 else f'{shown[:76]}…'}", "No file can be called so"
+        )
+    return Path(text)
+
+
+def _is_gits(part: str) -> bool:
+    # Windows also drops dots and blanks at the end, and what follows a colon is in the same file.
+    return _UNSEEN.sub("", part).partition(":")[0].rstrip(". ").casefold() in _OF_GIT
 
 
 def is_link(path: Path) -> bool:

@@ -7,16 +7,15 @@ processes can do at once; `dvc pull` and `dvc checkout` then find it.
 
 from __future__ import annotations
 
-import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.data import keeping
+from jupyter_mlops.data import folder_list, keeping, repository, versions
 from jupyter_mlops.data.keeping import md5
 from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
+from jupyter_mlops.paths import typed
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def version(path: Path | str, *, project: Project | None = None, keep: bool = Tr
         Conflict: the file kept changing while it was read.
     """
     project = project or Project.find()
-    target = Path(path).absolute()
+    target = typed(path).absolute()
     if not target.exists():
         raise NotFound(f"No file {path}", "Check the path; it is relative to the working folder")
     for _ in range(3):
@@ -63,7 +62,13 @@ def cached(version: str, *, project: Project | None = None) -> Path:
     """Return the cached object of `version`, checked against its hash.
 
     A damaged object (DVC itself would hand it out silently) is an error, not an answer.
+
+    Raises:
+        NotAVersion: it is no version.
+        NotFound: the cache does not have it.
+        BackendFailed: its object is damaged.
     """
+    versions.checked(version)
     project = project or Project.find()
     path = _object(project, version)
     if not path.is_file():
@@ -93,8 +98,17 @@ def members(version: str, *, project: Project) -> list[str]:
     """Return the objects that `version` consists of: a folder's files and its list, or itself."""
     if not version.endswith(".dir"):
         return [version]
-    entries = json.loads(cached(version, project=project).read_text())
-    return [*dict.fromkeys(str(entry["md5"]) for entry in entries), version]
+    return [*dict.fromkeys(listing(version, project=project).values()), version]
+
+
+def listing(version: str, *, project: Project) -> dict[str, str]:
+    """Return the version of each file of a folder's version, by its path in the folder.
+
+    Raises:
+        NotFound: the cache does not have its list.
+        BackendFailed: the list is damaged, or none.
+    """
+    return folder_list.parse(cached(version, project=project).read_bytes(), version)
 
 
 def frame(version: str, name: str, *, project: Project | None = None) -> pd.DataFrame:
@@ -136,24 +150,14 @@ def _object(project: Project, version: str) -> Path:
 
 
 def _store(root: Path) -> Any:
-    """Return DVC's local cache; its settings, which name it, are read only in a trusted project."""
-    Project(root).require_trust("its DVC cache is opened only once it is")
+    repository.require_trust(root)
     return _cache_of(root)
 
 
 @lru_cache(maxsize=8)
 def _cache_of(root: Path) -> Any:
-    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
-    from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
-
-    try:
-        repo = Repo(str(root))
-    except NotDvcRepoError:
-        raise NotFound(f"{root} has no DVC repository", "Type: %mlops init") from None
-    store = repo.cache.local
-    repo.close()
-    return store
+    with repository.opened(root) as repo:
+        return repo.cache.local
 
 
 def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:

@@ -1,31 +1,35 @@
 """`data gc`: delete the cached versions that nothing refers to any more.
 
 What is kept: the versions named by `.dvc` and `dvc.lock` files, here and in every commit that a git
-reference or reflog reaches, and those that the caller names (the runs'). Not deleting is the safe side: where
-git cannot be read, nothing is deleted.
+reference or reflog reaches, those that runs refer to, and those that the caller names. Not deleting is the
+safe side: where one of these cannot be read, nothing is deleted.
 """
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_mlops import files
+from jupyter_mlops.data import referrers
 from jupyter_mlops.data.cache import cache_folder, members
 from jupyter_mlops.data.keeping import UNFINISHED
 from jupyter_mlops.data.records import Unused
-from jupyter_mlops.errors import BackendFailed, MlopsError, UsageError
+from jupyter_mlops.data.versions import checked, is_version, named_in
+from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound, UsageError
+from jupyter_mlops.paths import is_link
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_OBJECT = re.compile(r"[0-9a-f]{2}/[0-9a-f]{30}(?:\.dir)?")
-_NAMED = re.compile(r"\bmd5: *['\"]?([0-9a-f]{32}(?:\.dir)?)")
 _HOUR = 3600.0
+#: A `dvc.lock` of a large pipeline has some megabytes.
+_LARGEST = 64_000_000
+_WHY_NOT = "Nothing was deleted"
 
 
 def gc(
@@ -35,25 +39,34 @@ def gc(
     older: float = 1.0,
     project: Project | None = None,
 ) -> Records[Unused]:
-    """List what nothing refers to, and with `yes` delete it.
+    """List the cached versions that neither a `.dvc` file of any git commit nor a run refers to.
+
+    With `yes` they are deleted. `dvc gc` knows nothing of runs and deletes what they need.
 
     Args:
-        keep: versions that something else refers to; a folder's includes its files.
+        keep: more versions to keep; a folder's includes its files.
         yes: delete; else nothing is touched.
         older: only objects last used more than so many hours ago, as a run in progress names its
             versions only at its end.
         project: default: the project at or above the working folder.
+
+    Raises:
+        BackendFailed: what git, a run or a folder's list refers to cannot be read.
     """
     project = project or Project.find()
-    if older < 0:
+    if not older >= 0:
         raise UsageError("--older counts hours, from 0 on", "For example: data gc --older 24")
     root = cache_folder(project)
-    used = _with_members({*keep, *named_anywhere(project)}, project)
+    if yes:
+        _refuse_others_cache(root, project)
+    of_runs = {version for _, version in referrers.versions(project)}
+    named = {checked(version, "keep") for version in keep}
+    used = _with_members(of_runs | named | named_anywhere(project), project)
     before = time.time() - older * _HOUR
     unused = []
     for path in _objects(root):
-        version = path.relative_to(root).as_posix().replace("/", "")
-        stat = path.stat()
+        version = path.parent.name + path.name
+        stat = path.lstat()
         if version in used or stat.st_mtime > before:
             continue
         unused.append(Unused(version=version, size=stat.st_size, deleted=yes))
@@ -61,7 +74,7 @@ def gc(
             path.unlink(missing_ok=True)
     if yes:
         for path in root.glob(f"*{UNFINISHED}"):
-            if path.stat().st_mtime < before:
+            if path.lstat().st_mtime < before:
                 path.unlink(missing_ok=True)
         project.announce("data", "collected")
     return UnusedList(unused, empty="Everything in the cache is referred to, or was used just now.")
@@ -90,7 +103,7 @@ class UnusedList(Records[Unused]):
 def held(*, project: Project) -> set[str]:
     """Return the versions that have an object in the cache."""
     root = cache_folder(project)
-    return {path.relative_to(root).as_posix().replace("/", "") for path in _objects(root)}
+    return {path.parent.name + path.name for path in _objects(root)}
 
 
 def named_anywhere(project: Project) -> set[str]:
@@ -98,8 +111,17 @@ def named_anywhere(project: Project) -> set[str]:
     found: set[str] = set()
     for pattern in ("*.dvc", "dvc.lock"):
         for file in project.root.rglob(pattern):
-            if file.is_file():
-                found.update(_NAMED.findall(file.read_text(errors="replace")))
+            if file.is_dir():
+                continue
+            try:
+                text = files.content(file, most=_LARGEST).decode(errors="replace")
+            except FileNotFoundError:
+                continue  # a link to nothing, or gone just now
+            except OSError as error:
+                raise BackendFailed(
+                    f"{project.relative(file)} cannot be read: {error.strerror}", _WHY_NOT
+                ) from None
+            found.update(named_in(text))
     try:
         return found | _named_in_git(project)
     except FileNotFoundError:
@@ -138,7 +160,7 @@ def _named_in_git(project: Project) -> set[str]:
     if not blobs:
         return set()
     content = git("cat-file", "--batch", given="\n".join(sorted(blobs)).encode() + b"\n")
-    return set(_NAMED.findall(content.decode(errors="replace")))
+    return named_in(content.decode(errors="replace"))
 
 
 def _with_members(versions: set[str], project: Project) -> set[str]:
@@ -147,15 +169,28 @@ def _with_members(versions: set[str], project: Project) -> set[str]:
         if version.endswith(".dir"):
             try:
                 used.update(members(version, project=project))
-            except MlopsError:
-                # Its list is gone or damaged, so which files it has cannot be known.
-                continue
+            except NotFound:
+                continue  # it is kept elsewhere, list and files
+            except MlopsError as error:
+                # Which files it has cannot be known, and one of them may be the only copy.
+                raise BackendFailed(error.what, f"{_WHY_NOT}. {error.do}") from None
     return used
 
 
 def _objects(root: Path) -> list[Path]:
     return [
         path
-        for path in sorted(root.glob("[0-9a-f][0-9a-f]/*"))
-        if _OBJECT.fullmatch(path.relative_to(root).as_posix())
+        for folder in sorted(root.glob("[0-9a-f][0-9a-f]"))
+        if not is_link(folder)
+        for path in sorted(folder.glob("*"))
+        if is_version(folder.name + path.name)
     ]
+
+
+def _refuse_others_cache(root: Path, project: Project) -> None:
+    """Refuse a cache that lies elsewhere: what other projects refer to cannot be known."""
+    if not root.resolve().is_relative_to(project.root.resolve()):
+        raise MlopsError(
+            f"The cache {root} is outside the project, and other projects may use it",
+            f"{_WHY_NOT}; see what this project does not need: data gc",
+        )

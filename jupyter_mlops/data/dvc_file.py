@@ -1,17 +1,24 @@
-"""The `.dvc` files of a project: what git keeps of a version, in DVC's own words."""
+"""The `.dvc` files of a project: what git keeps of a version, in DVC's own words.
+
+They come with the repository, so anybody may have written them: a file is read only as far as one that
+DVC writes goes, and where it points is checked before anyone goes there.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from jupyter_mlops import files
+from jupyter_mlops.data import versions
 from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.paths import UnsafePath, below, is_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from jupyter_mlops.data.records import DataVersion
     from jupyter_mlops.project import Project
@@ -19,54 +26,93 @@ if TYPE_CHECKING:
 _SKIP = {
     ".git", ".dvc", ".mlops", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints",
 }  # fmt: skip
+#: No data lies there, and what does must not be replaced by data.
+_STATE = {".dvc", ".mlops"}
+_LARGEST, _LONGEST_TEXT, _DEEPEST = 4_000_000, 100_000, 30
+_LARGEST_SIZE = 1 << 63
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """What a `.dvc` file says: the version of the file or folder `target`, and its `origin`, if any."""
+
+    file: Path
+    target: Path
+    version: str
+    size: int = 0
+    files: int = 1
+    origin: str = ""
 
 
 def files_of(project: Project) -> Iterator[Path]:
-    """Give the project's `.dvc` files, sorted."""
+    """Give the project's `.dvc` files, sorted, and whatever else has such a name."""
+    waiting = [project.root]
+    while waiting:
+        entry = waiting.pop()
+        if entry.suffix == ".dvc" and entry != project.root:
+            yield entry
+        if not entry.is_dir() or entry.is_symlink():
+            continue
+        try:
+            inside = sorted(entry.iterdir(), reverse=True)
+        except OSError:
+            continue  # not ours to look into
+        # A folder that is itself versioned holds data, perhaps 20,000 files of it.
+        waiting += [
+            item
+            for item in inside
+            if item.suffix == ".dvc"
+            or (
+                item.is_dir()
+                and item.name not in _SKIP
+                and not item.with_name(f"{item.name}.dvc").is_file()
+            )
+        ]
 
-    def walk(folder: Path) -> Iterator[Path]:
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir() and not entry.is_symlink():
-                # A folder that is itself versioned holds data, perhaps 20,000 files of it.
-                if entry.name not in _SKIP and not entry.with_name(f"{entry.name}.dvc").exists():
-                    yield from walk(entry)
-            elif entry.suffix == ".dvc" and entry.is_file():
-                yield entry
 
-    return walk(project.root)
-
-
-def target_of(file: Path) -> Path:
-    """Return the file or folder whose version a `.dvc` file names."""
-    return file.with_name(str(read(file)["path"]))
-
-
-def read(file: Path) -> dict[str, Any]:
-    """Return what a `.dvc` file says of its one output: its `md5`, `path` and `size`.
+def read(file: Path, project: Project) -> Pointer:
+    """Return what a `.dvc` file says of its one output.
 
     Raises:
-        MlopsError: it is not such a file.
+        MlopsError: it is not such a file, or names no version.
+        UnsafePath: it points out of its folder.
     """
-    try:
-        outs = yaml.safe_load(file.read_text())["outs"]
-        entry: dict[str, Any] = outs[0]
-        entry["md5"], entry["path"]
-    except (yaml.YAMLError, KeyError, TypeError, IndexError, UnicodeDecodeError):
-        raise MlopsError(
-            f"{file} is not a version file DVC could have written",
-            "Restore it: git checkout -- that file",
-        ) from None
-    return entry
+    name = project.relative(file)
+    content = _content(file, name)
+    output = content["outs"][0]
+    # DVC may link the file itself to its cache; a link of a folder on the way leads elsewhere.
+    target = below(file.parent, output["path"], source=name, link=True)
+    if not _STATE.isdisjoint(part.casefold() for part in target.relative_to(project.root).parts):
+        raise UnsafePath(output["path"], "is of the project's own state", name)
+    size, count = output.get("size", 0), output.get("nfiles", 1)
+    for number in (size, count):
+        if type(number) is not int or not 0 <= number < _LARGEST_SIZE:
+            raise _not_dvcs(name, "its size is no number")
+    return Pointer(
+        file, target, versions.checked(output["md5"], name), size, count, _origin(content)
+    )
 
 
-def write(target: Path, found: DataVersion, head: dict[str, Any] | None = None) -> None:
+def version_in(content: bytes, name: str) -> str:
+    """Return the version that the content of a `.dvc` file names.
+
+    Raises:
+        MlopsError: it is not such a file, or names no version.
+    """
+    return versions.checked(_parsed(content, name)["outs"][0]["md5"], name)
+
+
+def write(
+    target: Path, found: DataVersion, project: Project, head: dict[str, Any] | None = None
+) -> None:
     """Write the `.dvc` file; `head` says where the content came from."""
     file = target.with_name(f"{target.name}.dvc")
     content: dict[str, Any] = {}
     if file.exists():
-        known = read(file)
-        content = yaml.safe_load(file.read_text())
-        if head is None and known["md5"] != found.version:
+        known = read(file, project)
+        content = _content(file, project.relative(file))
+        if head is None and known.version != found.version:
             # What was changed here is no longer what came from there.
             content = {k: v for k, v in content.items() if k not in {"md5", "frozen", "deps"}}
     entry: dict[str, Any] = {"md5": found.version, "size": found.size}
@@ -84,14 +130,74 @@ def write(target: Path, found: DataVersion, head: dict[str, Any] | None = None) 
 def ignore_in_git(target: Path) -> None:
     """Let git ignore the file or folder itself."""
     file = target.parent / ".gitignore"
-    present = file.read_text() if file.exists() else ""
+    if is_link(file):
+        # Git itself does not follow it; we would copy what it leads to into the repository.
+        raise MlopsError(f"{file} is a symbolic link", "Replace it by a file, then add again")
+    try:
+        present = files.content(file, most=_LARGEST).decode(errors="surrogateescape")
+    except FileNotFoundError:
+        present = ""
+    except OSError as error:
+        raise MlopsError(f"{file} cannot be read: {error.strerror}", "Correct it") from None
     line = f"/{target.name}"
     if line not in present.splitlines():
-        files.replace(file, f"{present.rstrip()}\n{line}\n".lstrip("\n"))
+        text = f"{present.rstrip()}\n{line}\n".lstrip("\n")
+        files.replace(file, text.encode(errors="surrogateescape"))
 
 
-def origin(target: Path) -> str:
+def _content(file: Path, name: str) -> dict[str, Any]:
+    try:
+        content = files.content(file, most=_LARGEST)
+    except OSError as error:
+        raise _not_dvcs(name, f"{error.strerror or error}".lower()) from None
+    return _parsed(content, name)
+
+
+def _parsed(content: bytes, name: str) -> dict[str, Any]:
+    """Return a `.dvc` file as YAML, with one output that has a version and a path."""
+    try:
+        text = content.decode()
+        _refuse_tricks(text)
+        found: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+        output = found["outs"][0]
+        output["md5"], output["path"], output.keys()
+    # Its constructors raise what Python's do: of numbers, of dates, of dicts.
+    except (
+        yaml.YAMLError, ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError,
+        RecursionError,
+    ):  # fmt: skip
+        raise _not_dvcs(name) from None
+    if found.get("wdir", ".") not in (".", "./"):
+        raise _not_dvcs(name, "it has a working folder, which is not supported")
+    return found
+
+
+def _refuse_tricks(text: str) -> None:
+    """Refuse, before anything is built from it, what DVC never writes and what would cost hours."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_TEXT:
+            raise yaml.YAMLError("a text without end")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise yaml.YAMLError("nested without end")
+
+
+def _origin(content: dict[str, Any]) -> str:
     """Return the URL or path that a file came from; empty for what was made here."""
-    file = target.with_name(f"{target.name}.dvc")
-    content = yaml.safe_load(file.read_text()) if file.is_file() else {}
-    return str((content.get("deps") or [{}])[0].get("path", ""))
+    try:
+        return str(content["deps"][0]["path"])
+    except (KeyError, TypeError, IndexError):
+        return ""
+
+
+def _not_dvcs(name: str, why: str = "") -> MlopsError:
+    return MlopsError(
+        f"{name} is not a version file DVC could have written{': ' if why else ''}{why}",
+        "Restore it: git checkout -- that file",
+    )

@@ -14,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops.data import versions
 from jupyter_mlops.data.meter import Meter
 from jupyter_mlops.errors import BackendFailed, MlopsError
+from jupyter_mlops.paths import below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 CHUNK, _LARGEST_CHUNK = 1 << 18, 1 << 23
 #: Unfinished objects lie in the cache's own folder (a rename must not cross disks) under this suffix.
 UNFINISHED = ".unfinished"
+#: What DVC leaves out of a folder's version; git obeys what is written in its own.
+_LEFT_OUT = {".git", ".hg", ".dvc"}
 #: Disks that refused to clone once.
 _no_clones: set[int] = set()
 
@@ -39,6 +43,7 @@ def version_of(target: Path, store: Any, title: str, *, keep: bool) -> tuple[str
     try:
         if target.is_dir():
             return _folder(target, store, title, keep=keep)
+        _refuse_what_is_no_file(target, title)
         with Meter(f"hashing {title}", size=target.stat().st_size) as meter:
             (found,) = _hashed([str(target)], store, meter, keep=keep)
         return found[0], found[1], 1
@@ -96,12 +101,23 @@ def _folder(target: Path, store: Any, title: str, *, keep: bool) -> tuple[str, i
 def _files_of(target: Path, title: str) -> tuple[list[str], Meter]:
     names, size = [], 0
     # As DVC walks: links to files are followed, links to folders are not.
-    for folder, _, files in os.walk(target):
+    for folder, folders, files in os.walk(target):
+        folders[:] = [name for name in folders if name not in _LEFT_OUT]
         for name in files:
             path = Path(folder, name)
+            if name == ".git":
+                continue
+            _refuse_what_is_no_file(path, title)
             names.append(path.relative_to(target).as_posix())
             size += path.stat().st_size
     return sorted(names), Meter(f"hashing {title}", size=size, files=len(names))
+
+
+def _refuse_what_is_no_file(path: Path, title: str) -> None:
+    """Refuse what would be waited for, or read for ever."""
+    if not path.is_file():
+        what = "a link to nothing" if path.is_symlink() and not path.exists() else "no regular file"
+        raise MlopsError(f"{title}: {path.name} is {what}", "Only files have versions; remove it")
 
 
 def _hashed(paths: list[str], store: Any, meter: Meter, *, keep: bool) -> list[tuple[str, int]]:
@@ -117,6 +133,7 @@ def _hashed(paths: list[str], store: Any, meter: Meter, *, keep: bool) -> list[t
     for path in paths:
         size = infos[path]["size"]
         value = str(known[path].value) if path in known else ""
+        value = value if versions.is_version(value) else ""
         kept = object_path(store, value) if value else None
         if kept is not None and (not keep or kept.exists()):
             meter.add(size, files=1)
@@ -138,8 +155,14 @@ def _same(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 
 def object_path(store: Any, version: str) -> Path:
-    """Return where the cache keeps `version`."""
-    return Path(store.path, version[:2], version[2:])
+    """Return where the cache keeps `version`.
+
+    Raises:
+        NotAVersion: it is none, and would lead anywhere.
+    """
+    versions.checked(version)
+    # The object may be a link, to a cache that several people share; its folder may not.
+    return below(Path(store.path), f"{version[:2]}/{version[2:]}", source="DVC's cache", link=True)
 
 
 def _copied(source: Path, store: Any, meter: Meter) -> str:

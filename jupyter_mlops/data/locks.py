@@ -10,13 +10,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import Conflict
-from jupyter_mlops.files import process_start
+from jupyter_mlops.files import content, json_in, process_start
+from jupyter_mlops.paths import is_link
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from jupyter_mlops.project import Project
+
+
+_LARGEST = 10_000_000
 
 
 def heal(project: Project) -> list[str]:
@@ -45,17 +49,27 @@ def heal(project: Project) -> list[str]:
 
 def _suspicious(file: Path) -> bool:
     """Return, at the price of one small read, whether the file may hold somebody up."""
+    if is_link(file):
+        return True
     try:
-        content = file.read_text(errors="replace").strip()
-    except OSError:
+        held = content(file, most=_LARGEST).decode(errors="replace").strip()
+    except FileNotFoundError:
         return False
-    return content not in ("{}", '{"read": {}, "write": {}}', '{"write": {}, "read": {}}')
+    except OSError as error:
+        raise Conflict(
+            f".dvc/tmp/rwlock cannot be read: {error.strerror}", "Delete it: no lock is like that"
+        ) from None
+    return held not in ("{}", '{"read": {}, "write": {}}', '{"write": {}, "read": {}}')
 
 
 def _healed(file: Path) -> list[str]:
+    if is_link(file):
+        # What we write would land in the file that it leads to.
+        file.unlink()
+        return ["it was a link"]
     try:
         written = file.stat().st_mtime
-        entries = json.loads(file.read_text(errors="replace"))
+        entries = json_in(file, most=_LARGEST)
         readers, writers = entries.get("read", {}), entries.get("write", {})
         holders = [holder for many in readers.values() for holder in many] + [*writers.values()]
         gone = {holder["pid"]: _gone(int(holder["pid"]), written) for holder in holders}

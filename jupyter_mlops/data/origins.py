@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from jupyter_mlops.data import remotes
+from jupyter_mlops.data import remotes, repository
 from jupyter_mlops.data.meter import Meter, counting
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 
@@ -124,40 +124,35 @@ def described(source: str, target: Path, found: DataVersion, before: dict[str, A
 @contextmanager
 def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[Any, Any, str]]:
     """Yield DVC's view of a source: the dependency, its file system, and the path in that."""
-    project.require_trust("its DVC settings, which say how a source is reached, are not read")
-    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
-    from dvc.config import ConfigError
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from dvc_objects.fs.base import RemoteMissingDepsError
-
     place = source if "://" in source else str(Path(source).expanduser().absolute())
     scheme = urlsplit(source).scheme or "local"
-    repo = Repo(str(project.root))
-    try:
-        stage = repo.stage.create(
-            single_stage=True, validate=False, fname=str(target.with_name(f"{target.name}.dvc")),
-            wdir=str(target.parent), deps=[place], outs=[target.name],
-        )  # fmt: skip
-        dependency = stage.deps[0]
-        yield dependency, dependency.fs, dependency.fs_path
-    except MlopsError:
-        raise
-    except RemoteMissingDepsError:
-        raise _not_installed(scheme) from None
-    except (ConfigError, DvcException) as error:
-        raise MlopsError(f"DVC cannot read {source}: {error}", "Check the address") from None
-    except FileNotFoundError as error:
-        # fsspec says so of a server that does not answer, too; the cause tells.
-        if isinstance(error.__cause__, OSError):
-            raise remotes.explained(source, error, what="source") from error
-        raise NotFound(f"There is nothing at {source}", "Check the address") from None
-    except Exception as error:  # each cloud's driver has kinds of its own
-        if "to be installed" in str(error):
+    with repository.opened(project.root) as repo:
+        from dvc.config import ConfigError
+        from dvc.exceptions import DvcException
+        from dvc_objects.fs.base import RemoteMissingDepsError
+
+        try:
+            stage = repo.stage.create(
+                single_stage=True, validate=False, deps=[place], outs=[target.name],
+                fname=str(target.with_name(f"{target.name}.dvc")), wdir=str(target.parent),
+            )  # fmt: skip
+            dependency = stage.deps[0]
+            yield dependency, dependency.fs, dependency.fs_path
+        except MlopsError:
+            raise
+        except RemoteMissingDepsError:
             raise _not_installed(scheme) from None
-        raise remotes.explained(source, error, what="source") from error
-    finally:
-        repo.close()
+        except (ConfigError, DvcException) as error:
+            raise MlopsError(f"DVC cannot read {source}: {error}", "Check the address") from None
+        except FileNotFoundError as error:
+            # fsspec says so of a server that does not answer, too; the cause tells.
+            if isinstance(error.__cause__, OSError):
+                raise remotes.explained(source, error, what="source") from error
+            raise NotFound(f"There is nothing at {source}", "Check the address") from None
+        except Exception as error:  # each cloud's driver has kinds of its own
+            if "to be installed" in str(error):
+                raise _not_installed(scheme) from None
+            raise remotes.explained(source, error, what="source") from error
 
 
 def _not_installed(scheme: str) -> MlopsError:

@@ -8,13 +8,14 @@ from typing import Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record
 
-DataStatus = Literal["ok", "changed", "missing", "not in cache", "not checked"]
+DataStatus = Literal["ok", "changed", "missing", "not in cache", "unreadable", "not checked"]
 
 
 class DataVersion(Record):
     """The content version of one file or folder; `version` is DVC's md5 (`….dir` for folders).
 
-    `origin` is the URL or path that it was fetched from.
+    `origin` is the URL or path that it was fetched from. `detail` says why a version file, or what it
+    points at, is unreadable.
     """
 
     shown: ClassVar[tuple[str, ...]] = ("path", "version", "size", "files", "status")
@@ -26,6 +27,7 @@ class DataVersion(Record):
     status: DataStatus = "ok"
     modified: datetime | None = None
     origin: str = ""
+    detail: str = ""
 
     def row(self) -> dict[str, Any]:
         """Return the line of this file in a list."""
@@ -36,7 +38,9 @@ class DataVersion(Record):
             "files": self.files,
             "status": self.status,
             "modified": self.modified,
-        } | ({"origin": self.origin} if self.origin else {})
+        } | {
+            name: text for name, text in (("origin", self.origin), ("detail", self.detail)) if text
+        }
 
     def __str__(self) -> str:
         return f"{self.path}  {self.version[:12]}  {tables.size(self.size)}  {self.status}"

@@ -7,12 +7,12 @@ remote is also written into `.dvc/config`, so that plain `dvc pull` in a clone f
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jupyter_mlops.data import repository
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, NotFound, nearest
 
 if TYPE_CHECKING:
@@ -59,40 +59,33 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
         MissingBackend: the package for this kind of remote is not installed.
         BackendFailed: it does not answer, refuses the credentials, or has no such bucket.
     """
-    project.require_trust("its remotes are contacted only once it is")
-    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
-    from dvc.config import ConfigError
-    from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.repo import Repo
-    from dvc_objects.fs.base import RemoteMissingDepsError
-
-    try:
-        repo = Repo(str(project.root))
-    except NotDvcRepoError:
-        raise NotFound(f"{project.root} has no DVC repository", "Type: %mlops init") from None
-    except ConfigError as error:
-        raise MlopsError(f"DVC cannot read its settings: {error}", "Correct .dvc/config") from None
     url = ""
     quiet = logging.getLogger("dvc_data.hashfile.transfer")
     level = quiet.level
-    try:
-        name = _chosen(repo, project, remote)
-        url = without_password(str(repo.config["remote"][name]["url"]))
-        # A failed transfer is said once, by us, and not with a traceback for each file.
-        quiet.setLevel(logging.CRITICAL)
-        yield repo.cache.local, repo.cloud.get_remote_odb(name, "push"), url
-    except MlopsError:
-        raise
-    except RemoteMissingDepsError:
-        scheme = url.partition("://")[0]
-        raise MissingBackend(f"The package for {scheme}:// is not installed", "s3") from None
-    except (ConfigError, DvcException) as error:
-        raise MlopsError(f"DVC cannot use the remote {url}: {error}", "See .dvc/config") from None
-    except Exception as error:  # each cloud's driver has kinds of its own
-        raise explained(url, error) from error
-    finally:
-        quiet.setLevel(level)
-        repo.close()
+    with repository.opened(project.root) as repo:
+        from dvc.config import ConfigError
+        from dvc.exceptions import DvcException
+        from dvc_objects.fs.base import RemoteMissingDepsError
+
+        try:
+            name = _chosen(repo, project, remote)
+            url = without_password(str(repo.config["remote"][name]["url"]))
+            # A failed transfer is said once, by us, and not with a traceback for each file.
+            quiet.setLevel(logging.CRITICAL)
+            yield repo.cache.local, repo.cloud.get_remote_odb(name, "push"), url
+        except MlopsError:
+            raise
+        except RemoteMissingDepsError:
+            scheme = url.partition("://")[0]
+            raise MissingBackend(f"The package for {scheme}:// is not installed", "s3") from None
+        except (ConfigError, DvcException) as error:
+            raise MlopsError(
+                f"DVC cannot use the remote {url}: {error}", "See .dvc/config"
+            ) from None
+        except Exception as error:  # each cloud's driver has kinds of its own
+            raise explained(url, error) from error
+        finally:
+            quiet.setLevel(level)
 
 
 def explained(url: str, error: BaseException, *, what: str = "remote") -> BackendFailed:

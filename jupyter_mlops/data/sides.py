@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from jupyter_mlops.data import keeping
-from jupyter_mlops.data.cache import _store, cache_folder, cached, cached_size, in_cache, version
+from jupyter_mlops.data import dvc_file, keeping, versions
+from jupyter_mlops.data.cache import (
+    _store,
+    cache_folder,
+    cached,
+    cached_size,
+    in_cache,
+    listing,
+    version,
+)
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
+from jupyter_mlops.paths import typed
 from jupyter_mlops.project import Project
 
 _PREFIX = re.compile(r"[0-9a-f]{4,32}(\.dir)?")
@@ -41,9 +47,9 @@ def present(path: Path, project: Project) -> Side:
     """
     name = project.relative(path)
     if path.is_dir():
-        listing = keeping.listing(path, _store(project.root), name)
+        inside = keeping.listing(path, _store(project.root), name)
         found = version(path, project=project, keep=False)
-        return Side(f"{name} (now)", name, found.version, path, True, found.size, listing)
+        return Side(f"{name} (now)", name, found.version, path, True, found.size, inside)
     found = version(path, project=project, keep=False)
     return Side(f"{name} (now)", name, found.version, path, False, found.size)
 
@@ -56,7 +62,7 @@ def kept(path: Path, project: Project) -> Side:
     """
 
     def read(file: Path) -> str | None:
-        return file.read_text() if file.is_file() else None
+        return dvc_file.read(file, project).version if file.is_file() else None
 
     found = _named(path, project, read)
     name = project.relative(path)
@@ -74,10 +80,9 @@ def resolve(text: str, project: Project) -> Side:
     Raises:
         NotFound: no such file, version or revision.
     """
-    path = _path(text, project)
-    if path.exists() or "@" not in text:
-        return present(path, project)
     before, _, what = text.rpartition("@")
+    if "@" not in text or _path(text, project).exists():
+        return present(_path(text, project), project)
     if not before or not what:
         raise UsageError(f"'{text}' is not a file", "Write: FILE, FILE@VERSION or FILE@REVISION")
     path = _path(before, project)
@@ -88,7 +93,7 @@ def resolve(text: str, project: Project) -> Side:
 
 
 def _path(text: str, project: Project) -> Path:
-    path = Path(text.removesuffix(".dvc")).absolute()
+    path = typed(text.removesuffix(".dvc")).absolute()
     if path.exists() or path.with_name(f"{path.name}.dvc").exists():
         return path
     other = project.root / text.removesuffix(".dvc")
@@ -100,7 +105,7 @@ def _by_prefix(prefix: str, folder: bool, project: Project) -> str:
     found = sorted(
         prefix[:2] + item.name
         for item in root.glob(f"{prefix[:2]}/{prefix[2:]}*")
-        if len(item.name.removesuffix(".dir")) == 30
+        if versions.is_version(prefix[:2] + item.name)
     )
     if len(found) > 1:
         # A folder's list and a file may begin alike.
@@ -114,15 +119,19 @@ def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side
     def git(*words: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(["git", *words], cwd=project.root, capture_output=True, check=False)
 
-    if git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
+    # What begins with a dash would be an option of git's.
+    odd = revision.startswith("-") or not revision.isprintable()
+    if odd or git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
         raise NotFound(
-            f"'{revision}' is neither a version in the cache nor a git revision",
+            f"{revision!a} is neither a version in the cache nor a git revision",
             "Type: %mlops data list, or git log; a version that was pushed: %mlops data pull",
         )
 
     def read(file: Path) -> str | None:
         done = git("show", f"{revision}:./{project.relative(file)}")
-        return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+        if done.returncode != 0:
+            return None
+        return dvc_file.version_in(done.stdout, f"{project.relative(file)} of {revision}")
 
     found = _named(path, project, read)
     if found is None:
@@ -138,29 +147,18 @@ def _named(path: Path, project: Project, read: Any) -> str | None:
     for holder in (path, *path.parents):
         if holder == project.root or not holder.is_relative_to(project.root):
             return None
-        text = read(holder.with_name(f"{holder.name}.dvc"))
-        if text is None:
+        found = read(holder.with_name(f"{holder.name}.dvc"))
+        if found is None:
             continue
-        try:
-            found = str(yaml.safe_load(text)["outs"][0]["md5"])
-        except (yaml.YAMLError, KeyError, TypeError, IndexError):
-            raise MlopsError(
-                f"{holder.name}.dvc is not a version file DVC could have written",
-                "Restore it: git checkout -- that file",
-            ) from None
-        if holder == path:
-            return found
+        if holder == path or not found.endswith(".dir"):
+            return found if holder == path else None
         inside = path.relative_to(holder).as_posix()
-        entry = _entries(found, project).get(inside)
-        if entry is None and any(k.startswith(f"{inside}/") for k in _entries(found, project)):
+        entries = listing(found, project=project)
+        entry = entries.get(inside)
+        if entry is None and any(k.startswith(f"{inside}/") for k in entries):
             raise MlopsError(f"{inside} is a folder in {holder.name}", f"Compare {holder.name}")
         return entry
     return None
-
-
-def _entries(found: str, project: Project) -> dict[str, str]:
-    content = json.loads(cached(found, project=project).read_text())
-    return {entry["relpath"]: entry["md5"] for entry in content}
 
 
 def of_version(found: str, name: str, project: Project, label: str = "") -> Side:
@@ -173,8 +171,8 @@ def of_version(found: str, name: str, project: Project, label: str = "") -> Side
     label = label or f"{name}@{found[:8]}"
     if not found.endswith(".dir"):
         return Side(label, name, found, file, False, file.stat().st_size)
-    listing = {
+    sizes = {
         relpath: (oid, cached_size(oid, project=project) if in_cache(oid, project=project) else 0)
-        for relpath, oid in _entries(found, project).items()
+        for relpath, oid in listing(found, project=project).items()
     }
-    return Side(label, name, found, file, True, sum(size for _, size in listing.values()), listing)
+    return Side(label, name, found, file, True, sum(size for _, size in sizes.values()), sizes)

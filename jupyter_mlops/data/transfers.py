@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.data import locks, remotes
+from jupyter_mlops.data import locks, referrers, remotes
 from jupyter_mlops.data.cache import cached, cached_size, in_cache, members
+from jupyter_mlops.data.collecting import held
 from jupyter_mlops.data.keeping import md5, object_path
 from jupyter_mlops.data.meter import Meter, counting
 from jupyter_mlops.data.records import DataTransfer
@@ -29,7 +30,7 @@ def push(
     paths: Sequence[str] | None = None,
     *,
     remote: str = "",
-    also: Sequence[tuple[str, str]] = (),
+    runs: bool = False,
     project: Project | None = None,
 ) -> Records[DataTransfer]:
     """Copy the versions that `.dvc` files name to the remote, so that `dvc pull` finds them.
@@ -37,7 +38,7 @@ def push(
     Args:
         paths: files or folders with versions; default: all of them.
         remote: a DVC remote's name, or a URL or folder; default: the project's.
-        also: more versions to push, as (path, version).
+        runs: also the versions that only runs refer to.
         project: default: the project at or above the working folder.
 
     Raises:
@@ -46,7 +47,11 @@ def push(
     """
     project = project or Project.find()
     locks.heal(project)
-    wanted = dict.fromkeys([*named_versions(paths, project), *also])
+    wanted = dict.fromkeys(named_versions(paths, project))
+    if runs:
+        here = held(project=project)
+        # A version that is in no cache here was recorded elsewhere, and is pushed from there.
+        wanted |= dict.fromkeys(item for item in referrers.versions(project) if item[1] in here)
     pushed = {path for path, _ in wanted}
     for item in status(project=project):
         if item.status == "changed" and item.path in pushed:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
+import secrets
 import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.data import dvc_file, locks, origins
-from jupyter_mlops.data.cache import _object, cached, in_cache, version
+from jupyter_mlops.data import dvc_file, folder_list, locks, origins
+from jupyter_mlops.data.cache import _object, cache_folder, cached, in_cache, listing, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError, nearest
+from jupyter_mlops.paths import UnsafePath, is_link, typed
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jupyter_mlops.data.dvc_file import Pointer
 
 _EMPTY = "No data versions yet. Type: %mlops data add FILE"
 
@@ -45,9 +47,12 @@ def add(
     project = project or Project.find()
     project.require_trust("what is added goes into a cache that it names")
     locks.heal(project)
+    to = f"{typed(to)}{'/' if to.endswith('/') else ''}" if to else ""
     if to and (len(paths) > 1 and not (to.endswith("/") or Path(to).is_dir())):
         raise UsageError(f"--to {to} is one place for several sources", "End it with a slash")
-    plan = [_planned(path, to, project) for path in paths]
+    plan = [
+        _planned(str(typed(path)) if "://" not in path else path, to, project) for path in paths
+    ]
     added = []
     for source, target in plan:
         head: dict[str, Any] | None = None
@@ -61,9 +66,10 @@ def add(
         else:
             found = version(target, project=project)
         with project.locked("data"):
-            dvc_file.write(target, found, head)
+            dvc_file.write(target, found, project, head)
             dvc_file.ignore_in_git(target)
-        added.append(_described(target, found.version, found.size, found.files, "ok", project))
+            pointer = dvc_file.read(target.with_name(f"{target.name}.dvc"), project)
+        added.append(_described(pointer, "ok", project))
         project.announce("data", "added", found.path)
     return Records(added, empty=_EMPTY)
 
@@ -85,13 +91,19 @@ def _replaceable(target: Path, project: Project) -> bool:
     if not file.is_file() or not target.exists():
         return False
     present = version(target, project=project, keep=False).version
-    return dvc_file.read(file)["md5"] == present and in_cache(present, project=project)
+    return dvc_file.read(file, project).version == present and in_cache(present, project=project)
 
 
 def list(*, project: Project | None = None) -> Records[DataVersion]:
-    """List the files with versions, and whether each still is what its version says."""
+    """List the files with versions, and whether each still is what its version says.
+
+    A version file that cannot be read is a line too, and says why.
+    """
     project = project or Project.find()
-    return Records([_status_of(file, project) for file in dvc_file.files_of(project)], empty=_EMPTY)
+    files = [*dvc_file.files_of(project)]
+    if files:
+        cache_folder(project)  # where DVC cannot be used at all, no line would be true
+    return Records([_status_of(file, project) for file in files], empty=_EMPTY)
 
 
 def status(*, project: Project | None = None) -> Records[DataVersion]:
@@ -120,33 +132,46 @@ def checkout(
     """
     project = project or Project.find()
     project.require_trust("its files are put back from a cache that it names")
-    known = {dvc_file.target_of(file): file for file in dvc_file.files_of(project)}
-    wanted = [_known_target(Path(path), known, project) for path in paths or []] or [*known]
     restored = []
-    for target in wanted:
-        entry = dvc_file.read(known[target])
+    for pointer in _pointers(paths, project):
+        target = pointer.target
         if target.exists() and not force:
             present = version(target, project=project, keep=False)
-            if present.version == entry["md5"]:
+            if present.version == pointer.version:
                 continue
             if not _object(project, present.version).exists():
                 raise Conflict(
                     f"{project.relative(target)} has changes that no version holds",
                     f"Keep them: %mlops data add {project.relative(target)} · or overwrite: --force",
                 )
-        _restore(target, str(entry["md5"]), project)
-        restored.append(_status_of(known[target], project))
+        _restore(pointer, project)
+        restored.append(_status_of(pointer.file, project))
         project.announce("data", "checked out", project.relative(target))
     return Records(restored, empty="Every file already is what its version says.")
 
 
 def named_versions(paths: Sequence[Path | str] | None, project: Project) -> Any:
     """Return what `.dvc` files name, as a list of (path, version); all of them without `paths`."""
-    known = {dvc_file.target_of(file): file for file in dvc_file.files_of(project)}
-    wanted = [_known_target(Path(path), known, project) for path in paths or []] or [*known]
-    return [
-        (project.relative(target), str(dvc_file.read(known[target])["md5"])) for target in wanted
-    ]
+    return [(project.relative(item.target), item.version) for item in _pointers(paths, project)]
+
+
+def _pointers(paths: Sequence[Path | str] | None, project: Project) -> Sequence[Pointer]:
+    """Return what the `.dvc` files of `paths` say; of all without `paths`.
+
+    Raises:
+        MlopsError: one of them cannot be read. One that is not asked for hinders nobody.
+    """
+    if not paths:
+        return [dvc_file.read(file, project) for file in dvc_file.files_of(project)]
+    known: dict[Path, Pointer] = {}
+    refused: dict[Path, MlopsError] = {}
+    for file in dvc_file.files_of(project):
+        try:
+            pointer = dvc_file.read(file, project)
+            known[pointer.target] = pointer
+        except MlopsError as error:
+            refused[file.with_suffix("")] = error
+    return [_known_target(typed(path), known, refused, project) for path in paths]
 
 
 def _inside(path: Path, project: Project) -> Path:
@@ -180,64 +205,90 @@ def _refuse_what_git_keeps(target: Path) -> None:
         )
 
 
-def _known_target(path: Path, known: dict[Path, Path], project: Project) -> Path:
+def _known_target(
+    path: Path, known: dict[Path, Pointer], refused: dict[Path, MlopsError], project: Project
+) -> Pointer:
     plain = path.with_suffix("") if path.suffix == ".dvc" else path
     target = plain.absolute()
     if target not in known:
         # As lists show it: relative to the project.
         target = project.root / plain
+    if target in refused:
+        raise refused[target]
     if target not in known:
         names = [project.relative(item) for item in known]
         raise NotFound(
             f"{path} has no version", nearest(str(path), names) or "Type: %mlops data list"
         )
-    return target
+    return known[target]
 
 
 def _status_of(file: Path, project: Project) -> DataVersion:
-    entry = dvc_file.read(file)
-    target = file.with_name(str(entry["path"]))
-    state: DataStatus = "ok"
+    try:
+        pointer = dvc_file.read(file, project)
+        return _described(pointer, _state(pointer, project), project)
+    except (MlopsError, OSError) as error:
+        # One bad file must not hide the good ones.
+        why = error.what if isinstance(error, MlopsError) else str(error)
+        return DataVersion(
+            path=project.relative(file), version="", size=0, status="unreadable", detail=why
+        )
+
+
+def _state(pointer: Pointer, project: Project) -> DataStatus:
     if not project.trusted:
-        state = "not checked"  # DVC's settings, which say where the cache is, are not read
-    elif not in_cache(str(entry["md5"]), project=project):
+        return "not checked"  # DVC's settings, which say where the cache is, are not read
+    if not in_cache(pointer.version, project=project):
         # The worse of two: what is gone cannot be put back, what is here can be added.
-        state = "not in cache"
-    elif not target.exists():
-        state = "missing"
-    elif version(target, project=project, keep=False).version != entry["md5"]:
-        state = "changed"
-    size, count = int(entry.get("size") or 0), int(entry.get("nfiles") or 1)
-    return _described(target, str(entry["md5"]), size, count, state, project)
+        return "not in cache"
+    if not pointer.target.exists():
+        return "missing"
+    present = version(pointer.target, project=project, keep=False).version
+    return "ok" if present == pointer.version else "changed"
 
 
-def _described(
-    target: Path, found: str, size: int, count: int, state: DataStatus, project: Project
-) -> DataVersion:
+def _described(pointer: Pointer, state: DataStatus, project: Project) -> DataVersion:
+    target = pointer.target
     modified = datetime.fromtimestamp(target.stat().st_mtime, UTC) if target.exists() else None
     return DataVersion(
-        path=project.relative(target), version=found, size=size, files=count, status=state,
-        modified=modified, origin=dvc_file.origin(target),
+        path=project.relative(target), version=pointer.version, size=pointer.size,
+        files=pointer.files, status=state, modified=modified, origin=pointer.origin,
     )  # fmt: skip
 
 
-def _restore(target: Path, wanted: str, project: Project) -> None:
-    if not wanted.endswith(".dir"):
-        _copy(cached(wanted, project=project), target)
+def _restore(pointer: Pointer, project: Project) -> None:
+    try:
+        _put_back(pointer, project)
+    except OSError as error:
+        raise Conflict(
+            f"{project.relative(pointer.target)} cannot be put back: {error.strerror or error}",
+            "Is something else in its place? Move it away, then try again",
+        ) from None
+
+
+def _put_back(pointer: Pointer, project: Project) -> None:
+    target = pointer.target
+    if not pointer.version.endswith(".dir"):
+        _copy(cached(pointer.version, project=project), target)
         return
-    listing = json.loads(cached(wanted, project=project).read_text())
-    sources = {entry["relpath"]: cached(entry["md5"], project=project) for entry in listing}
-    present = {item.relative_to(target).as_posix() for item in target.rglob("*") if item.is_file()}
-    for name, source in sources.items():
-        _copy(source, target / name)
-    for name in present - set(sources):
-        (target / name).unlink()
+    name = project.relative(target)
+    if is_link(target):
+        # It would be filled, and emptied, where the link leads.
+        raise UnsafePath(name, "is a symbolic link", project.relative(pointer.file))
+    # Everything is looked at before the first file is written.
+    wanted = folder_list.places(listing(pointer.version, project=project), target, name)
+    sources = {place: cached(oid, project=project) for place, oid in wanted.items()}
+    present = {item for item in target.rglob("*") if item.is_file()}
+    for place, source in sources.items():
+        _copy(source, place)
+    for item in present - set(sources):
+        item.unlink()
 
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Of its own, as two may restore the same file at once.
-    scratch = target.with_name(f".{target.name}.{os.getpid()}.checkout")
+    # Of its own, as two may restore the same file at once; nobody can have put a link there.
+    scratch = target.with_name(f".{secrets.token_hex(8)}.checkout")
     try:
         # Cached objects are read-only; a working copy is not, so the mode is not copied.
         shutil.copyfile(source, scratch)

@@ -10,7 +10,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs.query import KINDS, experiment_names, record
 from jupyter_mlops.runs.records import Run, RunList
-from jupyter_mlops.runs.stores import embedded, live, sending, spool
+from jupyter_mlops.runs.stores import embedded, live, search, sending, spool
 from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ def parts(run_id: str, *, project: Project) -> builtins.list[Run]:
         store = open_store(project)
     except ServerAway:
         store = spool.open_spool(project)
-    return _through_mlflow(f"tags.mlops.parent = '{run_id}'", "", False, "", "", _MOST_PARTS, store)
+    clause = search.clause("tags.mlops.parent", run_id)
+    found = _through_mlflow(clause, "", False, "", "", _MOST_PARTS, store)
+    return [run for run in found if run.parent == run_id]
 
 
 def count(project: Project) -> int:

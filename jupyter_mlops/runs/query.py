@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,7 @@ from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.models import logged_model
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.runs.stores import live, sending, spool, team
+from jupyter_mlops.runs.stores import live, search, sending, spool, team
 from jupyter_mlops.runs.stores.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
@@ -26,13 +28,18 @@ STATUS: Any = {
     "KILLED": "killed",
 }
 _SHORTEST_PREFIX = 4
+_LONGEST_SHOWN = 80
+_BEGINNING = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},31}}")
+_NEWEST_FIRST = ["attributes.start_time DESC"]
+#: Of so many runs of one name, the latest finished one is looked for.
+_OF_ONE_NAME = 5
 _PATIENCE = 5.0
 # MLflow keeps infinities as the largest float, because other databases have none.
 _LARGEST = 1.7976931348623157e308
 
 
 def get(run: str, *, project: Project | None = None) -> RunDetail:
-    """Return one run, by its id, the start of its id, or its name (the latest of that name).
+    """Return one run, by its id, its name (the latest of exactly that name), or the start of its id.
 
     Raises:
         NotFound: there is no such run.
@@ -100,34 +107,41 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
     from mlflow.exceptions import MlflowException
 
     text = run.strip()
-    hexadecimal = text.isalnum() and all(c in "0123456789abcdef" for c in text)
-    if hexadecimal and len(text) == 32:
+    experiments = [*experiment_names(store)]
+    if search.is_id(text):
         try:
             return store.client.get_run(text)
         except MlflowException:
-            if sent := _sent(store, [*experiment_names(store)], f"= '{text}'"):
+            if sent := _sent(store, experiments, f"= '{text}'"):
                 return sent[0]
-            raise NotFound(f"No run {text}", "Type: %mlops run list") from None
-    experiments = [*experiment_names(store)]
-    quoted = text.replace("'", "")
-    clause = f"attributes.run_name = '{quoted}'"
-    order = ["attributes.start_time DESC"]
-    # A run without an end has no result yet, so a finished one of that name comes first.
-    page = store.client.search_runs(experiments, clause, max_results=5, order_by=order)
-    if page:
-        return next((item for item in page if item.info.status == "FINISHED"), page[0])
-    if hexadecimal and len(text) >= _SHORTEST_PREFIX:
+    if named := _named(store, experiments, run):
+        # A run without an end has no result yet, so a finished one of that name comes first.
+        return next((item for item in named if item.info.status == "FINISHED"), named[0])
+    if _BEGINNING.fullmatch(text):
         page = store.client.search_runs(
-            experiments, f"attributes.run_id LIKE '{text}%'", max_results=2, order_by=order
+            experiments, f"attributes.run_id LIKE '{text}%'", max_results=2, order_by=_NEWEST_FIRST
         )
         page = page or _sent(store, experiments, f"LIKE '{text}%'")
         if len(page) == 1:
             return page[0]
         if page:
             raise UsageError(f"More than one run begins with {text}", "Give more of its id")
-    recent = store.client.search_runs(experiments, "", max_results=200, order_by=order)
+    recent = store.client.search_runs(experiments, "", max_results=200, order_by=_NEWEST_FIRST)
     names = {item.info.run_name for item in recent}
-    raise NotFound(f"No run '{text}'", nearest(text, names) or "Type: %mlops run list")
+    shown = f"'{run}'" if run.isprintable() else ascii(run)
+    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
+    raise NotFound(f"No run {shown}", nearest(run, names) or "Type: %mlops run list")
+
+
+def _named(store: Store, experiments: list[str], name: str) -> list[mlflow.entities.Run]:
+    """Return the newest runs of exactly this name; names may differ by a quote only."""
+    if not name or not experiments:
+        return []
+    found = search.pages(
+        store.client.search_runs, experiments, search.clause("attributes.run_name", name),
+        order_by=_NEWEST_FIRST,
+    )  # fmt: skip
+    return [*islice((run for run in found if run.info.run_name == name), _OF_ONE_NAME)]
 
 
 def _sent(store: Store, experiments: list[str], clause: str) -> Any:
@@ -139,7 +153,8 @@ def _sent(store: Store, experiments: list[str], clause: str) -> Any:
 
 def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:
     """Return the experiments to look in, id → name."""
-    names = {item.experiment_id: item.name for item in store.client.search_experiments()}
+    found = search.pages(store.client.search_experiments)
+    names = {item.experiment_id: item.name for item in found}
     if not wanted:
         return names
     kept = {key: name for key, name in names.items() if name == wanted}

@@ -9,6 +9,7 @@ from jupyter_mlops import progress
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.query import experiment_names, find
+from jupyter_mlops.runs.stores import search
 from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     import mlflow.entities
 
-_NEWEST = 1000
+_PAGE = 1000
 
 
 def delete(runs: Sequence[str], *, yes: bool = False, project: Project | None = None) -> str:
@@ -52,7 +53,7 @@ def restore(runs: Sequence[str], *, project: Project | None = None) -> str:
     """
     project = project or Project.find()
     store = open_store(project)
-    found = [_find_deleted(store, name.strip()) for name in runs]
+    found = [_find_deleted(store, name) for name in runs]
     for run in found:
         store.client.restore_run(run.info.run_id)
         project.announce("run", "restored", run.info.run_name)
@@ -79,15 +80,21 @@ def _find_deleted(store: Store, text: str) -> mlflow.entities.Run:
     from mlflow.entities import ViewType
 
     # Few runs are ever in the trash, and MLflow has no order by the time of deletion.
-    page = store.client.search_runs(
-        [*experiment_names(store)],
-        run_view_type=ViewType.DELETED_ONLY,
-        max_results=_NEWEST,
-        order_by=["attributes.start_time DESC"],
-    )
-    for run in page:
-        if run.info.run_id == text or run.info.run_name == text:
-            return run
+    page = [
+        *search.pages(
+            store.client.search_runs,
+            [*experiment_names(store)],
+            run_view_type=ViewType.DELETED_ONLY,
+            max_results=_PAGE,
+            order_by=["attributes.start_time DESC"],
+        )
+    ]
+    # The id first: another run may be named like it.
+    found = [run for run in page if run.info.run_id == text.strip()]
+    found += [run for run in page if run.info.run_name == text]
+    if found:
+        return found[0]
+    text = text.strip()
     begin = [run for run in page if run.info.run_id.startswith(text)] if len(text) >= 4 else []
     if len(begin) == 1:
         return begin[0]

@@ -17,6 +17,7 @@ const TONES: { [status: string]: Tone } = {
   failed: 'bad',
   missing: 'bad',
   'not in cache': 'bad',
+  unreadable: 'bad',
   drift: 'bad',
   killed: 'warn',
   changed: 'warn',

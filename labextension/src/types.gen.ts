@@ -36,9 +36,10 @@ export interface DataVersion {
   version: string;
   size: number;
   files: number;
-  status: 'ok' | 'changed' | 'missing' | 'not in cache' | 'not checked';
+  status: 'ok' | 'changed' | 'missing' | 'not in cache' | 'unreadable' | 'not checked';
   modified: string | null;
   origin: string;
+  detail: string;
 }
 
 /** One earlier check, as `drift history` lists it. */

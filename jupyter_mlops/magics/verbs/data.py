@@ -5,7 +5,6 @@ from __future__ import annotations
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
 _HOME = "jupyter_mlops.data.verbs"
-_RUNS = "jupyter_mlops.runs.retention"  # what runs refer to counts too
 _REMOTE = "a DVC remote's name, a URL or a folder; default: the project's"
 _SIDE = "a file or folder, as it is now, or FILE@VERSION, or FILE@GIT-REVISION"
 _PATHS = "files or folders, relative to the working folder"
@@ -43,7 +42,7 @@ NOUN = Noun(
             example="data checkout data/train.parquet",
         ),
         Verb(
-            "data", "push", f"{_RUNS}:push", "copy versions to the remote, where `dvc pull` finds them",
+            "data", "push", "jupyter_mlops.data.transfers:push", "copy versions to the remote, where `dvc pull` finds them",
             (
                 Arg("paths", f"{_PATHS}; all without", many=True, complete="data"),
                 Arg("remote", _REMOTE, ("--remote", "-r"), default=""),
@@ -61,7 +60,7 @@ NOUN = Noun(
             example="data pull data/train.parquet",
         ),
         Verb(
-            "data", "gc", f"{_RUNS}:gc", "list, or delete, cached versions that nothing refers to",
+            "data", "gc", "jupyter_mlops.data.collecting:gc", "list, or delete, cached versions that nothing refers to",
             (
                 Arg("yes", "delete them", ("--yes", "-y"), switch=True),
                 Arg("older", "only what was last used so many hours ago", ("--older",), float, 1.0),

@@ -17,6 +17,7 @@ from jupyter_mlops.runs.evaluation.scoring import LOSSES, METRICS, Answers, scor
 from jupyter_mlops.runs.evaluation.subject import Rows, Subject, read_rows, subject
 from jupyter_mlops.runs.listing import list as list_runs
 from jupyter_mlops.runs.models.registry import version_of
+from jupyter_mlops.runs.stores import search
 from jupyter_mlops.runs.stores.store import open_store
 
 if TYPE_CHECKING:
@@ -129,11 +130,14 @@ def _recorded(detail: RunDetail, project: Project) -> dict[str, _Measured]:
         if value is not None
     }
     evaluations = list_runs(
-        filter=f"tags.mlops.evaluates = '{detail.run_id}' and attributes.status = 'FINISHED'",
+        filter=f"{search.clause('tags.mlops.evaluates', detail.run_id)}"
+        " and attributes.status = 'FINISHED'",
         limit=1,
         project=project,
     )
     for item in evaluations:
+        if item.tags.get("mlops.evaluates") != detail.run_id:
+            continue
         found = item.metrics
         for name, value in found.items():
             if value is not None and not name.endswith(("_low", "_high")):

@@ -11,6 +11,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.records import ModelVersion
+from jupyter_mlops.runs.stores import search
 from jupyter_mlops.runs.stores.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
     store = open_store(project)
     name = name or detail.name
     with project.locked("registry"):
-        for item in store.client.search_model_versions(f"run_id = '{detail.run_id}'"):
-            if item.name == name:
+        for item in _versions_of(store, name):
+            if item.run_id == detail.run_id:
                 return described(store, item)
         try:
             store.client.get_registered_model(name)
@@ -74,7 +75,7 @@ def _used_by_mlflow(store: Store) -> Iterator[None]:
 def list_models(*, project: Project | None = None) -> Records[ModelVersion]:
     """List every version of every registered model, the newest first."""
     store = open_store(project or Project.find())
-    found = [described(store, item) for item in store.client.search_model_versions()]
+    found = [described(store, item) for item in search.pages(store.client.search_model_versions)]
     return Records(sorted(found, key=lambda item: item.created, reverse=True), empty=_EMPTY)
 
 
@@ -108,14 +109,17 @@ def version_of(
 
 def latest(store: Store, name: str) -> int:
     """Return the number of the newest version of a registered model."""
-    quoted = name.replace("'", "")
-    versions = [
-        int(item.version) for item in store.client.search_model_versions(f"name = '{quoted}'")
-    ]
+    versions = [int(item.version) for item in _versions_of(store, name)]
     if not versions:
-        known = {item.name for item in store.client.search_registered_models()}
+        known = {item.name for item in search.pages(store.client.search_registered_models)}
         raise NotFound(f"No registered model '{name}'", nearest(name, known) or _EMPTY)
     return max(versions)
+
+
+def _versions_of(store: Store, name: str) -> Iterator[Any]:
+    """Give the versions of the registered model of exactly this name."""
+    found = search.pages(store.client.search_model_versions, search.clause("name", name))
+    return (item for item in found if item.name == name)
 
 
 def described(store: Store, item: Any) -> ModelVersion:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
-from jupyter_mlops.runs.stores import spool
+from jupyter_mlops.paths import UnsafePath, below
+from jupyter_mlops.runs.stores import search, spool, team
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +79,9 @@ def leave(store: Store, run_id: str, left: dict[str, Any] | None, error: str) ->
     fresh = {key: value for key, value in left.get("params", {}).items() if key not in known}
     store.log(run_id, params=fresh, tags=left.get("tags", {}) | {"mlops.error": error})
     for name, text in left.get("texts", {}).items():
-        store.client.log_text(run_id, text, name)
+        with suppress(UnsafePath):
+            below(store.project.state, name)  # a note may have been written by anybody
+            store.client.log_text(run_id, text, name)
 
 
 def close_dead(store: Store) -> list[str]:
@@ -87,18 +91,15 @@ def close_dead(store: Store) -> list[str]:
     """
     closed = []
     for note in (store.project.state / "live").glob("*.json"):
-        try:
-            owner = json.loads(note.read_text())
-        except (OSError, ValueError):
-            continue  # being written or removed by its owner
-        if owner["host"] != socket.gethostname():
+        owner = _owner(note)
+        if owner is None or owner["host"] != socket.gethostname():
             continue
         if files.process_start(owner["pid"]) == owner["start"]:
             continue
         where = spool.open_spool(store.project) if owner.get("spooled") else store
         announced = note.stem == _announced(owner.get("attempt", ""))
         for run_id in _made_by(where, owner["attempt"]) if announced else [note.stem]:
-            if where.client.get_run(run_id).info.status in {"RUNNING", "SCHEDULED"}:
+            if _is_open(where, run_id):
                 leave(where, run_id, owner.get("left"), "The process that ran it died")
                 where.client.set_terminated(run_id, "KILLED")
                 closed.append(run_id)
@@ -106,11 +107,44 @@ def close_dead(store: Store) -> list[str]:
     return closed
 
 
+def _owner(note: Path) -> dict[str, Any] | None:
+    """Return what a note says, None of one that no process of ours wrote, or writes just now."""
+    try:
+        owner: dict[str, Any] = files.json_in(note)
+        told = [type(owner[key]) for key in ("host", "pid")]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    attempt = owner.get("attempt", "")
+    # Once its run is made, an announced attempt's note is named by the run.
+    named = search.is_id(note.stem) or note.stem == _announced(attempt)
+    if told != [str, int] or not named or not (search.is_id(attempt) or attempt == ""):
+        return None
+    return owner | {"start": owner.get("start"), "left": _texts_only(owner.get("left"))}
+
+
+def _texts_only(left: Any) -> dict[str, dict[str, str]]:
+    found = {}
+    for kind in ("params", "tags", "texts"):
+        given = left.get(kind) if isinstance(left, dict) else None
+        given = given if isinstance(given, dict) else {}
+        found[kind] = {key: text for key, text in given.items() if isinstance(text, str)}
+    return found
+
+
+def _is_open(store: Store, run_id: str) -> bool:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return store.client.get_run(run_id).info.status in {"RUNNING", "SCHEDULED"}
+    except MlflowException as error:
+        if team.is_away(error):
+            raise
+        return False  # it is gone for good, or never was in this store
+
+
 def _made_by(store: Store, attempt: str) -> list[str]:
     """Return the id of the run that an attempt made, if it came so far."""
-    experiments = [item.experiment_id for item in store.client.search_experiments()]
-    clause = f"tags.`{spool.ATTEMPT}` = '{attempt}'"
-    return [run.info.run_id for run in store.client.search_runs(experiments, clause)]
+    return [run.info.run_id for run in search.tagged(store, spool.ATTEMPT, attempt)]
 
 
 def _announced(attempt: str) -> str:
@@ -128,4 +162,4 @@ def _write(project: Project, name: str, left: dict[str, Any] | None, **more: Any
 
 
 def _note(project: Project, name: str) -> Path:
-    return project.state / "live" / f"{name}.json"
+    return below(project.state / "live", f"{name}.json", source="A run's id")

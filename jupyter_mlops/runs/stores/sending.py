@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError, ServerAway
+from jupyter_mlops.paths import UnsafePath, below, is_link
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs.bundle import beside
 from jupyter_mlops.runs.records import WaitingRun
-from jupyter_mlops.runs.stores import live, spool, team
+from jupyter_mlops.runs.stores import live, search, spool, team
 from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -121,10 +122,8 @@ class _Sending:
     def _found(self) -> str:
         if not self.note.attempt:
             return ""
-        experiments = [item.experiment_id for item in self.there.client.search_experiments()]
-        clause = f"tags.`{spool.ATTEMPT}` = '{self.note.attempt}'"
-        found = self.there.client.search_runs(experiments, clause, max_results=1)
-        return str(found[0].info.run_id) if found else ""
+        found = next(search.tagged(self.there, spool.ATTEMPT, self.note.attempt), None)
+        return str(found.info.run_id) if found else ""
 
     def _made(self) -> str:
         info = self.run.info
@@ -145,7 +144,7 @@ class _Sending:
         self._metrics(target, theirs)
         if run.inputs.dataset_inputs:
             client.log_inputs(target, datasets=run.inputs.dataset_inputs)
-        if folder := local_folder(str(run.info.artifact_uri)):
+        if folder := self._kept_in(run.info.artifact_uri):
             with self._translated(folder) as files:
                 client.log_artifacts(target, str(files))
         for model_id, step in models:
@@ -202,11 +201,10 @@ class _Sending:
         client = self.there.client
         model = self.here.client.get_logged_model(output.model_id)
         experiment_id = theirs.info.experiment_id
-        clause = f"tags.`{spool.SPOOL_ID}` = '{model.model_id}'"
-        found = client.search_logged_models([experiment_id], clause, max_results=1)
-        if found:
-            made = found[0]
-        else:
+        clause = search.clause(f"tags.`{spool.SPOOL_ID}`", model.model_id)
+        found = search.pages(client.search_logged_models, [experiment_id], clause)
+        made = next((it for it in found if it.tags.get(spool.SPOOL_ID) == model.model_id), None)
+        if made is None:
             kept = {k: self._translate(v) for k, v in model.tags.items() if _may_be_set(k)}
             with team.asked_once():
                 made = client.create_logged_model(
@@ -216,7 +214,7 @@ class _Sending:
                 )  # fmt: skip
         self.ids[model.model_id] = made.model_id
         if str(made.status) != "READY":
-            if folder := local_folder(str(model.artifact_location)):
+            if folder := self._kept_in(model.artifact_location):
                 with self._translated(folder) as files:
                     client.log_model_artifacts(made.model_id, str(files))
             client.finalize_logged_model(made.model_id, str(model.status))
@@ -230,6 +228,24 @@ class _Sending:
                 self.there.client.log_outputs(
                     theirs.info.run_id, [LoggedModelOutput(model_id, step)]
                 )
+
+    def _kept_in(self, uri: Any) -> Path | None:
+        """Return the folder of files that is sent, and removed then; it is one of the spool's.
+
+        Raises:
+            UnsafePath: it is somewhere else, or leads there.
+        """
+        folder = local_folder(str(uri))
+        if folder is None:
+            return None
+        root, source = spool.artifacts(self.here.project), "The spool"
+        if not folder.is_relative_to(root):
+            raise UnsafePath(str(folder), "is not in the spool", source)
+        folder = below(root, folder.relative_to(root).as_posix(), source=source)
+        if link := next((path for path in folder.rglob("*") if is_link(path)), None):
+            # What it leads to would be sent.
+            raise UnsafePath(str(link), "is a symbolic link", source)
+        return folder
 
     def _translate(self, text: str) -> str:
         for old, new in self.ids.items():
@@ -245,8 +261,8 @@ class _Sending:
         spool.forget(self.here.project, self.note)
         for output in run.outputs.model_outputs:
             model = self.here.client.get_logged_model(output.model_id)
-            _remove(local_folder(str(model.artifact_location)))
-        _remove(local_folder(str(run.info.artifact_uri)))
+            _remove(self._kept_in(model.artifact_location))
+        _remove(self._kept_in(run.info.artifact_uri))
         self.here.client.delete_run(run.info.run_id)
 
 

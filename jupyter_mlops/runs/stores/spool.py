@@ -13,18 +13,20 @@ very call that makes it. A call whose answer was lost is therefore found again i
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from jupyter_mlops import files
 from jupyter_mlops.errors import ServerAway
-from jupyter_mlops.runs.stores import store, team
+from jupyter_mlops.paths import below
+from jupyter_mlops.runs.stores import search, store, team
 from jupyter_mlops.runs.stores.store import Store
 
 if TYPE_CHECKING:
@@ -65,6 +67,11 @@ def needed(project: Project, error: BaseException) -> bool:
     return bool(project.settings.tracking.uri) and team.fails(error)
 
 
+def exists(project: Project) -> bool:
+    """Whether a run was ever kept here."""
+    return (project.state / "spool" / "mlflow.db").exists()
+
+
 def open_spool(project: Project) -> Store:
     """Open the store here, made at its first use.
 
@@ -73,10 +80,15 @@ def open_spool(project: Project) -> Store:
     """
     project.require_trust("the runs that wait in it are opened only once it is")
     folder = project.state / "spool"
-    artifacts = folder / "artifacts"
-    store.make_database(project, folder / "mlflow.db", artifacts.as_uri())
+    place = artifacts(project).as_uri()
+    store.make_database(project, folder / "mlflow.db", place)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    return Store(project, store.client_of(uri), uri, artifacts.as_uri())
+    return Store(project, store.client_of(uri), uri, place)
+
+
+def artifacts(project: Project) -> Path:
+    """Return the folder that the files of waiting runs are in."""
+    return project.state / "spool" / "artifacts"
 
 
 def begin(
@@ -110,10 +122,8 @@ def waiting(project: Project) -> list[Note]:
     """Return the runs that wait here, the oldest first; costs a look into a folder."""
     found = []
     for path in (project.state / "spool" / "waiting").glob("*.json"):
-        try:
-            found.append(Note(**json.loads(path.read_text())))
-        except (OSError, ValueError, TypeError):
-            continue  # sent at this moment
+        with suppress(OSError, ValueError, TypeError):  # sent at this moment, or no note of ours
+            found.append(_read(path))
     return sorted(found, key=lambda note: (note.since, note.run_id))
 
 
@@ -134,11 +144,23 @@ def holding(project: Project, run: str, *, names: bool) -> bool:
     """Whether a waiting run has this id or start of an id; with `names`, also this name."""
     text = run.strip()
     return any(
-        (names and note.name == text)
+        (names and note.name == run)
         or (len(text) >= _SHORTEST_PREFIX and note.run_id.startswith(text))
         for note in waiting(project)
         if not note.into
     )
+
+
+def _read(path: Path) -> Note:
+    told: dict[str, Any] = files.json_in(path)
+    note = Note(**told)
+    ids = [item for item in (note.run_id, note.attempt, note.into) if item != ""]
+    if path.stem != note.run_id or not all(search.is_id(item) for item in ids):
+        raise ValueError("its ids lead elsewhere")
+    texts = (told["name"], told.get("refused", ""))
+    if not all(isinstance(text, str) for text in texts) or not math.isfinite(note.since):
+        raise ValueError("it is no note of ours")
+    return note
 
 
 def write(project: Project, note: Note) -> None:
@@ -152,4 +174,4 @@ def forget(project: Project, note: Note) -> None:
 
 
 def _path(project: Project, run_id: str) -> Path:
-    return project.state / "spool" / "waiting" / f"{run_id}.json"
+    return below(project.state / "spool" / "waiting", f"{run_id}.json", source="A run's id")

@@ -6,23 +6,25 @@ leave it unusable, so the embedded store is made aside and moved into place whol
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.redacting.redaction import redact, redact_items
 from jupyter_mlops.runs.stores import team
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     import mlflow
     import mlflow.entities
@@ -67,7 +69,7 @@ class Store:
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        where = f"{self.artifacts}/{quote(name)}" if self.artifacts else None
+        where = f"{self.artifacts}/{quote(_folder_of(name))}" if self.artifacts else None
         try:
             return str(self.client.create_experiment(name, artifact_location=where))
         except MlflowException:
@@ -216,6 +218,15 @@ def make_database(project: Project, final: Path, artifacts: str) -> bool:
         aside.replace(final)
         _remove_database(aside)
     return True
+
+
+def _folder_of(experiment: str) -> str:
+    """Return the folder of an experiment's artifacts: its name, where that cannot lead elsewhere."""
+    try:
+        below(Path(os.devnull), experiment)  # nothing is there
+    except UnsafePath:
+        return hashlib.sha256(experiment.encode(errors="replace")).hexdigest()[:32]
+    return experiment
 
 
 def _remove_database(path: Path) -> None:

@@ -13,7 +13,7 @@ export class DataSection extends Section<DataVersion> {
         key={item.path}
         status={item.status}
         title={item.path}
-        tooltip={`${item.path} · ${item.version}`}
+        tooltip={`${item.path} · ${item.detail || item.version}`}
         side={item.modified && <RelativeTime time={item.modified} />}
         details={
           <>

@@ -15,7 +15,6 @@ from jupyter_mlops import data, runs, workspace
 from jupyter_mlops.data.cache import cache_folder, md5
 from jupyter_mlops.data.keeping import UNFINISHED
 from jupyter_mlops.errors import Conflict
-from jupyter_mlops.runs import retention
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +76,7 @@ def test_a_killed_add_leaves_no_object_that_is_not_what_its_name_says(project: P
     assert unfinished, "no kill came in the middle of a copy"
     (added,) = data.add(["large.bin"], project=project)
     assert md5(data.cached(added.version, project=project)) == added.version
-    retention.gc(yes=True, older=0, project=project)
+    data.gc(yes=True, older=0, project=project)
     assert [path.name for path in _objects(project)] == [added.version[2:]]
 
 

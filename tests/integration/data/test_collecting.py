@@ -39,13 +39,13 @@ def _age(project: Project, hours: float = 2) -> None:
 def test_what_nothing_refers_to_is_listed_and_goes_only_when_asked(project: Project) -> None:
     forgotten = _write(project, "scratch.csv", "x\n")
     _age(project)
-    listed = retention.gc(project=project)
+    listed = data.gc(project=project)
     assert [item.version for item in listed] == [forgotten]
     assert "Would delete 1 objects, 2 B. To do so: data gc --yes" in str(listed)
     data.cached(forgotten, project=project)
-    (gone,) = retention.gc(yes=True, project=project)
+    (gone,) = data.gc(yes=True, project=project)
     assert gone.deleted
-    assert len(retention.gc(project=project)) == 0
+    assert len(data.gc(project=project)) == 0
 
 
 def test_a_version_that_only_an_old_commit_names_stays(project: Project) -> None:
@@ -58,7 +58,7 @@ def test_a_version_that_only_an_old_commit_names_stays(project: Project) -> None
     _git(project, "commit", "-q", "-a", "-m", "new")
     _git(project, "reset", "-q", "--hard", "HEAD~1")
     _age(project)
-    assert len(retention.gc(yes=True, project=project)) == 0
+    assert len(data.gc(yes=True, project=project)) == 0
     data.cached(old.version, project=project)
 
 
@@ -72,7 +72,7 @@ def test_a_version_that_only_a_run_refers_to_stays_even_if_the_run_is_deleted(
     (use,) = run.data
     _age(project)
     open_store(project).client.delete_run(run.run_id)
-    assert len(retention.gc(yes=True, project=project)) == 0
+    assert len(data.gc(yes=True, project=project)) == 0
     data.cached(use.version, project=project)
 
 
@@ -83,17 +83,17 @@ def test_a_folders_files_stay_with_it(project: Project) -> None:
         path.write_text(str(index))
     data.add(["images"], project=project)
     _age(project)
-    assert len(retention.gc(yes=True, project=project)) == 0
+    assert len(data.gc(yes=True, project=project)) == 0
 
 
 def test_what_was_used_just_now_stays(project: Project) -> None:
     version = _write(project, "scratch.csv", "x\n")
-    assert len(retention.gc(yes=True, project=project)) == 0
+    assert len(data.gc(yes=True, project=project)) == 0
     _age(project)
     # Recorded again without being copied again: used now.
     assert _write(project, "again.csv", "x\n") == version
-    assert len(retention.gc(yes=True, project=project)) == 0
-    assert len(retention.gc(yes=True, older=0, project=project)) == 1
+    assert len(data.gc(yes=True, project=project)) == 0
+    assert len(data.gc(yes=True, older=0, project=project)) == 1
 
 
 def test_a_broken_git_repository_deletes_nothing(project: Project) -> None:
@@ -105,13 +105,13 @@ def test_a_broken_git_repository_deletes_nothing(project: Project) -> None:
             path.chmod(0o644)
             path.write_text("damaged")
     with pytest.raises(BackendFailed, match="Nothing was deleted"):
-        retention.gc(yes=True, project=project)
+        data.gc(yes=True, project=project)
     data.cached(version, project=project)
 
 
 def test_hours_are_not_negative(project: Project) -> None:
     with pytest.raises(UsageError, match="--older counts hours"):
-        retention.gc(older=-1, project=project)
+        data.gc(older=-1, project=project)
 
 
 def test_a_version_that_only_a_capsule_names_stays(project: Project) -> None:
@@ -123,10 +123,10 @@ def test_a_version_that_only_a_capsule_names_stays(project: Project) -> None:
     kept = capsule.Capsule(cells=[], data=[DataUse(path="named.csv", version=version)])
     store.client.log_text(run.info.run_id, kept.to_json(), capsule.ARTIFACT)
     _age(project)
-    assert len(retention.gc(yes=True, project=project)) == 0
+    assert len(data.gc(yes=True, project=project)) == 0
     store.client.log_text(run.info.run_id, "cut sho", capsule.ARTIFACT)
     with pytest.raises(BackendFailed, match="Nothing was deleted"):
-        retention.gc(yes=True, project=project)
+        data.gc(yes=True, project=project)
 
 
 def test_what_is_elsewhere_is_no_version_of_ours(project: Project) -> None:

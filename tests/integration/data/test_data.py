@@ -149,8 +149,11 @@ def test_a_file_that_git_keeps_is_refused_and_nothing_is_written(project: Projec
 
 def test_a_broken_version_file_is_named(project: Project, table: Path) -> None:
     table.with_name("train.csv.dvc").write_text("outs: nothing\n")
+    (row,) = data.list(project=project)
+    assert (row.path, row.status) == ("data/train.csv.dvc", "unreadable")
+    assert "data/train.csv.dvc is not a version file" in row.detail
     with pytest.raises(MlopsError, match=r"train\.csv\.dvc is not a version file"):
-        data.list(project=project)
+        data.checkout(project=project)
 
 
 def test_an_unknown_name_offers_the_nearest(project: Project, table: Path) -> None:

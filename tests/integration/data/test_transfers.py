@@ -14,7 +14,6 @@ from moto.server import ThreadedMotoServer
 from jupyter_mlops import data
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import retention
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,9 +240,9 @@ def test_versions_that_only_runs_know_are_pushed_when_asked(
     with runs.record_cell("reads", "open('seen.csv').read()", {}, project=versioned):
         Path("seen.csv").read_text()
     remote = str(tmp_path / "remote")
-    retention.push(remote=remote, project=versioned)
+    data.push(remote=remote, project=versioned)
     plain = {item for item in Path(remote).rglob("*") if item.is_file()}
-    pushed = retention.push(remote=remote, runs=True, project=versioned)
+    pushed = data.push(remote=remote, runs=True, project=versioned)
     assert "seen.csv" in {item.path for item in pushed if item.status == "pushed"}
     assert len({item for item in Path(remote).rglob("*") if item.is_file()} - plain) == 1
 

@@ -11,7 +11,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from jupyter_mlops import runs
+from jupyter_mlops import data, runs
 from jupyter_mlops.errors import NotFound, ServerAway
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import retention
@@ -139,7 +139,7 @@ def test_a_cell_is_recorded_while_the_store_is_away_and_sent_once_when_it_is_bac
     with pytest.raises(ServerAway):
         runs.sync()
     with pytest.raises(ServerAway):
-        retention.gc(older=0)
+        data.gc(older=0)
 
     store.come()
     (run,) = runs.list()

@@ -217,7 +217,7 @@ def test_data_goes_to_the_bucket_and_comes_back(team: Team) -> None:
         pytest.skip("tests/integration/data has it")
     before = Path("train.csv").read_bytes()
     data.add(["train.csv"])
-    pushed = retention.push(runs=True)
+    pushed = data.push(runs=True)
     assert "train.csv" in {item.path for item in pushed}
     Path("train.csv").unlink()
     data.pull(["train.csv"])
@@ -227,7 +227,7 @@ def test_data_goes_to_the_bucket_and_comes_back(team: Team) -> None:
 def test_no_version_that_a_run_needs_is_collected(team: Team) -> None:
     version = next(use.version for use in runs.get("strong").data)
     assert ("train.csv", version) in retention.data_versions(team.project)
-    assert version not in {item.version for item in retention.gc(older=0)}
+    assert version not in {item.version for item in data.gc(older=0)}
 
 
 @pytest.mark.slow
