@@ -8,12 +8,11 @@ processes can do at once; `dvc pull` and `dvc checkout` then find it.
 from __future__ import annotations
 
 import json
-import os
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.data import keeping
+from jupyter_mlops.data import keeping, repository
 from jupyter_mlops.data.keeping import md5
 from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
@@ -137,12 +136,10 @@ def _object(project: Project, version: str) -> Path:
 
 @lru_cache(maxsize=8)
 def _store(root: Path) -> Any:
-    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
     from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
 
     try:
-        repo = Repo(str(root))
+        repo = repository.open_repository(root)
     except NotDvcRepoError:
         raise NotFound(f"{root} has no DVC repository", "Type: %mlops init") from None
     store = repo.cache.local

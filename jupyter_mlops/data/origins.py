@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from jupyter_mlops.data import remotes
+from jupyter_mlops.data import remotes, repository
 from jupyter_mlops.data.meter import Meter, counting
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 
@@ -124,15 +124,13 @@ def described(source: str, target: Path, found: DataVersion, before: dict[str, A
 @contextmanager
 def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[Any, Any, str]]:
     """Yield DVC's view of a source: the dependency, its file system, and the path in that."""
-    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
     from dvc.config import ConfigError
     from dvc.exceptions import DvcException
-    from dvc.repo import Repo
     from dvc_objects.fs.base import RemoteMissingDepsError
 
     place = source if "://" in source else str(Path(source).expanduser().absolute())
     scheme = urlsplit(source).scheme or "local"
-    repo = Repo(str(project.root))
+    repo = repository.open_repository(project.root)
     try:
         stage = repo.stage.create(
             single_stage=True, validate=False, fname=str(target.with_name(f"{target.name}.dvc")),

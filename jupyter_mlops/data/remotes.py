@@ -7,12 +7,12 @@ remote is also written into `.dvc/config`, so that plain `dvc pull` in a clone f
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jupyter_mlops.data import repository
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, NotFound, nearest
 
 if TYPE_CHECKING:
@@ -59,14 +59,12 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
         MissingBackend: the package for this kind of remote is not installed.
         BackendFailed: it does not answer, refuses the credentials, or has no such bucket.
     """
-    os.environ.setdefault("DVC_NO_ANALYTICS", "true")
     from dvc.config import ConfigError
     from dvc.exceptions import DvcException, NotDvcRepoError
-    from dvc.repo import Repo
     from dvc_objects.fs.base import RemoteMissingDepsError
 
     try:
-        repo = Repo(str(project.root))
+        repo = repository.open_repository(project.root)
     except NotDvcRepoError:
         raise NotFound(f"{project.root} has no DVC repository", "Type: %mlops init") from None
     except ConfigError as error:

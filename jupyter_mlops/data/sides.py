@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from jupyter_mlops import git
 from jupyter_mlops.data import keeping
 from jupyter_mlops.data.cache import _store, cache_folder, cached, cached_size, in_cache, version
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
@@ -111,17 +111,19 @@ def _by_prefix(prefix: str, folder: bool, project: Project) -> str:
 
 
 def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side:
-    def git(*words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(["git", *words], cwd=project.root, capture_output=True, check=False)
-
-    if git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
+    try:
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        commit = git.text(project.root, *asked, check=False).strip()
+    except git.NoRepository:
+        commit = ""
+    if not commit:
         raise NotFound(
             f"'{revision}' is neither a version in the cache nor a git revision",
             "Type: %mlops data list, or git log; a version that was pushed: %mlops data pull",
         )
 
     def read(file: Path) -> str | None:
-        done = git("show", f"{revision}:./{project.relative(file)}")
+        done = git.run(project.root, "cat-file", "blob", f"{commit}:./{project.relative(file)}")
         return done.stdout.decode(errors="replace") if done.returncode == 0 else None
 
     found = _named(path, project, read)
