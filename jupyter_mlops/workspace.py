@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from jupyter_mlops import files, tables
+from jupyter_mlops import files, git, tables
 from jupyter_mlops import trust as trusted
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project, shown_uri
@@ -243,24 +243,16 @@ def doctor() -> Records[Finding]:
 
 def _ensure_git(root: Path) -> bool:
     try:
-        inside = subprocess.run(
-            ["git", "rev-parse", "--show-toplevel"], cwd=root, capture_output=True, check=False
-        )
         # A folder that the outer repository ignores is nobody's; it gets a repository of its own.
-        ignored = subprocess.run(
-            ["git", "check-ignore", "-q", "."], cwd=root, capture_output=True, check=False
-        )
-        if inside.returncode == 0 and ignored.returncode != 0:
+        if git.run(root, "check-ignore", "-q", ".").returncode != 0:
             return False
-        subprocess.run(["git", "init", "-q", "."], cwd=root, capture_output=True, check=True)
-    except FileNotFoundError:
-        raise MlopsError(
-            "git is not installed", "Install it (Debian: apt-get install git)"
-        ) from None
-    except subprocess.CalledProcessError as error:
-        raise BackendFailed(
-            f"git init failed: {error.stderr.decode(errors='replace').strip()}"
-        ) from None
+    except git.Refused:
+        return False  # it is there, and `doctor` says why it is not read
+    except git.NoRepository:
+        pass
+    done = git.outside(root, "init", "-q", ".")
+    if done.returncode:
+        raise BackendFailed(f"git init failed: {git.reason(done)}")
     return True
 
 
@@ -289,11 +281,16 @@ def _package(name: str, wanted: str) -> Finding:
 
 
 def _git() -> Finding:
+    here = Path.cwd()
     try:
-        done = subprocess.run(["git", "--version"], capture_output=True, check=True, text=True)
-    except (OSError, subprocess.CalledProcessError):
-        return Finding(part="git", status="missing", fix="Install it (Debian: apt-get install git)")
-    return Finding(part="git", status="ok", detail=done.stdout.strip().removeprefix("git version "))
+        version = git.outside(here, "version").stdout.decode(errors="replace").strip()
+        with suppress(git.NoRepository):
+            git.filters(here)
+    except git.GitMissing as error:
+        return Finding(part="git", status="missing", fix=error.do)
+    except git.GitFailed as error:
+        return Finding(part="git", status="broken", detail=error.what, fix=error.do)
+    return Finding(part="git", status="ok", detail=version.removeprefix("git version "))
 
 
 def _panel() -> Finding:

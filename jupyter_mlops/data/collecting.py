@@ -7,12 +7,11 @@ safe side: where one of these cannot be read, nothing is deleted.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
+from jupyter_mlops import files, git
 from jupyter_mlops.data import referrers
 from jupyter_mlops.data.cache import cache_folder, members
 from jupyter_mlops.data.keeping import UNFINISHED
@@ -124,34 +123,29 @@ def named_anywhere(project: Project) -> set[str]:
             found.update(named_in(text))
     try:
         return found | _named_in_git(project)
-    except FileNotFoundError:
+    except git.GitMissing:
         raise MlopsError(
             "git is not installed", "Install it, as old commits name versions"
         ) from None
 
 
 def _named_in_git(project: Project) -> set[str]:
-    def git(*words: str, given: bytes = b"") -> bytes:
-        done = subprocess.run(
-            ["git", *words], cwd=project.root, input=given, capture_output=True, check=False
-        )
+    def ask(*words: str, give: bytes = b"") -> bytes:
+        done = git.run(project.root, *words, give=give, seconds=None)
         if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip().splitlines()
             raise BackendFailed(
-                f"git cannot list what commits refer to: {said[0] if said else words[0]}",
+                f"git cannot list what commits refer to: {git.reason(done)}",
                 "Nothing was deleted; mend the git repository first (git fsck)",
             )
         return done.stdout
 
-    inside = subprocess.run(
-        ["git", "rev-parse", "--git-dir"], cwd=project.root, capture_output=True, check=False
-    )
-    if inside.returncode != 0:
-        return set()
     # --all has branches, tags, stashes and the snapshots of runs; the reflog what was amended.
-    listed = git("rev-list", "--objects", "--all", "--reflog", "--indexed-objects").decode(
-        errors="replace"
-    )
+    try:
+        listed = ask("rev-list", "--objects", "--all", "--reflog", "--indexed-objects").decode(
+            errors="replace"
+        )
+    except git.NoRepository:
+        return set()
     blobs = {
         line.partition(" ")[0]
         for line in listed.splitlines()
@@ -159,7 +153,7 @@ def _named_in_git(project: Project) -> set[str]:
     }
     if not blobs:
         return set()
-    content = git("cat-file", "--batch", given="\n".join(sorted(blobs)).encode() + b"\n")
+    content = ask("cat-file", "--batch", give="\n".join(sorted(blobs)).encode() + b"\n")
     return named_in(content.decode(errors="replace"))
 
 

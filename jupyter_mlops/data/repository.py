@@ -1,9 +1,14 @@
-"""DVC's own view of a project, opened with its errors turned into one line."""
+"""DVC's own view of a project, opened so that the folder decides as little as it can.
+
+`.dvc/config` may come from somebody else. Two of its settings would make that dangerous: with git, DVC would
+follow a `.git` that leads to another repository; and `core.site_cache_dir` names a folder of pickles.
+"""
 
 from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
@@ -13,7 +18,6 @@ from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 _SETTINGS = ("config", "config.local")
 _LARGEST_SETTINGS = 1_000_000
@@ -35,7 +39,7 @@ def opened(root: Path) -> Iterator[Any]:
     from dvc.repo import Repo
 
     try:
-        repo = Repo(str(root))
+        repo = Repo(str(root), config={"core": {"no_scm": True, "site_cache_dir": str(_aside())}})
     except NotDvcRepoError:
         raise NotFound(f"{root} has no DVC repository", "Type: %mlops init") from None
     except Exception as error:  # DVC's kinds, those of its parsers, and the disk's
@@ -50,6 +54,15 @@ def opened(root: Path) -> Iterator[Any]:
 def require_trust(root: Path) -> None:
     """Refuse to read DVC's settings in a project that is not trusted."""
     Project(root).require_trust("its DVC settings, which name its cache and remotes, are not read")
+
+
+def _aside() -> Path:
+    """Return where DVC keeps its own notes; by default all users of a machine may write there."""
+    import platformdirs  # comes with jupyter_core
+
+    folder = Path(platformdirs.user_cache_dir("jupyter_mlops")) / "dvc"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
 
 
 def _refuse_odd_files(folder: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jupyter_mlops import git
 from jupyter_mlops.data import dvc_file, keeping, versions
 from jupyter_mlops.data.cache import (
     _store,
@@ -116,19 +116,21 @@ def _by_prefix(prefix: str, folder: bool, project: Project) -> str:
 
 
 def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side:
-    def git(*words: str) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(["git", *words], cwd=project.root, capture_output=True, check=False)
-
-    # What begins with a dash would be an option of git's.
+    # What begins with a dash, or holds what cannot be seen, names no revision.
     odd = revision.startswith("-") or not revision.isprintable()
-    if odd or git("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}").returncode != 0:
+    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    try:
+        commit = "" if odd else git.text(project.root, *asked, check=False).strip()
+    except git.NoRepository:
+        commit = ""
+    if not commit:
         raise NotFound(
             f"{revision!a} is neither a version in the cache nor a git revision",
             "Type: %mlops data list, or git log; a version that was pushed: %mlops data pull",
         )
 
     def read(file: Path) -> str | None:
-        done = git("show", f"{revision}:./{project.relative(file)}")
+        done = git.run(project.root, "cat-file", "blob", f"{commit}:./{project.relative(file)}")
         if done.returncode != 0:
             return None
         return dvc_file.version_in(done.stdout, f"{project.relative(file)} of {revision}")

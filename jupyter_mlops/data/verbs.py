@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import git
 from jupyter_mlops.data import dvc_file, folder_list, locks, origins
 from jupyter_mlops.data.cache import _object, cache_folder, cached, in_cache, listing, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
@@ -194,10 +194,12 @@ def _inside(path: Path, project: Project) -> Path:
 def _refuse_what_git_keeps(target: Path) -> None:
     if not target.parent.is_dir():
         return
-    tracked = subprocess.run(
-        ["git", "ls-files", "--error-unmatch", target.name],
-        cwd=target.parent, capture_output=True, check=False,
-    )  # fmt: skip
+    try:
+        tracked = git.run(
+            target.parent, "ls-files", "--error-unmatch", "--", f":(literal){target.name}"
+        )
+    except git.GitFailed:
+        return  # git keeps nothing here, or is not asked
     if tracked.returncode == 0 and not target.is_dir():
         raise Conflict(
             f"{target.name} is kept by git already",

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
 from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.git import GitFailed
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import recording
 from jupyter_mlops.runs.bundle import Bundle
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
-from jupyter_mlops.runs.capsules.snapshot import GitFailed
 from jupyter_mlops.runs.capture import code, environment, figures, fitted, indexes
 from jupyter_mlops.runs.capture.reads import Reads
 from jupyter_mlops.runs.models import formats

@@ -17,7 +17,9 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import data
+from pydantic import Field, ValidationError
+
+from jupyter_mlops import data, git
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.records import Record
 from jupyter_mlops.runs import query
@@ -65,7 +67,8 @@ class Capsule(Record):
     format: int = 1
     cells: list[CapsuleCell]
     folder: str = "."
-    commit: str = ""
+    #: Never an option of git's: somebody else may have written the capsule.
+    commit: str = Field("", pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")
     prefix: str = ""
     left_out: list[str] = []
     redacted: list[str] = []
@@ -82,20 +85,20 @@ class Preparing:
 
     def __init__(
         self,
-        git: Executor,
+        executor: Executor,
         project: Project,
         history: History,
         namespace: dict[str, Any],
         notebook: str = "",
     ) -> None:
-        self._git = git
+        self._executor = executor
         self._held: Future[None] | None = None
         self.project = project
         self.history = history
         self.started = time.time_ns()
         self.count = len(history.cells)
         self._frozen = Event()
-        self._taken = git.submit(snapshot.take, project, frozen=self._frozen)
+        self._taken = executor.submit(snapshot.take, project, frozen=self._frozen)
         path = project.root / notebook if notebook else None
         self.hidden = hidden.find(history, namespace, hidden.saved(path))
         history.look_at_generators(self.count - 1)
@@ -153,7 +156,7 @@ class Preparing:
         )
         bundle.text(ARTIFACT, capsule.to_json())
         bundle.tags["mlops.hidden"] = "; ".join(self.hidden)
-        self._held = self._git.submit(taken.keep, self.project, bundle.run.run_id)
+        self._held = self._executor.submit(taken.keep, self.project, bundle.run.run_id)
         return capsule
 
     def finish(self) -> None:
@@ -178,7 +181,7 @@ class Preparing:
             return {}
         ignored = set(taken.left_out)
         if taken.commit:
-            told = snapshot.git(
+            told = git.text(
                 self.project.root, "check-ignore", "-z", "--stdin",
                 give="\0".join(paths), check=False,
             )  # fmt: skip
@@ -238,7 +241,14 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
             f"Run '{name}' has no capsule",
             "Runs of %%mlops run cells have one; a job runs again by: %mlops job run",
         ) from None
-    return Capsule.model_validate_json(text)
+    try:
+        return Capsule.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise MlopsError(
+            f"The capsule of run '{name}' cannot be read: {where or 'not JSON'}",
+            "Record the cell again; was it written by another version?",
+        ) from None
 
 
 def body(cell: CapsuleCell) -> str:

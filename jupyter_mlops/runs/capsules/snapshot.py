@@ -3,7 +3,8 @@
 The commit is made through an index of its own and kept by `refs/mlops/runs/RUN`, so the user's
 index, status, branches and stash stay as they are. What git ignores is not in it, nor what holds
 secrets by its name (`.env`, `id_rsa`); secrets in other changed files are replaced by `***`. What is
-committed stays as it is: git has it.
+committed stays as it is: git has it. A changed file is kept as it lies in the folder: filters (git-lfs,
+nbstripout) are programs that the repository names, and none is run.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import contextlib
 import os
 import secrets
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from jupyter_mlops import git
+from jupyter_mlops.runs.capture import filtered
 from jupyter_mlops.runs.redacting.redaction import is_secret_file, redact_file
 
 if TYPE_CHECKING:
@@ -30,21 +32,8 @@ REFS = "refs/mlops/runs"
 _LARGEST_FILE = 5_000_000
 _LARGEST_TOTAL = 50_000_000
 _MOST_FILES = 5_000
-_LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
 _LEFT_BEHIND = 3600.0  # seconds after which nobody is still taking a snapshot
 _OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
-_ENVIRONMENT = {
-    "GIT_AUTHOR_NAME": "jupyter_mlops",
-    "GIT_AUTHOR_EMAIL": "jupyter_mlops@localhost",
-    "GIT_COMMITTER_NAME": "jupyter_mlops",
-    "GIT_COMMITTER_EMAIL": "jupyter_mlops@localhost",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "LC_ALL": "C",
-}
-
-
-class GitFailed(Exception):
-    """A git command failed; the message is its own."""
 
 
 @dataclass(slots=True)
@@ -65,7 +54,7 @@ class Snapshot:
     def keep(self, project: Project, run_id: str) -> None:
         """Keep the commit for `run_id`, safe from `git gc`."""
         if self.commit:
-            git(project.root, "update-ref", f"{REFS}/{run_id}", self.commit)
+            git.text(project.root, "update-ref", f"{REFS}/{run_id}", self.commit)
 
 
 @dataclass(slots=True)
@@ -82,7 +71,7 @@ def pending(project: Project) -> Pending:
     found = Snapshot()
     try:
         changed = _changed(project, {}, found, ())
-    except (OSError, GitFailed):
+    except (OSError, git.GitFailed):
         return Pending()
     return Pending(True, changed, found.left_out)
 
@@ -106,11 +95,13 @@ def take(
 
 def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot:
     try:
-        place = git(
+        place = git.text(
             project.root, "rev-parse", "--show-prefix", "--absolute-git-dir",
             "--verify", "--quiet", "HEAD", check=False,
         ).split("\n")  # fmt: skip
-    except (OSError, GitFailed):
+    except git.Refused as error:
+        return Snapshot(left_out=[f"everything: {error}"])
+    except (OSError, git.GitFailed):
         return Snapshot()
     if len(place) < 2 or not place[1]:
         return Snapshot()
@@ -127,22 +118,24 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
         clean = _clean(project, changed)
         found.redacted = [*clean]
         if as_they_are := [path for path in changed if path not in clean]:
-            git(
+            git.text(
                 project.root, "update-index", "--add", "--remove", "-z", "--stdin",
                 give="\0".join(as_they_are), environment=own,
             )  # fmt: skip
         if clean:
-            git(
+            git.text(
                 project.root, "update-index", "--add", "-z", "--index-info",
                 give="\0".join(clean.values()), environment=own,
             )  # fmt: skip
         frozen.set()
         if not changed and head and not _staged(project, own, head):
             return Snapshot(head, prefix, found.left_out)
-        tree = git(project.root, "write-tree", environment=own).strip()
+        tree = git.text(project.root, "write-tree", environment=own).strip()
         parent = ["-p", head] if head else []
-        found.commit = git(project.root, "commit-tree", tree, *parent, "-m", "mlops run").strip()
-    except (OSError, GitFailed) as error:
+        found.commit = git.text(
+            project.root, "commit-tree", tree, *parent, "-m", "mlops run"
+        ).strip()
+    except (OSError, git.GitFailed) as error:
         return Snapshot(left_out=[f"everything: git says {error}"])
     else:
         return found
@@ -159,39 +152,6 @@ def _sweep(project: Project) -> None:
                 leftover.unlink()
 
 
-def git(
-    folder: Path,
-    *arguments: str,
-    give: str = "",
-    environment: dict[str, str] | None = None,
-    check: bool = True,
-    seconds: float | None = _LONGEST,
-) -> str:
-    """Run git in `folder` without its hooks, and return what it printed.
-
-    Raises:
-        GitFailed: it failed, or took longer than `seconds`.
-    """
-    # A user's GIT_DIR (set in a hook, say) would point at another repository.
-    inherited = {k: v for k, v in os.environ.items() if k not in {"GIT_DIR", "GIT_WORK_TREE"}}
-    try:
-        done = subprocess.run(
-            ["git", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false", *arguments],
-            cwd=folder,
-            input=os.fsencode(give),
-            capture_output=True,
-            check=False,
-            env=inherited | _ENVIRONMENT | (environment or {}),
-            timeout=seconds,
-        )
-    except subprocess.TimeoutExpired:
-        raise GitFailed(f"{arguments[0]} took more than {seconds:.0f} s") from None
-    if check and done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        raise GitFailed(lines[-1] if lines else f"exit {done.returncode}")
-    return os.fsdecode(done.stdout)
-
-
 def _changed(
     project: Project,
     own: dict[str, str],
@@ -199,15 +159,19 @@ def _changed(
     without: Collection[str],
 ) -> list[str]:
     """Return the paths (from the project's root) to take from the disk, and note what is left out."""
-    listed = git(
+    listed = git.text(
         project.root, "ls-files", "-z", "--modified", "--deleted", "--others",
         "--exclude-standard", environment=own,
     )  # fmt: skip
+    paths = dict.fromkeys(listed.split("\0"))
+    same = {*filtered.unchanged(project.root, paths, own)}
     kept: list[str] = []
     total = 0
-    for path in dict.fromkeys(listed.split("\0")):
+    for path in paths:
         # A path that ends in a slash is a repository of its own.
         if not path or path.endswith("/") or path in without or path.startswith(_OURS):
+            continue
+        if path in same:
             continue
         try:
             size = (project.root / path).lstat().st_size
@@ -235,8 +199,8 @@ def _clean(project: Project, changed: list[str]) -> dict[str, str]:
         content = redact_file(project.root / path)
         if content is None or (project.root / path).is_symlink():
             continue
-        prefix = prefix or git(project.root, "rev-parse", "--show-prefix").strip() or "/"
-        blob = git(project.root, "hash-object", "-w", "--stdin", give=content.decode()).strip()
+        prefix = prefix or git.text(project.root, "rev-parse", "--show-prefix").strip() or "/"
+        blob = git.text(project.root, "hash-object", "-w", "--stdin", give=content.decode()).strip()
         mode = "100755" if os.access(project.root / path, os.X_OK) else "100644"
         found[path] = f"{mode} {blob}\t{prefix.lstrip('/')}{path}"
     return found
@@ -244,4 +208,6 @@ def _clean(project: Project, changed: list[str]) -> dict[str, str]:
 
 def _staged(project: Project, own: dict[str, str], head: str) -> bool:
     """Whether the index holds what `head`, the last commit, does not."""
-    return bool(git(project.root, "diff-index", "--cached", "--name-only", head, environment=own))
+    return bool(
+        git.text(project.root, "diff-index", "--cached", "--name-only", head, environment=own)
+    )

@@ -7,12 +7,14 @@ import os
 import platform
 import random
 import re
-import subprocess
 import sys
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import git
+from jupyter_mlops.runs.capture import filtered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,10 +65,11 @@ def pinned(*names: str) -> list[str]:
 
 def git_state(root: Path) -> tuple[str, str]:
     """Return the commit (empty before the first one), and the uncommitted diff of tracked files."""
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip()
-    if not commit:
+    try:
+        commit = git.text(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False).strip()
+        patch = filtered.patch(root) if commit else ""
+    except git.GitFailed:
         return "", ""
-    patch = _git(root, "diff", "--no-ext-diff", "--no-color", "HEAD", "--", ".")
     return commit, patch if len(patch) <= _LARGEST_PATCH else ""
 
 
@@ -94,14 +97,3 @@ def hardware() -> dict[str, Any]:
     if torch is not None and torch.cuda.is_available():
         found["gpu"] = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return found
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=root, capture_output=True, check=False, timeout=20,
-            env=os.environ | {"GIT_OPTIONAL_LOCKS": "0"},
-        )  # fmt: skip
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode(errors="replace") if done.returncode == 0 else ""

@@ -6,7 +6,7 @@ import time
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import tables
+from jupyter_mlops import git, tables
 from jupyter_mlops.data.cache import cached_size, in_cache
 from jupyter_mlops.data.diffing import between
 from jupyter_mlops.errors import MlopsError
@@ -37,11 +37,11 @@ def code(first: RunDetail, other: RunDetail, project: Project) -> dict[str, str]
     """
     refs = [f"{snapshot.REFS}/{detail.run_id}" for detail in (first, other)]
     try:
-        text = snapshot.git(
+        text = git.text(
             project.root, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames",
             "--relative", "--unified=2", "--src-prefix=a/", "--dst-prefix=b/", *refs, "--", *_CODE,
         )  # fmt: skip
-    except (OSError, snapshot.GitFailed):
+    except (OSError, git.GitFailed):
         return {}
     return dict(_files(text, _title(first), _title(other)))
 

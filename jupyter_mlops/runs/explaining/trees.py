@@ -15,7 +15,7 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.runs.capsules import snapshot
+from jupyter_mlops import git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,7 +71,7 @@ def changes(project: Project, before: str, after: str) -> list[Changed]:
     if before == after:
         return []
     # :100644 100644 <blob> <blob> M\0path\0
-    told = snapshot.git(
+    told = git.text(
         project.root, "diff-tree", "-r", "-z", "--no-renames", "--full-index", before, after
     )
     words = told.split("\0")
@@ -88,7 +88,7 @@ def files(project: Project, commit: str) -> list[str]:
     """Return the paths of all files of a commit."""
     if not commit:
         return []
-    told = snapshot.git(project.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    told = git.text(project.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
     return told.split("\0")[:-1]
 
 
@@ -100,21 +100,21 @@ def mixed(project: Project, commit: str, entries: Iterable[tuple[str, tuple[str,
     index = project.state / f"explain-{os.getpid()}-{secrets.token_hex(3)}.index"
     own = {"GIT_INDEX_FILE": str(index)}
     try:
-        snapshot.git(project.root, "read-tree", commit, environment=own)
-        snapshot.git(
+        git.text(project.root, "read-tree", commit, environment=own)
+        git.text(
             project.root, "update-index", "-z", "--index-info",
             give="\0".join(lines) + "\0", environment=own,
         )  # fmt: skip
-        tree = snapshot.git(project.root, "write-tree", environment=own).strip()
+        tree = git.text(project.root, "write-tree", environment=own).strip()
     finally:
         for leftover in (index, index.with_name(f"{index.name}.lock")):
             leftover.unlink(missing_ok=True)
-    return snapshot.git(project.root, "commit-tree", tree, "-m", "mlops run why").strip()
+    return git.text(project.root, "commit-tree", tree, "-m", "mlops run why").strip()
 
 
 def tree_of(project: Project, commit: str) -> str:
     """Return the id of a commit's content."""
-    return snapshot.git(project.root, "rev-parse", f"{commit}^{{tree}}").strip()
+    return git.text(project.root, "rev-parse", f"{commit}^{{tree}}").strip()
 
 
 def version_in(project: Project, commit: str, path: str) -> str:
@@ -130,7 +130,7 @@ def version_in(project: Project, commit: str, path: str) -> str:
 
 def _read(project: Project, commit: str, path: str) -> bytes | None:
     name = f"{commit}:{path}"
-    kind = snapshot.git(project.root, "cat-file", "-t", name, check=False).strip()
+    kind = git.text(project.root, "cat-file", "-t", name, check=False).strip()
     if kind != "blob":
         return None
-    return os.fsencode(snapshot.git(project.root, "cat-file", "blob", name))
+    return os.fsencode(git.text(project.root, "cat-file", "blob", name))

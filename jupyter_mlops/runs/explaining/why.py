@@ -8,10 +8,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import BackendFailed, MlopsError, UsageError, nearest
+from jupyter_mlops.git import GitFailed
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import load
-from jupyter_mlops.runs.capsules.snapshot import GitFailed
 from jupyter_mlops.runs.explaining import answering
 from jupyter_mlops.runs.explaining.mixing import Side
 from jupyter_mlops.runs.explaining.pair import Pair

@@ -18,10 +18,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import data, files
+from jupyter_mlops import data, files, git
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
-from jupyter_mlops.runs.capsules import snapshot
+from jupyter_mlops.runs.replays import unfiltered
 from jupyter_mlops.runs.stores.store import ensure_store
 
 if TYPE_CHECKING:
@@ -76,6 +76,9 @@ def checkout(
         _data(project, capsule, root, notes)
         if fresh:
             _before_the_session(project, capsule, root)
+        if capsule.commit:
+            with suppress(git.GitFailed):
+                notes += unfiltered.place(project, top)
         _own_cache(root)
         yield Scratch(Project(root, project.settings), notes)
     finally:
@@ -103,11 +106,11 @@ def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> No
         )
         return
     try:
-        snapshot.git(
+        git.text(
             project.root, "worktree", "add", "--quiet", "--detach", str(top), capsule.commit,
             seconds=None,
         )  # fmt: skip
-    except snapshot.GitFailed as error:
+    except git.GitFailed as error:
         raise NotFound(
             f"The snapshot {capsule.commit[:12]} of the code cannot be checked out: {error}",
             "A clone gets it by: git fetch origin 'refs/mlops/*:refs/mlops/*'",
@@ -116,8 +119,8 @@ def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> No
 
 def _remove(project: Project, top: Path) -> None:
     shutil.rmtree(top, ignore_errors=True)
-    with suppress(snapshot.GitFailed, OSError):
-        snapshot.git(project.root, "worktree", "prune")
+    with suppress(git.GitFailed, OSError):
+        git.text(project.root, "worktree", "prune")
 
 
 def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> None:
@@ -142,7 +145,7 @@ def committed(project: Project, capsule: Capsule) -> list[str]:
     """Return which of the files that the session changed the last commit before it has."""
     if not (capsule.commit and capsule.changed):
         return []
-    told = snapshot.git(
+    told = git.text(
         project.root, "ls-tree", "-z", "--name-only", f"{capsule.commit}^", "--", *capsule.changed,
         check=False,
     )  # fmt: skip
@@ -153,7 +156,7 @@ def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:
     for path in capsule.made:
         (root / path).unlink(missing_ok=True)
     for path in committed(project, capsule):
-        snapshot.git(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
+        git.text(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
 
 
 def _place(project: Project, version: str, target: Path, shown: str, notes: list[str]) -> None:
