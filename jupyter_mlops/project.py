@@ -82,9 +82,10 @@ class JobsSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where services listen; loopback unless the user says otherwise."""
+    """Where services listen, and under which names they answer; loopback unless the user says more."""
 
     host: str = "127.0.0.1"
+    allow_hosts: tuple[str, ...] = ()
     max_body_mb: int = 16
 
 
@@ -382,6 +383,8 @@ def _typed(path: Path, name: str, value: Any, default: Any) -> Any:
         return default
     if isinstance(value, str) and isinstance(default, bool):
         value = _SWITCH.get(value.lower())
+    elif isinstance(default, tuple):
+        return _texts(path, name, value)
     elif isinstance(value, str) and not isinstance(default, str):
         try:
             return type(default)(value)
@@ -394,3 +397,12 @@ def _typed(path: Path, name: str, value: Any, default: Any) -> Any:
             f"{path}: {name} must be a {type(default).__name__}", f"For example: {default!r}"
         )
     return value
+
+
+def _texts(path: Path, name: str, value: Any) -> tuple[str, ...]:
+    """Return a list of texts; in an environment variable they stand between commas."""
+    if isinstance(value, str):
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise NotAProject(f"{path}: {name} must be a list of texts", 'For example: ["a", "b"]')
+    return tuple(value)

@@ -9,6 +9,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops.drift import evidently_page
 from jupyter_mlops.drift.scores import Score
 from jupyter_mlops.errors import BackendFailed, MissingBackend
 from jupyter_mlops.progress import step
@@ -46,9 +47,9 @@ def html_report(reference: pd.DataFrame, current: pd.DataFrame, columns: list[st
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    # It writes column names into its page as they are: one that closes a script would end it.
-    names = {name: name.replace("<", "‹").replace(">", "›") for name in columns}
-    old, new = reference[columns].rename(columns=names), current[columns].rename(columns=names)
+    # It writes names and values into a script of its page as they are: one that closes the script
+    # would end it. Nothing in ours can, and the page is shown without rights besides.
+    (old, new), names = evidently_page.without_markup(reference[columns], current[columns])
     with step("Writing Evidently's own report"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -59,7 +60,7 @@ def html_report(reference: pd.DataFrame, current: pd.DataFrame, columns: list[st
                 f"Evidently could not write its report: {' '.join(str(error).split())[:200]}",
                 "Leave out --html: the scores do not need it",
             ) from error
-    return page
+    return evidently_page.sandboxed(page)
 
 
 def _load() -> None:

@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
-from jupyter_mlops.errors import Conflict, NotFound
+from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.services import launching, prediction_log, store
 from jupyter_mlops.services.launching import Launched
 from jupyter_mlops.services.records import Parity, Service
+from jupyter_mlops.services.runtime.host_check import VARIABLE, canonical, is_address
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 _EMPTY = "No services yet. Build one: %mlops service build RUN"
@@ -28,6 +30,7 @@ def start(
     *,
     port: int = 0,
     host: str = "",
+    allow_host: Sequence[str] = (),
     detach: bool = False,
     timeout: float = 60,
     project: Project | None = None,
@@ -38,6 +41,8 @@ def start(
         name: the service; its latest version is started.
         port: default: any free one.
         host: default: `service.host` in mlops.toml, which is 127.0.0.1.
+        allow_host: names under which clients may ask it, beside loopback and `host`; also
+            `service.allow_hosts` in mlops.toml.
         detach: leave it running when this process ends; otherwise it ends with it.
         timeout: seconds it may take until it answers.
         project: default: the project at or above the working folder.
@@ -50,21 +55,22 @@ def start(
     project.require_trust(f"{name} is started only once it is")
     bento = store.latest(project, name)
     host = host or project.settings.service.host
+    hosts = _hosts(project, host, allow_host)
     with project.locked(f"service-{name}", timeout=timeout + 30):
         running = _running(project, name)
         if running is not None:
-            return _already(project, bento, running, port)
+            return _already(project, bento, running, port, hosts)
         try:
             with step(f"Starting {bento.tag}"):
                 launched = launching.launch(
                     bento.path,
                     log=_log(project, name),
-                    environment=_environment(project, name),
+                    environment=_environment(project, name) | {VARIABLE: ",".join(hosts)},
                     host=host,
                     port=port,
                     detach=detach,
                     timeout=timeout,
-                    note=lambda launched: _note(project, bento, launched, detach=detach),
+                    note=lambda launched: _note(project, bento, launched, hosts, detach=detach),
                 )
         except BaseException:
             _forget(project, name)
@@ -145,7 +151,32 @@ def record(project: Project, bento: store.Bento) -> Service:
     )
 
 
-def _already(project: Project, bento: store.Bento, running: dict[str, Any], port: int) -> Service:
+def _hosts(project: Project, host: str, allowed: Sequence[str]) -> tuple[str, ...]:
+    """Return the names beside loopback under which the service answers, as they are compared.
+
+    Raises:
+        UsageError: one of them is no host name.
+    """
+    # An address that it is bound to needs no naming: it is where connections arrive.
+    bound = [] if is_address(host) else [host]
+    hosts = []
+    for name in [*bound, *project.settings.service.allow_hosts, *allowed]:
+        try:
+            hosts.append(canonical(name))
+        except ValueError:
+            raise UsageError(
+                f"'{name}' is not a host name", "Give it without http://, port and path"
+            ) from None
+    return tuple(dict.fromkeys(hosts))
+
+
+def _already(
+    project: Project,
+    bento: store.Bento,
+    running: dict[str, Any],
+    port: int,
+    hosts: Sequence[str],
+) -> Service:
     """Return the service that runs already, if it is the one that was asked for."""
     if running["tag"] != bento.tag:
         raise Conflict(
@@ -155,6 +186,12 @@ def _already(project: Project, bento: store.Bento, running: dict[str, Any], port
     if port and port != running["port"]:
         raise Conflict(
             f"{bento.name} is running already, on port {running['port']}",
+            f"Stop it first: %mlops service stop {bento.name}",
+        )
+    unknown = [name for name in hosts if name not in running.get("hosts", hosts)]
+    if unknown:
+        raise Conflict(
+            f"{bento.name} is running already, and does not answer to {unknown[0]}",
             f"Stop it first: %mlops service stop {bento.name}",
         )
     say(f"{bento.name} is running already, on {_launched(running).url}")
@@ -174,7 +211,9 @@ def _log(project: Project, name: str) -> Path:
     return project.state / "services" / f"{name}.log"
 
 
-def _note(project: Project, bento: store.Bento, launched: Launched, *, detach: bool) -> None:
+def _note(
+    project: Project, bento: store.Bento, launched: Launched, hosts: Sequence[str], *, detach: bool
+) -> None:
     content = {
         "name": bento.name,
         "tag": bento.tag,
@@ -182,6 +221,7 @@ def _note(project: Project, bento: store.Bento, launched: Launched, *, detach: b
         "started": launched.started,
         "host": launched.host,
         "port": launched.port,
+        "hosts": [*hosts],
         "detached": detach,
         "time": datetime.now(UTC).isoformat(),
     }

@@ -48,9 +48,12 @@ def _serve(folder: str, descriptor: int) -> None:
     )
     import uvicorn
 
-    app = load_app(folder)
+    from jupyter_mlops.services import connections
+
     config = uvicorn.Config(
-        app,
+        load_app(folder),
+        http=connections.protocol(),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -59,16 +62,18 @@ def _serve(folder: str, descriptor: int) -> None:
         timeout_graceful_shutdown=int(_GRACE_SECONDS),
         backlog=2048,
     )
-    server = uvicorn.Server(config)
+    server = connections.Server(config)
     server.run(sockets=[socket.socket(fileno=descriptor)])
     if not server.started:
         sys.exit(3)
 
 
 def load_app(folder: str) -> Any:
-    """Return the Bento's ASGI app, as BentoML's own worker makes it."""
+    """Return the Bento's ASGI app, as BentoML's own worker makes it, behind the check of hosts."""
     from _bentoml_impl.loader import load
     from bentoml._internal.context import server_context
+
+    from jupyter_mlops.services.runtime.host_check import HostCheck
 
     service = load(folder, standalone_load=True)
     server_context.service_type = "entry_service"
@@ -77,7 +82,11 @@ def load_app(folder: str) -> Any:
     if service.bento is not None:
         server_context.bento_name = service.bento.tag.name
         server_context.bento_version = service.bento.tag.version or ""
-    return service.to_asgi(is_main=True)
+    # Here around all, BentoML's own routes too; its class has the same for `bentoml serve`.
+    service.middlewares[:] = [
+        item for item in service.middlewares if item[0].__name__ != HostCheck.__name__
+    ]
+    return HostCheck(service.to_asgi(is_main=True))
 
 
 def _watch_pipe() -> None:

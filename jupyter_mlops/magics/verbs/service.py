@@ -32,6 +32,8 @@ NOUN = Noun(
                 Arg("port", "default: any free one", ("--port", "-p"), type=int, default=0),
                 Arg("host", "default: 127.0.0.1, or service.host in mlops.toml", ("--host",),
                     default=""),
+                Arg("allow_host", "a name under which clients may ask it, beside loopback and --host; "
+                    "repeat for more", ("--allow-host",), many=True, metavar="NAME"),
                 Arg("detach", "leave it running when this process ends (in a shell: always)",
                     ("--detach", "-d"), switch=True),
                 Arg("timeout", "seconds until it must answer", ("--timeout",),

@@ -13,10 +13,12 @@ import os
 import re
 from fnmatch import fnmatch
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jupyter_mlops.runs.redacting import secret_text
+from jupyter_mlops.runs.redacting.secret_lists import is_listed_secret, of_many
 from jupyter_mlops.runs.redacting.secret_names import is_secret, names_secret
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ _LONGEST = 20_000
 _MOST_KNOWN = 1_000
 _DEEPEST = 3
 _MOST_ITEMS = 100
+_MOST_COLUMNS = 1_000
 _LARGEST_FILE = 2_000_000
 _TEXTS = {
     "", ".py", ".ipynb", ".md", ".txt", ".rst", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg",
@@ -83,7 +86,20 @@ def redact_json(value: Any) -> Any:
 def _item(name: str, value: Any) -> Any:
     if isinstance(value, str) and is_secret(name, value):
         return HIDDEN
+    if isinstance(value, (dict, list, tuple)) and (one := of_many(name)):
+        return _listed(one, value, "")
     return redact_json(value)
+
+
+def _listed(name: str, value: Any, key: str) -> Any:
+    """Return what stands in a list or dict under a name that says secret, without the secrets."""
+    if isinstance(value, dict):
+        return {redact(str(k)): _listed(name, item, str(k)) for k, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_listed(name, item, key) for item in value]
+    if isinstance(value, str):
+        return HIDDEN if is_listed_secret(name, value, key) else redact(value)
+    return value
 
 
 def redact_file(path: Path) -> bytes | None:
@@ -138,6 +154,30 @@ def _learn_names(names: Mapping[Any, Any], depth: int) -> None:
                 learn([value[:_LONGEST]])
         elif type(value) is dict and depth < _DEEPEST and len(value) <= _MOST_ITEMS:
             _learn_names(value, depth + 1)
+        elif type(value) in {list, tuple, set, frozenset} and type(name) is str:
+            _learn_listed(name, value)
+        elif type(value).__module__.startswith("pandas.") and depth == 1:
+            _learn_columns(value)
+
+
+def _learn_columns(frame: Any) -> None:
+    """Remember the secrets in a table's columns, or in a Series, that are named so."""
+    named: Any = []
+    if type(frame).__name__ == "DataFrame":
+        named = [(name, frame.iloc[:, at]) for at, name in enumerate(frame.columns[:_MOST_COLUMNS])
+                 if type(name) is str and of_many(name)]  # fmt: skip
+    elif type(frame).__name__ == "Series":
+        named = [(frame.name, frame)]
+    for name, column in named:
+        if type(name) is str:
+            _learn_listed(name, column.head(_MOST_ITEMS).tolist())
+
+
+def _learn_listed(name: str, values: Iterable[Any]) -> None:
+    if one := of_many(name):
+        for value in islice(values, _MOST_ITEMS):
+            if type(value) is str and is_listed_secret(one, value):
+                _remember(value)
 
 
 def _remember(value: str) -> None:

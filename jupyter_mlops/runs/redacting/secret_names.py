@@ -75,6 +75,20 @@ def names_secret(name: str) -> bool:
     return False
 
 
+#: Keys beside a secret in a dict, whose values are none.
+_BESIDE = {
+    "algorithm", "database", "db", "driver", "email", "grant", "host", "hostname", "issuer", "login",
+    "owner", "port", "provider", "realm", "region", "role", "schema", "scope", "server", "service",
+    "tenant", "user", "username", "version",
+}  # fmt: skip
+
+
+def tells_about(key: str) -> bool:
+    """Whether a key in a dict of secrets names what is beside the secret: `user`, `host`, `expires`."""
+    words = [word.lower() for word in _WORDS.findall(key)]
+    return bool(words) and (words[-1] in _ABOUT or words[-1] in _BESIDE)
+
+
 def is_secret(name: str, value: str) -> bool:
     """Whether `value` is a secret under the name `name`.
 

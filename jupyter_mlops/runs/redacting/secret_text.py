@@ -13,6 +13,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from jupyter_mlops.runs.redacting import secret_code, secret_lists
 from jupyter_mlops.runs.redacting.secret_names import is_secret, looks_random, names_secret
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 #: A token is longer than what an old expression matches of it.
 _MORE = re.compile(r"[\w+/=-]*(?:\.[\w+/=-]{6,})*")
 _HINT = re.compile(r"pass|pwd|pw|secret|token|key|credential|authorization")
+_NAMED = re.compile(r"[\w-]*(?:pass|pwd|pw|secret|token|key|credential|authorization)[\w-]*")
 _NAME = re.compile(r"[\w-]+")
 _GIVEN = re.compile(
     r"""(?x)
@@ -94,7 +96,8 @@ _WHOLE_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
 
 def find(text: str) -> list[Span]:
     """Return where the secrets of a text stand, in order and without overlaps."""
-    spans = sorted({*_by_form(text), *_in_links(text), *_blocks(text), *_assigned(text)})
+    assigned = [*_assigned(text)]
+    spans = sorted({*_by_form(text), *_in_links(text), *_blocks(text), *assigned, *_in_code(text)})
     found: list[Span] = []
     for start, end in spans:
         if found and start < found[-1][1]:
@@ -102,6 +105,14 @@ def find(text: str) -> list[Span]:
         elif end > start:
             found.append((start, end))
     return found
+
+
+def _in_code(text: str) -> list[Span]:
+    """Return what only the syntax tree shows, where the text can be code with such a name in it."""
+    lower = text.lower()
+    if not any(secret_lists.of_many(match[0]) for match in _NAMED.finditer(lower)):
+        return []
+    return secret_code.find(text)
 
 
 def _by_form(text: str) -> Iterator[Span]:
@@ -154,7 +165,7 @@ def _in_links(text: str) -> Iterator[Span]:
     if "earer" in text or "asic " in text or "oken " in text or "EARER" in text:
         for match in _HEADER.finditer(text):
             named = "uthorization" in text[max(0, match.start() - 30) : match.start()]
-            if (match["kind"].lower() == "bearer" and _mixed(match["value"])) or (
+            if (match["kind"].lower() == "bearer" and secret_lists.mixed(match["value"])) or (
                 named and is_secret("password", match["value"])
             ):
                 yield match.span("value")
@@ -162,10 +173,6 @@ def _in_links(text: str) -> Iterator[Span]:
         for match in _USER.finditer(text):
             if is_secret("password", match["value"]):
                 yield match.span("value")
-
-
-def _mixed(value: str) -> bool:
-    return len(value) >= 12 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
 def _blocks(text: str) -> Iterator[Span]:
@@ -203,6 +210,8 @@ def _assigned(text: str) -> Iterator[Span]:
         # Two dashes begin an option, one ends a word of a name.
         name = named[0].lstrip("-")
         login = name in {"key", "token"} and text[start - 6 : start] == "login("
+        if one := secret_lists.of_many(name):
+            yield from secret_lists.find(text, one, start, named.end())
         if not (login or names_secret(name)):
             continue
         name = "login_token" if login else name
@@ -243,4 +252,4 @@ def _value(text: str, name: str, start: int, end: int) -> Span | None:
         return given.span("bare")
     # `TOKEN=…` alone on its line is a shell's too, unless it may be another variable.
     alone = not text[line:start].strip(" +-") and name.isupper() and text[end : end + 1] == "="
-    return given.span("bare") if alone and _mixed(bare) and "." not in bare else None
+    return given.span("bare") if alone and secret_lists.mixed(bare) and "." not in bare else None

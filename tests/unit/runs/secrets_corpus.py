@@ -28,6 +28,10 @@ def _jwt() -> str:
     return ".".join([*coded, _made("jwt", 43)])
 
 
+def secrets(kind: str) -> list[str]:
+    return [f"{_made(kind, 14)}7x9", f"{_made(kind + '2', 14)}8y6"]
+
+
 _PASSWORD = "hunter2" * 2
 _KEY_LINES = [_made(f"pem{i}", 64) for i in range(6)] + [_made("pem-last", 22) + "=="]
 _PEM = "\n".join(
@@ -89,8 +93,48 @@ SECRETS: dict[str, tuple[str, list[str]]] = {
     "a web token": (f'x = "{_jwt()}"', [_made("jwt", 43), _jwt().split(".")[1]]),
     "a private key": (f'x = """{_PEM}"""', _KEY_LINES),
     "a private key in one line": (f"x = {_PEM!r}", _KEY_LINES),
+    "a column of a frame": (f'frame = dict({{"user": ["ann"], "password": ["{_PASSWORD}9"]}})', [_PASSWORD]),
+    "a column of two": (f'frame = {{"password": ["{_made("nn", 16)}", "{_made("oo", 16)}"]}}', [_made("nn", 16), _made("oo", 16)]),
+    "a column over lines": (f'frame = {{\n    "password": [\n        "{_made("nn", 16)}",  # Ann\'s\n        "{_made("oo", 16)}",\n    ],\n}}', [_made("nn", 16), _made("oo", 16)]),
+    "a tuple": (f'password = ("{_made("pp", 16)}", "{_made("qq", 16)}")', [_made("pp", 16), _made("qq", 16)]),
+    "a set": (f'api_keys = {{"{_made("pp", 20)}", "{_made("qq", 20)}"}}', [_made("pp", 20), _made("qq", 20)]),
+    "a list under a plural": (f'passwords = ["{_PASSWORD}a", "{_PASSWORD}b"]', [_PASSWORD]),
+    "a list as keyword": (f'frame = dict(password=["{_PASSWORD}c"], user=["ann"])', [_PASSWORD]),
+    "a list as item": (f'frame = {{}}\nframe["db_password"] = ["{_PASSWORD}d"]', [_PASSWORD]),
+    "an array as item": (f'frame, array = {{}}, list\nframe["db_password"] = array(["{_PASSWORD}e"])', [_PASSWORD]),
+    "a nested dict": (f'keys = {{"api_key": {{"prod": "{_made("rr", 20)}", "host": "db.example.org"}}}}', [_made("rr", 20)]),
+    "an annotated list": (f'password: list[str] = ["{_PASSWORD}f"]', [_PASSWORD]),
+    "a list in YAML": (f"text = '''\npassword:\n  - {_made('ss', 16)}\n  - {_made('tt', 16)}\n'''", [_made("ss", 16), _made("tt", 16)]),
+    "a list in TOML": (f"text = '''\npassword = ['{_made('ss', 16)}']\n'''", [_made("ss", 16)]),
     "an ODBC string": (f'x = "DRIVER=x;SERVER=db;UID=me;PWD={_made("mm", 16)}"', [_made("mm", 16)]),
 }  # fmt: skip
+
+#: The same, where name and value stand apart, so that only code as code shows them.
+APART: dict[str, tuple[str, list[str]]] = {
+    kind: (code.replace("@", secrets(kind)[0]).replace("#", secrets(kind)[1]), secrets(kind))
+    for kind, code in {
+        "a Series": 's = pd.Series(["@", "#"], name="password")',
+        "a Series, name first": 's = pd.Series(name="password", data=["@", "#"])',
+        "rows and columns": 'd = pd.DataFrame([["ann", "@"], ["bob", "#"]], columns=["user", "password"])',
+        "loc": 'df.loc[:, "password"] = ["@", "#"]',
+        "iloc": 'df["password"].iloc[0] = "@"\ndf["password"].iloc[1] = "#"',
+        "insert": 'df.insert(1, "password", ["@", "#"])',
+        "append": 'passwords.append("@")\npasswords.extend(["#"])',
+        "setattr": 'setattr(x, "password", "@")\nmonkeypatch.setenv("DB_PASSWORD", "#")',
+        "unpacking": 'user, password, api_key = "ann", "@", "#"',
+        "a default": 'password = given or "@"\ntoken_secret = "#" if prod else None',
+        "a sum": 'password = "@" + "#"',
+        "parts": 'password = "@" "#"',
+        "a lambda": 'connect = lambda user, password="@", *, api_key="#": None',
+        "a comparison": 'ok = password in ("@", "#")',
+        "pairs": 'd = dict([("password", "@"), ("api_key", "#")])',
+        "a call": 'login(check_password("@"), SecretStr("#"))',
+        "a table as text": 'df = read("user,password\\nann,@\\nbob,#\\n")',
+        "a table over lines": 'df = read("""user;password\nann;@\nbob;#\n""")',
+        "after a magic": '%load_ext x\n!ls\ns = pd.Series(["@", "#"], name="password")',
+        "after other letters": 'ä = "ö€😀"; s = pd.Series(["ü", "@", "#"], name="password")',
+    }.items()
+}
 
 _MD5 = _hex("md5", 32)
 _IMAGE = base64.b64encode(hashlib.sha512(b"image").digest() * 40).decode()
@@ -109,6 +153,21 @@ LOOKALIKES: list[str] = [
     'next_token = "wonderful"',
     "password = getpass()",
     'password = getpass("Your password: ")',
+    'frame = {"token": ["the", "don\'t", "U.S.", "##ing", "[CLS]"], "token_count": ["7", "12345678"]}',
+    'tokens = ["learning", "to", "token-ize", "e.g."]',
+    'frame = {"n_tokens": ["one1", "two2"], "key": ["a1b2c3d4e5f6", "b2c3d4"], "passenger": ["Ann-Lee7"]}',
+    'frame["passenger"] = ["Allen, Miss. Elisabeth Walton", "Abc123-def456"]',
+    'frame = {"primary_key": ["a1b2c3d4e5f6a7b8", "b1c2d3e4f5a6b7c8"], "compass": ["north1234567890"]}',
+    'api_keys = ["API_KEY", "OTHER_API_KEY"]',
+    'password = ["password", "db_password"]',
+    'credentials = {"user": "ann-elisabeth", "host": "db-17.example.org", "port": "5432"}',
+    'password_policy = {"min": ["length-12345", "digits-12345"]}',
+    's = pd.Series(["abcd1234efgh5678"], name="passenger")',
+    'df = pd.DataFrame([["ann", "abcd1234efgh5678"]], columns=["user", "primary_key"])',
+    'text = """user,passenger\nann,abcd1234efgh5678\n"""',
+    'text = """token,label\nlearning,abcd1234efgh5678\n"""',
+    "tokens:\n  - learning\n  - to\n  - abcdefgh",
+    'password = getpass(["Your password: "][0])',
     'pair = (input("password: "), input("name: "))',
     'secret_key = os.environ["SECRET_KEY"]',
     'api_key = os.getenv("API_KEY")',

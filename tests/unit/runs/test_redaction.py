@@ -34,7 +34,7 @@ def _corpus() -> Any:
     return module
 
 
-SECRETS, LOOKALIKES = _corpus().SECRETS, _corpus().LOOKALIKES
+SECRETS, APART, LOOKALIKES = _corpus().SECRETS, _corpus().APART, _corpus().LOOKALIKES
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +119,20 @@ def test_it_also_goes_inside_json_and_from_a_diff(kind: str) -> None:
     assert all(line.startswith("+") for line in redact(diff).splitlines())
 
 
+@pytest.mark.parametrize("kind", APART)
+def test_one_goes_that_stands_apart_from_its_name(kind: str) -> None:
+    source, secrets = APART[kind]
+    clean = redact(source)
+    assert not [secret for secret in secrets if secret in clean]
+    assert clean.count(HIDDEN) >= 2
+    assert clean.count("\n") == source.count("\n")
+    ast.parse(TransformerManager().transform_cell(clean))
+    assert redact(clean) == clean
+    learn([source])  # as a recorded cell's source is, before anything of it is stored
+    for text in (json.dumps({"source": source}), f"ValueError: {secrets[0]} {secrets[1]}"):
+        assert not [secret for secret in secrets if secret in redact(text)]
+
+
 @pytest.mark.parametrize("text", LOOKALIKES)
 def test_a_lookalike_stays(text: str) -> None:
     assert redact(text) == text
@@ -149,6 +163,33 @@ def test_a_variables_value_is_one_too_also_in_a_dict_and_with_quotes_in_it() -> 
     assert redact(json.dumps({"shown": 'quoted"9"value'})) == json.dumps({"shown": HIDDEN})
     assert redact("deeper-value-7") == HIDDEN
     assert redact("learning bert-base-uncased") == "learning bert-base-uncased"
+
+
+def test_a_tables_column_is_one_too() -> None:
+    import pandas as pd
+
+    learn(
+        [],
+        {
+            "frame": pd.DataFrame(
+                {"password": ["column-value-1"], "passenger": ["column-value-2"]}
+            ),
+            "series": pd.Series(["column-value-3"], name="api_key"),
+            "passwords": ["column-value-4"],
+            "tokens": ["learning", "don't-know-1"],
+        },
+    )
+    shown = "column-value-1 column-value-2 column-value-3 column-value-4 don't-know-1"
+    assert redact(shown) == f"{HIDDEN} column-value-2 {HIDDEN} {HIDDEN} don't-know-1"
+
+
+def test_a_list_in_json_is_hidden_item_by_item() -> None:
+    value = {
+        "password": ["hunter2hunter2", None, 3],
+        "token": ["the", "cat"],
+        "n_tokens": ["12345678"],
+    }
+    assert redact_json(value) == {**value, "password": [HIDDEN, None, 3]}
 
 
 def test_a_word_goes_only_where_it_stands_by_itself() -> None:
