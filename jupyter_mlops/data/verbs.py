@@ -101,7 +101,7 @@ def list(*, project: Project | None = None) -> Records[DataVersion]:
     """
     project = project or Project.find()
     files = [*dvc_file.files_of(project)]
-    if files:
+    if files and project.trusted:
         cache_folder(project)  # where DVC cannot be used at all, no line would be true
     return Records([_status_of(file, project) for file in files], empty=_EMPTY)
 

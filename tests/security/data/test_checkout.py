@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from jupyter_mlops import data
+from jupyter_mlops.data.cache import _cache_of
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath
 from tests.security.data import hostile
@@ -147,7 +148,7 @@ def test_a_planted_link_in_the_cache_is_not_written_through(
 def test_gc_deletes_nothing_through_a_link_or_in_a_cache_of_others(
     project: Project, outside: Path
 ) -> None:
-    from jupyter_mlops.data.cache import _store, cache_folder
+    from jupyter_mlops.data.cache import cache_folder
 
     named = outside / "ab"
     named.mkdir()
@@ -163,7 +164,7 @@ def test_gc_deletes_nothing_through_a_link_or_in_a_cache_of_others(
         [Path(sys.executable).with_name("dvc"), "cache", "dir", "--local", str(outside)],
         cwd=project.root, check=True, capture_output=True,
     )  # fmt: skip
-    _store.cache_clear()
+    _cache_of.cache_clear()
     before = hostile.seen(outside)
     assert len(data.gc(older=0, project=project)) == 1
     with pytest.raises(MlopsError, match="outside the project"):

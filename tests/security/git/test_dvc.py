@@ -32,7 +32,7 @@ def test_a_folder_of_pickles_named_by_the_project_is_not_opened(
             lambda: data.add(["train.csv"], project=project),
             lambda: data.diff("train.csv", project=project),
         ):
-            cache._store.cache_clear()
+            cache._cache_of.cache_clear()
             verb()
             tried += 1
         assert not trap.exists()
@@ -47,6 +47,6 @@ def test_dvc_writes_nothing_into_the_repository_that_git_leads_to(
     with (project.root / ".git/config").open("a") as file:
         file.write(f"[core]\n\tworktree = {other}\n")
     (project.root / "train.csv").write_text("a\n1\n")
-    cache._store.cache_clear()
+    cache._cache_of.cache_clear()
     data.add(["train.csv"], project=project)
     assert [item.name for item in other.iterdir()] == []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import data, git, workspace
+from jupyter_mlops import data, git, trust, workspace
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capsules import snapshot
@@ -157,6 +157,7 @@ def test_nothing_of_another_repository_is_read_or_written(screening: Project, tr
         attack.change(root, str(trap.program))
         other = root.parent / "other"
         before = _refs(other)
+        trust.grant(root, "trust")
         project = Project.find(root)
         taken = snapshot.take(project)
         assert not taken.commit

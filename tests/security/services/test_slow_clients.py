@@ -139,7 +139,7 @@ async def serving(limits: Limits) -> AsyncIterator[tuple[int, connections.Server
         )  # fmt: skip
         server = connections.Server(config)
         served = asyncio.ensure_future(server._serve([opened]))
-        while not server.started:  # noqa: ASYNC110 - it is another's flag
+        while not server.started:
             await asyncio.sleep(0.01)
         yield opened.getsockname()[1], server
         server.should_exit = True
