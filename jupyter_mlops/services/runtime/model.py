@@ -226,15 +226,14 @@ def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
 def _load_module(path: Path, format: str, device: str) -> Any:
     import torch
 
-    if format == "torch-pt2":
-        program = pt2.load(path)
-        if device != "cpu":
-            from torch.export.passes import move_to_device_pass
+    if format != "torch-pt2":
+        _refuse_unsealed(path)
+    if path.suffix != ".pt2":
+        return torch.load(path, map_location=device, weights_only=False).to(device).eval()
+    program = pt2.load(path) if format == "torch-pt2" else torch.export.load(path)
+    if device != "cpu":
+        from torch.export.passes import move_to_device_pass
 
-            # An exported graph names the device of its constants; `.to()` alone would miss these.
-            program = move_to_device_pass(program, device)
-        return program.module()
-    _refuse_unsealed(path)
-    if path.suffix == ".pt2":
-        return torch.export.load(path).module()
-    return torch.load(path, map_location=device, weights_only=False).to(device).eval()
+        # An exported graph names the device of its constants; `.to()` alone would miss these.
+        program = move_to_device_pass(program, device)
+    return program.module()

@@ -61,8 +61,8 @@ def skops_seeds() -> list[bytes]:
     from sklearn.svm import SVC
     from sklearn.tree import DecisionTreeRegressor
 
-    X = rows()
-    y = (X[:, 0] > 0).astype(int)
+    given = rows()
+    y = (given[:, 0] > 0).astype(int)
     models = [
         make_pipeline(StandardScaler(), LogisticRegression()),
         RandomForestClassifier(3, random_state=0),
@@ -75,7 +75,7 @@ def skops_seeds() -> list[bytes]:
         MLPClassifier((4,), max_iter=10),
         IsolationForest(n_estimators=3),
     ]
-    return [skops.io.dumps(model.fit(X, y)) for model in models]
+    return [skops.io.dumps(model.fit(given, y)) for model in models]
 
 
 def booster_seeds() -> list[bytes]:
@@ -83,10 +83,10 @@ def booster_seeds() -> list[bytes]:
     from lightgbm import LGBMClassifier
     from xgboost import XGBClassifier
 
-    X = rows()
-    y = (X[:, 0] > 0).astype(int)
+    given = rows()
+    y = (given[:, 0] > 0).astype(int)
     models = [LGBMClassifier(n_estimators=3, verbose=-1), XGBClassifier(n_estimators=3, n_jobs=1)]
-    return [skops.io.dumps(model.fit(X, y)) for model in models]
+    return [skops.io.dumps(model.fit(given, y)) for model in models]
 
 
 def pt2_seeds(canary: str) -> list[bytes]:
@@ -116,11 +116,11 @@ def onnx_seeds() -> list[bytes]:
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
 
-    X = rows()
-    y = (X[:, 0] > 0).astype(int)
+    given = rows()
+    y = (given[:, 0] > 0).astype(int)
     return [
         skl2onnx.to_onnx(
-            model.fit(X, y), initial_types=[("X", FloatTensorType([None, 4]))], options={"zipmap": False}
+            model.fit(given, y), initial_types=[("X", FloatTensorType([None, 4]))], options={"zipmap": False}
         ).SerializeToString()
         for model in (LogisticRegression(), RandomForestClassifier(3))
     ]  # fmt: skip
