@@ -38,8 +38,9 @@ class DataUse(Record):
 class ModelInfo(Record):
     """The model of a run: where MLflow keeps it, its flavour, and whether loading it runs code.
 
-    `format` is `skops`, `safetensors`, … or `pickle`; `safe` is False for pickle. `inputs` lists the
-    signature's columns as {name, type}.
+    `format` is `skops`, `safetensors`, … or `pickle`. `safe` says that loading it runs no code: it is
+    decided from the model's files, whatever its tags say, and False where they were not looked at (more
+    than 64 MB in a remote store). `inputs` lists the signature's columns as {name, type}.
     """
 
     model_id: str

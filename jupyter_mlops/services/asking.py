@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import data
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import answers, running, store
+from jupyter_mlops.services import answers, running, seal, store
 from jupyter_mlops.services import source as sources
 from jupyter_mlops.services.client import Client, encode
 from jupyter_mlops.services.records import Answer
@@ -99,15 +99,16 @@ def _ready(project: Project, name: str) -> tuple[Any, store.Bento]:
     service = running.get(name, project=project)
     if not service.url:
         raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")
-    return service, store.by_tag(project, service.tag)
+    bento = store.by_tag(project, service.tag)
+    seal.verify(bento.path)
+    return service, bento
 
 
 def _source(project: Project, bento: store.Bento) -> sources.Source | None:
     """Return the model of the run, or None when the run is gone."""
+    allowed = seal.verify(bento.path).allow_pickle
     try:
-        return sources.read(
-            bento.origin["run_id"], allow_pickle=bool(bento.origin["allow_pickle"]), project=project
-        )
+        return sources.read(bento.origin["run_id"], allow_pickle=allowed, project=project)
     except NotFound:
         return None
 

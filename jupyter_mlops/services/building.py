@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import MissingBackend, MlopsError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import answers, launching, model_format, packing, store
+from jupyter_mlops.services import answers, launching, model_format, packing, seal, store
 from jupyter_mlops.services import source as sources
 from jupyter_mlops.services.client import Client
 
@@ -66,13 +66,15 @@ def build(
                 service=f"service:{class_name}",
                 labels={"run_id": source.run.run_id},
             )
-        with step(f"Comparing {min(len(source.reference), _PARITY_ROWS)} answers with the model's"):
-            parity = _parity(source, built, name)
         for cache in [*(built / "src").rglob("__pycache__")]:
             shutil.rmtree(cache)
+        seal.seal(built, allow_pickle=source.consented)
+        with step(f"Comparing {min(len(source.reference), _PARITY_ROWS)} answers with the model's"):
+            parity = _parity(source, built, name)
         origin = built / "src" / "origin.json"
         content = json.loads(origin.read_text(encoding="utf-8"))
         origin.write_text(_json({**content, "parity": parity.model_dump()}), encoding="utf-8")
+        seal.seal(built, allow_pickle=source.consented)
         bento = store.publish(project, built, name)
     project.announce("service", "built", name)
     say(f"{bento.tag} is built. Start it: %mlops service start {name}")
@@ -135,7 +137,7 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
             "metrics": run.metrics,
             "flavor": source.kind,
             "format": about["format"],
-            "allow_pickle": source.format == "pickle",
+            "allow_pickle": source.consented,
         },
     )
     requirements = model_format.requirements(source, about["format"])
@@ -143,10 +145,8 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
         "".join(f"{line}\n" for line in requirements), encoding="utf-8"
     )
     package = resources.files("jupyter_mlops.services")
-    with resources.as_file(package / "runtime") as runtime:
-        shutil.copytree(
-            runtime, folder / "mlops_runtime", ignore=shutil.ignore_patterns("__pycache__")
-        )
+    _copy(package / "runtime", folder / "mlops_runtime")
+    _copy(resources.files("jupyter_mlops.model_files"), folder / "mlops_runtime" / "model_files")
     class_name = "".join(part.capitalize() for part in store.slug(name).split("-"))
     class_name = class_name if class_name[0].isalpha() else f"Service{class_name}"
     template = Template((package / "template" / "service.py.txt").read_text(encoding="utf-8"))
@@ -157,6 +157,18 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
         encoding="utf-8",
     )
     return class_name
+
+
+def _copy(package: Any, target: Path) -> None:
+    """Copy a package into the Bento, where it finds the checks of models beside itself."""
+    with resources.as_file(package) as folder:
+        shutil.copytree(folder, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in target.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            text.replace("from jupyter_mlops.model_files import", "from .model_files import"),
+            encoding="utf-8",
+        )
 
 
 def _parity(source: Source, built: Path, name: str) -> Parity:

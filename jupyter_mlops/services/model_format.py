@@ -47,20 +47,12 @@ def write(source: Source, folder: Path) -> dict[str, Any]:
     if source.kind == "torch":
         return about | _write_torch(source, folder)
     if source.kind == "onnx":
-        content = source.model.file.read_bytes()
-        (folder / "model" / "model.onnx").write_bytes(content)
+        (folder / "model" / "model.onnx").write_bytes(source.model.content)
         return about | {"format": "onnx", "file": "model/model.onnx", "of_torch": source.of_torch}
     if source.format == "skops":
-        import skops.io
-
         path = folder / "model" / "model.skops"
         shutil.copyfile(source.folder / "model.skops", path)
-        # runs.load_model has loaded it, so these types were on the reviewed list.
-        return about | {
-            "format": "skops",
-            "file": "model/model.skops",
-            "trusted": sorted(skops.io.get_untrusted_types(file=path)),
-        }
+        return about | {"format": "skops", "file": "model/model.skops"}
     import cloudpickle  # type: ignore[import-untyped]
 
     with (folder / "model" / "model.pkl").open("wb") as file:
@@ -71,7 +63,8 @@ def write(source: Source, folder: Path) -> dict[str, Any]:
 def _write_torch(source: Source, folder: Path) -> dict[str, Any]:
     if source.format == "pt2":
         shutil.copyfile(source.folder / "data" / "model.pt2", folder / "model" / "model.pt2")
-        return {"format": "torch-pt2", "file": "model/model.pt2"}
+        kind = "torch-pickle" if source.consented else "torch-pt2"
+        return {"format": kind, "file": "model/model.pt2"}
     import torch
 
     # It came as a pickle; torch.export gives a form without code, where it can trace the model.
@@ -83,7 +76,7 @@ def _write_torch(source: Source, folder: Path) -> dict[str, Any]:
         )
         torch.export.save(exported, folder / "model" / "model.pt2")
     except Exception as error:  # what torch.export cannot trace is many kinds
-        if source.run.model is None or source.run.model.safe:
+        if not source.consented:
             # It was loaded without anybody's consent, so none was given to a pickle.
             raise MlopsError(
                 f"The model cannot be exported: {error}", "Record it with --format onnx"

@@ -12,7 +12,7 @@ from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.services import launching, prediction_log, store
+from jupyter_mlops.services import launching, prediction_log, seal, store
 from jupyter_mlops.services.launching import Launched
 from jupyter_mlops.services.records import Parity, Service
 from jupyter_mlops.services.runtime.host_check import VARIABLE, canonical, is_address
@@ -49,6 +49,7 @@ def start(
 
     Raises:
         Conflict: the port is busy, or the service runs already on another one.
+        Unsealed: it was not built by this user, or was changed since.
         BackendFailed: it did not start; the last line of its log.
     """
     project = project or Project.find()
@@ -60,6 +61,7 @@ def start(
         running = _running(project, name)
         if running is not None:
             return _already(project, bento, running, port, hosts)
+        seal.verify(bento.path)
         try:
             with step(f"Starting {bento.tag}"):
                 launched = launching.launch(
@@ -109,8 +111,8 @@ def list(*, project: Project | None = None) -> Records[Service]:
         _tidy(project, name)
         try:
             found.append(record(project, store.latest(project, name)))
-        except NotFound:
-            # Its folder was deleted by hand, or is being deleted.
+        except (NotFound, OSError, ValueError, KeyError, TypeError):
+            # Its folder was deleted by hand, is being deleted, or was not written by us.
             continue
     return Records(found, empty=_EMPTY)
 

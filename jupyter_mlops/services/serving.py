@@ -14,7 +14,10 @@ import socket
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.services import seal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +49,8 @@ def _serve(folder: str, descriptor: int) -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # Before anything of the Bento is imported, and in the process that imports it.
+    seal.verify(Path(folder))
     import uvicorn
 
     from jupyter_mlops.services import connections
@@ -70,6 +75,8 @@ def _serve(folder: str, descriptor: int) -> None:
 
 def load_app(folder: str) -> Any:
     """Return the Bento's ASGI app, as BentoML's own worker makes it, behind the check of hosts."""
+    # Bytecode beside its source would be a file that nobody sealed.
+    sys.dont_write_bytecode = True
     from _bentoml_impl.loader import load
     from bentoml._internal.context import server_context
 

@@ -60,6 +60,11 @@ class Source:
         labels = getattr(self.model, "classes_", None)
         return list(labels.tolist()) if labels is not None and hasattr(labels, "tolist") else None
 
+    @property
+    def consented(self) -> bool:
+        """Whether loading it runs code, which the user has allowed."""
+        return self.run.model is not None and not self.run.model.safe
+
     def features(self, frame: pd.DataFrame) -> Any:
         """Return rows as the model wants them."""
         if self.framed:

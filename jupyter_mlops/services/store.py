@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
-from jupyter_mlops.errors import NotFound, UsageError, nearest
+from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
+from jupyter_mlops.paths import below
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,18 +33,25 @@ class Bento:
 
     @classmethod
     def read(cls, path: Path) -> Bento:
-        """Read the Bento in `path`."""
-        return cls(path, json.loads((path / "src" / "origin.json").read_text(encoding="utf-8")))
+        """Read the Bento in `path`, whose name and version are those of its folders.
+
+        Raises:
+            ValueError: it does not say what it was built from.
+        """
+        origin = json.loads((path / "src" / "origin.json").read_text(encoding="utf-8"))
+        if not isinstance(origin, dict) or not isinstance(origin.get("run_id"), str):
+            raise ValueError("it does not say what it was built from")  # noqa: TRY004 - of its text
+        return cls(path, origin)
 
     @property
     def name(self) -> str:
         """The service's name."""
-        return str(self.origin["name"])
+        return self.path.parent.name
 
     @property
     def tag(self) -> str:
         """BentoML's tag, `name:version`."""
-        return f"{self.origin['name']}:{self.origin['version']}"
+        return f"{self.name}:{self.path.name}"
 
     @property
     def created(self) -> datetime:
@@ -79,8 +87,9 @@ def latest(project: Project, name: str) -> Bento:
     check_name(name)
     folder = home(project) / "bentos" / name
     try:
-        return Bento.read(folder / (folder / "latest").read_text(encoding="utf-8").strip())
-    except (OSError, ValueError):
+        version = (folder / "latest").read_text(encoding="utf-8").strip()
+        return _read(project, name, version)
+    except (OSError, ValueError, MlopsError):
         known = names(project)
         hint = nearest(name, known) or (
             f"Known: {', '.join(known)}" if known else "Build one: %mlops service build RUN"
@@ -89,9 +98,21 @@ def latest(project: Project, name: str) -> Bento:
 
 
 def by_tag(project: Project, tag: str) -> Bento:
-    """Return one version of a service."""
+    """Return one version of a service.
+
+    Raises:
+        NotFound: it is gone, or its folder is damaged.
+    """
     name, _, version = tag.partition(":")
-    return Bento.read(home(project) / "bentos" / name / version)
+    try:
+        return _read(project, name, version)
+    except (OSError, ValueError):
+        raise NotFound(f"No service '{tag[:64]}'", "Type: %mlops service list") from None
+
+
+def _read(project: Project, name: str, version: str) -> Bento:
+    source = f"The Bento store's '{name[:64]}'"
+    return Bento.read(below(home(project) / "bentos", f"{name}/{version}", source=source))
 
 
 def publish(project: Project, built: Path, name: str) -> Bento:

@@ -1,7 +1,4 @@
-"""How models are stored: skops, torch.export, safetensors; a pickle only where nothing else works.
-
-Loading a pickle runs whatever code it holds, so it is tagged unsafe and refused unless allowed.
-"""
+"""How models are stored: skops, torch.export, safetensors; a pickle only where nothing else works."""
 
 from __future__ import annotations
 
@@ -10,17 +7,15 @@ import io
 import logging
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
+from jupyter_mlops.model_files.skops_trusted import TRUSTED
 from jupyter_mlops.runs.capture.environment import pinned
 from jupyter_mlops.runs.models import onnx_flavor, skops_flavor, torch_flavor
-from jupyter_mlops.runs.models.skops_trusted import TRUSTED
-from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mlflow.entities import Metric, Param
 
@@ -71,7 +66,7 @@ def log_model(
         MlopsError: no format can hold it.
     """
     pickle = format == "pickle"
-    with _quiet():
+    with quiet():
         why = ""
         if format == "onnx":
             try:
@@ -87,71 +82,6 @@ def log_model(
     if format in {AUTO, kept}:
         return kept, ""
     return kept, f"not {format} but {kept}: {why or f'{format} cannot hold this model'}"
-
-
-def load_sklearn(folder: Path, format: str, *, allow_pickle: bool) -> Any:
-    """Load an estimator from its MLflow folder."""
-    if format == "skops":
-        import skops.io
-
-        file = folder / "model.skops"
-        unknown = set(skops.io.get_untrusted_types(file=file))
-        if unknown - TRUSTED:
-            raise MlopsError(
-                f"The model holds types that are not on the trusted list: {', '.join(sorted(unknown - TRUSTED))}",
-                "Load it by skops.io.load yourself, if you trust where it comes from",
-            )
-        return skops.io.load(file, trusted=sorted(unknown))
-    refuse_pickle(allow_pickle)
-    import_mlflow()
-    import mlflow.sklearn
-
-    return mlflow.sklearn.load_model(str(folder))
-
-
-def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:
-    """Load a torch module from its MLflow folder, on the CPU."""
-    if format == "pt2":
-        import torch
-
-        with _quiet():
-            return torch.export.load(str(folder / "data" / "model.pt2")).module()
-    if format == "safetensors":
-        if torch_flavor.needs_code(folder) and not allow_pickle:
-            raise MlopsError(
-                "This model's class is kept as source, and loading it runs that code",
-                "If you trust where it comes from, add --allow-pickle; its weights alone: runs.load_weights(RUN)",
-            )
-        return torch_flavor.load(folder)
-    refuse_pickle(allow_pickle)
-    import_mlflow()
-    import mlflow.pytorch
-
-    return mlflow.pytorch.load_model(str(folder), map_location="cpu")
-
-
-def load_weights(folder: Path, format: str) -> dict[str, Any]:
-    """Return the weights of a torch model from its MLflow folder."""
-    if format == "safetensors":
-        return torch_flavor.weights(folder)
-    import torch
-
-    with _quiet():
-        return dict(torch.export.load(str(folder / "data" / "model.pt2")).state_dict)
-
-
-def load_onnx(folder: Path) -> Any:
-    """Load an ONNX model from its MLflow folder: a session with `predict`."""
-    return onnx_flavor.load(folder)
-
-
-def refuse_pickle(allowed: bool) -> None:
-    """Raise unless loading a pickle was allowed by name."""
-    if not allowed:
-        raise MlopsError(
-            "This model is kept as a pickle, and loading one runs the code it holds",
-            "If you trust where it comes from, add --allow-pickle",
-        )
 
 
 def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric], *, pickle: bool) -> str:
@@ -231,7 +161,7 @@ def _first_line(error: BaseException) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep MLflow's and torch.export's advice out of the user's cell."""
     loggers = [logging.getLogger(name) for name in ("mlflow", "torch")]
     levels = [logger.level for logger in loggers]

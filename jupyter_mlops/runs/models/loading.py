@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import data
-from jupyter_mlops.errors import NotFound
+from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.models import formats
+from jupyter_mlops.runs.models import reading, verdict
 from jupyter_mlops.runs.records import ModelInfo, RunDetail
 from jupyter_mlops.runs.stores.store import import_mlflow
 
@@ -41,21 +41,27 @@ def load_model(run: str, *, allow_pickle: bool = False, project: Project | None 
 
     Raises:
         NotFound: the run has no model.
-        MlopsError: it is a pickle and `allow_pickle` is False.
+        MlopsError: loading it runs code and `allow_pickle` is False, or its files are damaged or hostile.
     """
     project = project or Project.find()
     detail = query.get(run, project=project)
     info = _info(detail)
     if info.format == "pickle":
-        formats.refuse_pickle(allow_pickle)
+        reading.refuse_pickle(allow_pickle)
     folder = model_files(detail.run_id, project=project)
+    # What the record says came with the model; what its files are decides how they are read.
+    format = verdict.of(folder).format
     if info.flavor == "sklearn":
-        return formats.load_sklearn(folder, info.format, allow_pickle=allow_pickle)
+        return reading.load_sklearn(folder, format, allow_pickle=allow_pickle)
     if info.flavor == "pytorch":
-        return formats.load_torch(folder, info.format, allow_pickle=allow_pickle)
-    if info.flavor == "onnx":
-        return formats.load_onnx(folder)
-    formats.refuse_pickle(allow_pickle)
+        return reading.load_torch(folder, format, allow_pickle=allow_pickle)
+    if info.flavor == "onnx" and format == "onnx":
+        return reading.load_onnx(folder)
+    if not allow_pickle:
+        raise MlopsError(
+            f"MLflow loads a model of the flavour '{info.flavor}' by code that it names",
+            "If you trust where it comes from, add --allow-pickle",
+        )
     import mlflow.pyfunc
 
     return mlflow.pyfunc.load_model(str(folder))
@@ -75,7 +81,8 @@ def load_weights(run: str, *, project: Project | None = None) -> dict[str, Any]:
             f"Run '{detail.name}' keeps its model as {info.format}, not as weights",
             "torch models kept as pt2 or safetensors have them",
         )
-    return formats.load_weights(model_files(detail.run_id, project=project), info.format)
+    folder = model_files(detail.run_id, project=project)
+    return reading.load_weights(folder, verdict.of(folder).format)
 
 
 def signature(run: str, *, project: Project | None = None) -> list[dict[str, str]]:

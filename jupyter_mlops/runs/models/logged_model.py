@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from jupyter_mlops.runs.models import torch_flavor, verdict
 from jupyter_mlops.runs.records import ModelInfo
 from jupyter_mlops.runs.stores.store import import_mlflow
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     import mlflow.entities
 
     from jupyter_mlops.runs.stores.store import Store
+
+#: A larger model in a remote store is not fetched only to say whether it is safe; loading it looks anyway.
+_LOOKED_AT = 64 * 1024 * 1024
+#: Remote models that this process has fetched to look at: their folders by their locations.
+_looked_at: dict[str, Path] = {}
 
 
 def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
@@ -22,26 +29,57 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
     )
     if logged is None:
         return None
-    local = import_mlflow().artifacts.download_artifacts(
-        artifact_uri=f"{logged.artifact_location}/MLmodel", tracking_uri=store.uri
-    )
-    flavors, inputs = _read_mlmodel(Path(local))
+    folder, judged = _files(store, logged.artifact_location)
+    flavors, inputs = _read_mlmodel(folder)
     flavor = next(
         (name for name in ("sklearn", "pytorch", "onnx") if name in flavors),
         next(iter(flavors), ""),
     )
-    code = bool(flavors.get("safetensors", {}).get("code"))
-    flavor = "pytorch" if flavor == "safetensors" else flavor
-    # MLflow does not write down that a torch model is a pt2; the recorder does.
-    format = run.data.tags.get("mlops.model_format") or _format(flavor, flavors.get(flavor, {}))
     return ModelInfo(
         model_id=logged.model_id,
         uri=logged.artifact_location,
-        flavor=flavor,
-        format=format,
-        safe=format in {"skops", "pt2", "onnx"} or (format == "safetensors" and not code),
+        flavor="pytorch" if flavor == torch_flavor.FLAVOR else flavor,
+        format=judged.format,
+        safe=judged.safe,
         inputs=inputs,
     )
+
+
+def _files(store: Store, location: str) -> tuple[Path, verdict.Verdict]:
+    """Return a local folder with the model's `MLmodel`, and what its files are."""
+    if urlsplit(location).scheme in {"", "file"}:
+        folder = _fetched(store, location)
+        return folder, verdict.of(folder)
+    size = _size(store, location)
+    if size <= _LOOKED_AT:
+        folder = _looked_at.get(location) or _fetched(store, location)
+        _looked_at[location] = folder
+        return folder, verdict.of(folder)
+    folder = _fetched(store, f"{location}/MLmodel").parent
+    why = f"its {size:,} bytes are not fetched only to look at them"
+    return folder, verdict.Verdict(verdict.told(folder), why)
+
+
+def _fetched(store: Store, uri: str) -> Path:
+    return Path(
+        import_mlflow().artifacts.download_artifacts(artifact_uri=uri, tracking_uri=store.uri)
+    )
+
+
+def _size(store: Store, location: str) -> int:
+    """Return how many bytes a remote model has."""
+    if location in _looked_at:
+        return 0
+    found, waiting = 0, [location]
+    artifacts = import_mlflow().artifacts
+    while waiting and found <= _LOOKED_AT:
+        folder = waiting.pop()
+        for item in artifacts.list_artifacts(artifact_uri=folder, tracking_uri=store.uri):
+            name = item.path.rpartition("/")[2]
+            if item.is_dir:
+                waiting.append(f"{folder}/{name}")
+            found += item.file_size or 0
+    return found
 
 
 def _logged(store: Store, ids: list[str]) -> mlflow.entities.LoggedModel | None:
@@ -51,12 +89,17 @@ def _logged(store: Store, ids: list[str]) -> mlflow.entities.LoggedModel | None:
     return max(whole or found, key=lambda item: item.creation_timestamp, default=None)
 
 
-def _read_mlmodel(path: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+def _read_mlmodel(folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    """Return the flavors and inputs that `MLmodel` names; nothing where it is damaged."""
     import yaml
 
-    content = yaml.safe_load(path.read_text())
-    raw = (content.get("signature") or {}).get("inputs")
-    return content.get("flavors", {}), [_input(item) for item in json.loads(raw)] if raw else []
+    try:
+        text = (folder / "MLmodel").read_text(encoding="utf-8", errors="replace")
+        flavors = verdict.flavors(text)
+        raw = (yaml.safe_load(text).get("signature") or {}).get("inputs") if flavors else None
+        return flavors, [_input(item) for item in json.loads(raw)] if raw else []
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}, []
 
 
 def _input(item: dict[str, Any]) -> dict[str, str]:
@@ -65,12 +108,3 @@ def _input(item: dict[str, Any]) -> dict[str, str]:
         shape = "×".join(str(size) for size in spec["shape"])
         return {"name": str(item.get("name", "")), "type": f"{spec['dtype']}[{shape}]"}
     return {"name": str(item.get("name", "")), "type": str(item.get("type", ""))}
-
-
-def _format(flavor: str, conf: dict[str, Any]) -> str:
-    if flavor == "sklearn":
-        stored = str(conf.get("serialization_format", "pickle"))
-        return "skops" if stored == "skops" else "pickle"
-    if flavor == "pytorch":
-        return "pt2" if conf.get("serialization_format") == "pt2" else "pickle"
-    return flavor or "unknown"

@@ -7,10 +7,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MissingBackend, MlopsError
+from jupyter_mlops.paths import below
 from jupyter_mlops.runs.capture.environment import pinned
 from jupyter_mlops.runs.models import onnx_model
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jupyter_mlops.runs.capture.fitted import Fitted
 
 #: ONNX computes in single precision.
@@ -56,13 +59,23 @@ def log_model(found: Fitted) -> None:
     )
 
 
-def load(folder: Any) -> Any:
-    """Load an ONNX model from its MLflow folder."""
+def kept(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the ONNX file of an MLflow folder, and what was kept with it.
+
+    Raises:
+        UnsafePath: `MLmodel` names a file outside of the folder.
+    """
     import yaml
 
-    content = yaml.safe_load((folder / "MLmodel").read_text())
+    content = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
     about = (content.get("metadata") or {}).get(_METADATA) or {}
-    return onnx_model.load(folder / content["flavors"]["onnx"]["data"], about)
+    named = content["flavors"]["onnx"]["data"]
+    return below(folder, named, source="The MLmodel file"), dict(about)
+
+
+def loaded(content: bytes, about: dict[str, Any]) -> Any:
+    """Return the model of an ONNX file's bytes, so that it cannot name files beside it."""
+    return onnx_model.load(content, about)
 
 
 def _sklearn(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:

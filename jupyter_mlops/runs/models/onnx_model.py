@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_mlops.errors import MissingBackend
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _TYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
@@ -22,7 +19,7 @@ class OnnxModel:
     features, or one for each column.
     """
 
-    def __init__(self, content: bytes | Path, about: dict[str, Any]) -> None:
+    def __init__(self, content: bytes, about: dict[str, Any]) -> None:
         try:
             import onnxruntime
         except ImportError:
@@ -31,13 +28,15 @@ class OnnxModel:
             ) from None
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Its other format is compiled ahead, and nothing here has looked into it.
+        options.add_session_config_entry("session.load_model_format", "ONNX")
         self.session = onnxruntime.InferenceSession(
-            content if isinstance(content, bytes) else str(content),
+            content,
             options,
             providers=onnxruntime.get_available_providers(),
         )
         self.about = about
-        self.file = content if not isinstance(content, bytes) else None
+        self.content = content
         self._inputs = self.session.get_inputs()
         if about.get("columns"):
             self.feature_names_in_ = about["columns"]
@@ -88,6 +87,6 @@ class OnnxClassifier(OnnxModel):
         return self._answers(X)[1]
 
 
-def load(content: bytes | Path, about: dict[str, Any]) -> OnnxModel:
+def load(content: bytes, about: dict[str, Any]) -> OnnxModel:
     """Return the model of an ONNX file; `about` is what was kept with it."""
     return (OnnxClassifier if about.get("classes") else OnnxModel)(content, about)

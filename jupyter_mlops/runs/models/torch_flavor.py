@@ -76,16 +76,21 @@ def log_model(
     model_log.log(save, params=params, metrics=metrics)
 
 
-def load(folder: Path) -> Any:
-    """Build the module again; its classes' code runs."""
+def load(folder: Path, *, allow_code: bool) -> Any:
+    """Build the module again.
+
+    Raises:
+        MlopsError: that runs the code of its classes, and `allow_code` is False.
+    """
     from safetensors.torch import load_file
 
-    source = folder / _SOURCE
-    return _built(
-        json.loads((folder / _STRUCTURE).read_text()),
-        load_file(folder / WEIGHTS),
-        source.read_text() if source.exists() else "",
-    ).eval()
+    structure, source = _stored(folder)
+    if _needs(structure, source) and not allow_code:
+        raise MlopsError(
+            "This model's class is kept as source, and loading it runs that code",
+            "If you trust where it comes from, add --allow-pickle; its weights alone: runs.load_weights(RUN)",
+        )
+    return _built(structure, load_file(folder / WEIGHTS), source).eval()
 
 
 def weights(folder: Path) -> dict[str, Any]:
@@ -98,12 +103,25 @@ def weights(folder: Path) -> dict[str, Any]:
 
 def needs_code(folder: Path) -> bool:
     """Whether building the module runs code other than torch's, whatever the flavour says."""
-    if (folder / _SOURCE).exists():
+    return _needs(*_stored(folder))
+
+
+def _stored(folder: Path) -> tuple[dict[str, Any], str]:
+    """Return the structure, and the source where there is some."""
+    source = folder / _SOURCE
+    return (
+        json.loads((folder / _STRUCTURE).read_text(encoding="utf-8")),
+        source.read_text(encoding="utf-8") if source.exists() else "",
+    )
+
+
+def _needs(structure: dict[str, Any], source: str) -> bool:
+    if source:
         return True
-    waiting = [json.loads((folder / _STRUCTURE).read_text())]
+    waiting = [structure]
     while waiting:
         item = waiting.pop()
-        if not str(item.get("class", _OURS)).startswith(_OURS):
+        if "same" not in item and not str(item.get("class")).startswith(_OURS):
             return True
         waiting += [part for part in item.get("modules", {}).values() if part]
     return False
@@ -189,8 +207,12 @@ def _value(plain: Any) -> Any:
             raise MlopsError(f"The model names a type '{items}' that torch has not")
         return found
     if kind == "function":
-        found = getattr(torch.nn.functional, items, None)
-        if not callable(found):
+        found = None if items.startswith("_") else getattr(torch.nn.functional, items, None)
+        if (
+            not callable(found)
+            or isinstance(found, type)
+            or getattr(found, "__name__", "") != items
+        ):
             raise MlopsError(f"The model names a function '{items}' that torch has not")
         return found
     return (set if kind == "set" else tuple)(_value(item) for item in items)
@@ -219,12 +241,17 @@ def _module(
         raise MlopsError(
             f"'{item['class']}' is no torch module", "The model was made for other code"
         )
+    if item["class"].startswith(_OURS) and not kind.__module__.startswith(_OURS):
+        raise MlopsError(f"'{item['class']}' is not torch's own", "The model was made by hand")
     module: Any = object.__new__(kind)
     made[path] = module
     torch.nn.Module.__init__(module)
+    internal = vars(torch.nn.Module())
     for key, value in item["attributes"].items():
-        if key.startswith("__"):
-            raise MlopsError(f"The model sets '{key}', which no attribute of a module is")
+        # torch calls what lies under its own names: hooks, and `forward` itself.
+        calls = isinstance(value, dict) and hasattr(torch.nn.Module, key)
+        if key.startswith("__") or key in internal or calls:
+            raise MlopsError(f"The model sets '{key[:60]}', which is torch's own")
         object.__setattr__(module, key, _value(value))
     for key, held in item["parameters"].items():
         if held is not None and held[0] not in made:

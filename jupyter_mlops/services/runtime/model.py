@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+# A Bento carries a copy of these checks: there the name is `mlops_runtime.model_files`.
+from jupyter_mlops.model_files import onnx_file, pt2, skops_file
+
 from .estimator import LIKELIEST, forest, forget_names, single_threaded, takes_array
 from .schema import Row, Schema
 
@@ -97,15 +100,29 @@ def _series(values: list[Any], column: Any) -> Any:
 
 def _load_estimator(path: Path, about: dict[str, Any]) -> Any:
     if about["format"] == "skops":
-        import skops.io
-
-        # Exactly the types that were reviewed when this was built; any other refuses to load.
-        estimator = skops.io.load(path, trusted=about["trusted"])
+        # Its types are held against the reviewed list here, not against what model.json says.
+        # A booster that ends the process that reads it ends this one alone, which is only a service.
+        estimator = skops_file.load(path.read_bytes(), tried=True)
     else:
-        # Built with --allow-pickle: loading it runs the code inside.
+        _refuse_unsealed(path)
         with path.open("rb") as file:
             estimator = pickle.load(file)
     return single_threaded(estimator)
+
+
+def _refuse_unsealed(path: Path) -> None:
+    """Raise unless this was built with --allow-pickle: loading it runs the code inside.
+
+    The seal lies beside the folder with the service. Without it, when that folder was copied by itself,
+    origin.json tells how it was built. Whether the seal is genuine is checked before the service starts.
+    """
+    folder = path.parent.parent
+    seal = folder.parent / "seal.json"
+    said = json.loads((seal if seal.exists() else folder / "origin.json").read_text("utf-8"))
+    if said.get("allow_pickle") is not True:
+        raise ValueError(
+            f"{path.name} runs code when it is loaded, and this was built without --allow-pickle"
+        )
 
 
 def _sklearn_predict(
@@ -149,8 +166,12 @@ def _onnx_predict(path: Path, about: dict[str, Any]) -> Callable[[list[Row]], Pr
     # One batch at a time is computed; threads inside it only cost.
     options.intra_op_num_threads = int(os.environ.get("MLOPS_ONNX_THREADS", "1"))
     options.log_severity_level = 3
+    # Its other format is compiled ahead, and nothing here has looked into it.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    content = path.read_bytes()
+    onnx_file.check(content)
     session = onnxruntime.InferenceSession(
-        str(path), options, providers=onnxruntime.get_available_providers()
+        content, options, providers=onnxruntime.get_available_providers()
     )
     inputs = session.get_inputs()
     dtypes = [_ONNX_TYPES[item.type] for item in inputs]
@@ -205,13 +226,14 @@ def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
 def _load_module(path: Path, format: str, device: str) -> Any:
     import torch
 
-    if format == "torch-pt2":
-        program = torch.export.load(path)
-        if device != "cpu":
-            from torch.export.passes import move_to_device_pass
+    if format != "torch-pt2":
+        _refuse_unsealed(path)
+    if path.suffix != ".pt2":
+        return torch.load(path, map_location=device, weights_only=False).to(device).eval()
+    program = pt2.load(path) if format == "torch-pt2" else torch.export.load(path)
+    if device != "cpu":
+        from torch.export.passes import move_to_device_pass
 
-            # An exported graph names the device of its constants; `.to()` alone would miss these.
-            program = move_to_device_pass(program, device)
-        return program.module()
-    # Built with --allow-pickle: loading it runs the code inside.
-    return torch.load(path, map_location=device, weights_only=False).to(device).eval()
+        # An exported graph names the device of its constants; `.to()` alone would miss these.
+        program = move_to_device_pass(program, device)
+    return program.module()

@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.runs.models import formats
+from jupyter_mlops.runs.models import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,4 +68,4 @@ def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
 
     skops.io.dump(FunctionTransformer(func=os.system).fit([[1]]), tmp_path / "model.skops")
     with pytest.raises(MlopsError, match="not on the trusted list"):
-        formats.load_sklearn(tmp_path, "skops", allow_pickle=False)
+        reading.load_sklearn(tmp_path, "skops", allow_pickle=False)

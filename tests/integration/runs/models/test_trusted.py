@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import all_estimators
 
-from jupyter_mlops.runs.models.skops_trusted import TRUSTED
+from jupyter_mlops.model_files.skops_trusted import TRUSTED
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

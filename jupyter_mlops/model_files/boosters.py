@@ -1,0 +1,136 @@
+"""LightGBM's and XGBoost's models, tried in a process of their own before they are read in this one.
+
+Both read their trees with parsers in C++ that trust what they read: a changed number ends the process. So a
+child reads the file first, walks every tree, and asks it for some rows. What ends that child is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .refused import Refused, one_line
+
+#: Packages whose estimators are tried first.
+PACKAGES = ("lightgbm", "xgboost")
+_SECONDS = 180
+_ROWS = 64
+_WHAT = "The model"
+#: Why files were refused in this process, by their hashes; empty for those that were not.
+_tried: dict[str, str] = {}
+
+
+def check(content: bytes, names: set[str]) -> None:
+    """Raise unless a skops file that names a booster can be read and asked without harm.
+
+    Raises:
+        Refused: the process that tried it ended, or said why not.
+    """
+    if any(name.partition(".")[0] in PACKAGES for name in names):
+        digest = hashlib.sha256(content).hexdigest()
+        if digest not in _tried:
+            _tried[digest] = _try(content)
+        if _tried[digest]:
+            raise Refused(_tried[digest])
+
+
+def _try(content: bytes) -> str:
+    """Return why a file is refused; empty if it is not."""
+    with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
+        file = Path(folder, "model.skops")
+        file.write_bytes(content)
+        try:
+            done = subprocess.run(
+                [sys.executable, "-P", "-m", __name__, str(file)],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return f"{_WHAT} took longer than {_SECONDS} s to try"
+    if done.returncode == 0:
+        return ""
+    said = [line for line in done.stdout.splitlines() if line.startswith("refused: ")]
+    return said[-1].removeprefix("refused: ") if said else f"{_WHAT} ends the process that reads it"
+
+
+def walk(model: Any) -> None:
+    """Walk the trees of every booster in an estimator, and ask each for rows.
+
+    Raises:
+        Refused: a tree asks for a feature that the booster has not.
+    """
+    from .compiled import parts
+
+    with one_line(_WHAT):
+        for item in parts(model):
+            kind = f"{type(item).__module__}.{type(item).__qualname__}"
+            if kind == "lightgbm.basic.Booster":
+                _walk_lightgbm(item)
+            elif kind == "xgboost.core.Booster":
+                _walk_xgboost(item)
+
+
+def _walk_lightgbm(booster: Any) -> None:
+    import numpy as np
+
+    width = booster.num_feature()
+    _refuse_beyond(width, "split_feature", booster.dump_model()["tree_info"])
+    booster.predict(np.random.default_rng(0).normal(scale=100, size=(_ROWS, width)))
+
+
+def _walk_xgboost(booster: Any) -> None:
+    import numpy as np
+    import xgboost
+
+    width = booster.num_features()
+    names = {name: place for place, name in enumerate(booster.feature_names or [])}
+    trees = [json.loads(text) for text in booster.get_dump(dump_format="json")]
+    waiting: list[Any] = list(trees)
+    while waiting:
+        item = waiting.pop()
+        waiting += item.get("children", [])
+        split = item.get("split")
+        if split is None:
+            continue
+        place = names.get(split, int(split[1:]) if str(split)[1:].isdigit() else width)
+        if place >= width:
+            raise Refused(f"{_WHAT} asks for a feature that there is not")
+    rows = np.random.default_rng(0).normal(scale=100, size=(_ROWS, width))
+    booster.predict(xgboost.DMatrix(rows, feature_names=booster.feature_names, feature_types=booster.feature_types))  # fmt: skip
+
+
+def _refuse_beyond(width: int, key: str, trees: Any) -> None:
+    waiting = [trees]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif isinstance(item, dict):
+            waiting += item.values()
+            if not 0 <= int(item.get(key, 0)) < width:
+                raise Refused(f"{_WHAT} asks for a feature that there is not")
+
+
+def main() -> None:
+    """Read the file that the command line names, and walk through it."""
+    from . import skops_file
+
+    try:
+        walk(skops_file.load(Path(sys.argv[1]).read_bytes(), tried=True))
+    except Refused as refusal:
+        print(f"refused: {refusal}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

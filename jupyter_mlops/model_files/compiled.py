@@ -1,0 +1,186 @@
+"""Estimators that were read from a file: the numbers that compiled code follows without looking.
+
+scikit-learn's trees, neighbour trees and support vectors are walked in C, by indices that the file gives. A
+changed index reads memory that is not the model's, or never ends. Sizes and types are checked by
+scikit-learn itself when it sets them; where the indices lead is checked here, once, after loading.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .refused import Refused, one_line
+
+_WHAT = "The model"
+_LEAF = -1
+_TREES = (
+    "sklearn.tree.",
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._gb",
+    "sklearn.ensemble._iforest",
+)
+_PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
+
+
+def check(model: Any) -> None:
+    """Raise unless all that compiled code follows in an estimator stays inside of it.
+
+    Raises:
+        Refused: a node leads out of its tree or back, or parts that belong together differ in size.
+    """
+    with one_line(_WHAT):
+        for item in parts(model):
+            kind = f"{type(item).__module__}.{type(item).__qualname__}"
+            if kind == "sklearn.tree._tree.Tree":
+                _check_tree(item)
+            elif kind == _PREDICTOR:
+                _check_predictor(item)
+            elif kind.startswith(("sklearn.neighbors._kd_tree.", "sklearn.neighbors._ball_tree.")):
+                _check_neighbours(item)
+            elif kind.startswith("sklearn.svm."):
+                _check_support(item)
+            elif kind.startswith(_TREES):
+                _check_widths(item)
+            elif hasattr(item, "_predictors"):
+                _check_features(item)
+
+
+def forget_caches(model: Any) -> None:
+    """Remove the folder in which an estimator would keep, and unpickle, the results of its steps."""
+    for item in parts(model):
+        if isinstance(getattr(item, "memory", None), str) and hasattr(item, "get_params"):
+            item.memory = None
+
+
+def parts(model: Any) -> Any:
+    """Yield all objects that a model is made of, each once."""
+    seen: dict[int, Any] = {}
+    waiting = [model]
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen or isinstance(item, (str, bytes, int, float, type(None), type)):
+            continue
+        seen[id(item)] = item
+        yield item
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, (list, tuple, set, frozenset)):
+            waiting += item
+        elif type(item).__name__ == "ndarray":
+            waiting += item.ravel().tolist() if item.dtype.hasobject else []
+        else:
+            waiting += getattr(item, "__dict__", {}).values()
+
+
+def _check_tree(tree: Any) -> None:
+    state = tree.__getstate__()
+    nodes, count = state["nodes"], tree.node_count
+    if count < 1 or count != len(nodes) or len(state["values"]) != count:
+        raise Refused("A tree of the model has not as many nodes as it says")
+    inner = nodes["left_child"] != _LEAF
+    features = nodes["feature"][inner]
+    _lead_down(nodes["left_child"], nodes["right_child"], inner)
+    if not (features >= 0).all() or not (features < tree.n_features).all():
+        raise Refused("A tree of the model asks for a feature that there is not")
+
+
+def _check_predictor(predictor: Any) -> None:
+    nodes = predictor.nodes
+    inner = nodes["is_leaf"] == 0
+    _lead_down(nodes["left"], nodes["right"], inner, marked=False)
+    sets = min(len(predictor.raw_left_cat_bitsets), len(predictor.binned_left_cat_bitsets))
+    asked = nodes["bitset_idx"][inner & (nodes["is_categorical"] != 0)]
+    if not len(nodes) or not (asked < sets).all():
+        raise Refused("A tree of the model asks for categories that it does not have")
+
+
+def _lead_down(left: Any, right: Any, inner: Any, *, marked: bool = True) -> None:
+    """Raise unless each inner node leads to two later ones, so that no walk can come back or leave."""
+    import numpy as np
+
+    places = np.arange(len(left))
+    for children in (left, right):
+        there = children[inner].astype(np.int64)
+        if not (there > places[inner]).all() or not (there < len(left)).all():
+            raise Refused("A tree of the model leads out of itself")
+        if marked and not (children[~inner] == _LEAF).all():
+            raise Refused("A tree of the model leads out of itself")
+
+
+def _check_widths(estimator: Any) -> None:
+    """Raise unless the trees of an estimator take as many features as it lets through."""
+    trees = (
+        [estimator] if hasattr(estimator, "tree_") else _flat(getattr(estimator, "estimators_", []))
+    )
+    parts = getattr(estimator, "estimators_features_", None)
+    for place, tree in enumerate(trees):
+        if not hasattr(tree, "tree_"):
+            continue
+        given = len(parts[place]) if parts is not None else estimator.n_features_in_
+        if tree.tree_.n_features != given or tree.n_features_in_ != given:
+            raise Refused("A tree of the model takes other features than the model")
+
+
+def _check_features(estimator: Any) -> None:
+    for predictor in _flat(estimator._predictors):  # noqa: SLF001
+        nodes = predictor.nodes
+        if not (nodes["feature_idx"][nodes["is_leaf"] == 0] < estimator.n_features_in_).all():
+            raise Refused("A tree of the model asks for a feature that there is not")
+
+
+def _check_neighbours(tree: Any) -> None:
+    import numpy as np
+
+    rows, order, nodes, bounds = (np.asarray(part) for part in tree.get_arrays())
+    state = tree.__getstate__()
+    count = len(nodes)
+    inner = nodes["is_leaf"] == 0
+    places = np.arange(count)
+    good = (
+        len(order) == len(rows) > 0
+        and bool((order >= 0).all())
+        and bool((order < len(rows)).all())
+        and bool((nodes["idx_start"] >= 0).all())
+        and bool((nodes["idx_start"] <= nodes["idx_end"]).all())
+        and bool((nodes["idx_end"] <= len(rows)).all())
+        and bool((2 * places[inner] + 2 < count).all())
+        and bounds.shape[1:] == (count, rows.shape[1])
+        and state[6] == count
+    )
+    if not good:
+        raise Refused("The neighbours of the model lead out of it")
+
+
+def _check_support(estimator: Any) -> None:
+    if not hasattr(estimator, "support_vectors_"):
+        return
+    vectors, counts = estimator.support_vectors_, estimator._n_support  # noqa: SLF001
+    rows, columns = vectors.shape
+    dual, intercept = estimator._dual_coef_, estimator._intercept_
+    classes = len(counts)
+    pairs = classes * (classes - 1) // 2
+    one = (
+        rows == len(estimator.support_)
+        and dual.shape[-1] == rows
+        and columns == estimator.shape_fit_[1]
+    )
+    classifies = hasattr(estimator, "classes_")
+    good = (
+        one
+        and bool((counts >= 0).all())
+        and (int(counts.sum()) == rows if classifies else True)
+        and dual.shape[0] == (classes - 1 if classifies else 1)
+        and len(intercept) == (pairs if classifies else 1)
+        and all(len(part) in {0, pairs, 1} for part in (estimator._probA, estimator._probB))  # noqa: SLF001
+        and estimator.n_features_in_ == columns
+    )
+    if not good:
+        raise Refused("The support vectors of the model differ in number from what it says")
+
+
+def _flat(items: Any) -> list[Any]:
+    """Return the estimators in a list, a list of lists or an array."""
+    found: list[Any] = []
+    for item in items.ravel().tolist() if hasattr(items, "ravel") else items:
+        found += _flat(item) if isinstance(item, (list, tuple)) else [item]
+    return found

@@ -1,0 +1,93 @@
+"""A skops file: a zip archive of `schema.json`, which names types and functions, and of arrays."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import boosters, compiled
+from .archives import Archive
+from .arrays import check_npy, check_npz
+from .refused import Refused, one_line
+from .skops_trusted import TRUSTED
+
+_SCHEMA = "schema.json"
+_WHAT = "The skops file"
+#: Files of earlier versions have loaders of their own, which nobody has reviewed.
+_OLDEST = 2
+
+
+def load(content: bytes, *, tried: bool = False) -> Any:
+    """Return the estimator of a skops file, whose every type skops or the reviewed list trusts.
+
+    Args:
+        content: the file.
+        tried: whether this process may end over it, so that a booster is not tried in another one first.
+
+    Raises:
+        Refused: it has other types, or is damaged or hostile.
+    """
+    names = types(content)
+    import skops.io
+
+    with one_line(_WHAT):
+        unknown = set(skops.io.get_untrusted_types(data=content))
+        if unknown - TRUSTED:
+            strange = ", ".join(sorted(unknown - TRUSTED))
+            raise Refused(f"it holds types that are not on the trusted list: {strange}")
+        if not tried:
+            boosters.check(content, names)
+        model = skops.io.loads(content, trusted=sorted(unknown))
+    compiled.check(model)
+    compiled.forget_caches(model)
+    return model
+
+
+def types(content: bytes) -> set[str]:
+    """Return the names of all types and functions that a skops file names, once its members are checked.
+
+    Nothing is imported. Which of the names may be loaded is for skops and the trusted list to say.
+
+    Raises:
+        Refused: it is no skops file, or its members are not what skops writes.
+    """
+    with Archive(content, _WHAT) as archive:
+        schema = archive.read(_SCHEMA)
+        files = set(archive.names) - {_SCHEMA}
+        for name in files:
+            if name.endswith(".npy"):
+                check_npy(archive.read(name), f"An array of the skops file ('{name}')")
+            elif name.endswith(".npz"):
+                check_npz(archive.read(name), f"A matrix of the skops file ('{name}')")
+    with one_line(_WHAT):
+        tree = json.loads(schema)
+        if (
+            not isinstance(tree, dict)
+            or type(tree.get("protocol")) is not int
+            or tree["protocol"] < _OLDEST
+        ):
+            raise Refused(f"{_WHAT} has no schema of this time")
+        return _names(tree, files)
+
+
+def _names(tree: Any, files: set[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = [tree]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+            continue
+        if not isinstance(item, dict):
+            continue
+        waiting += item.values()
+        if "__loader__" not in item:
+            continue
+        named = (item.get("__module__"), item.get("__class__"))
+        if not all(isinstance(name, str) for name in named):
+            raise Refused(f"{_WHAT} has an object without a type")
+        found.add(".".join(map(str, named)))
+        file = item.get("file")
+        if file is not None and file not in files:
+            raise Refused(f"{_WHAT} lacks an array that it names")
+    return found

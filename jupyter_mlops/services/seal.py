@@ -1,0 +1,241 @@
+"""The seal of a Bento: the hashes of all its files, signed by whoever built it.
+
+`seal.json` lists every file with its size and SHA-256, and says whether loading the model runs code. `seal.sig`
+has signatures of that list (HMAC-SHA256): by a key of this user's own, which is made once and lies outside
+of every project, and by the key file that `MLOPS_SIGNING_KEY` names, where it does. A Bento is started only if
+one of the two signatures is good and every file is as it was sealed. So a Bento that came with somebody
+else's project is not started, and none that was changed after it was built.
+
+A key signs as well as it verifies: whoever can read it can seal. A Bento that is changed in the moment
+between the look and the import is not caught; that takes write access to the store while the service starts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.paths import UnsafePath, below
+from jupyter_mlops.project import SETTINGS_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MANIFEST, SIGNATURES = "seal.json", "seal.sig"
+KEY_VARIABLE = "MLOPS_SIGNING_KEY"
+_CONTEXT = b"jupyter_mlops seal of a Bento, version 1\0"
+_KEY_BYTES = 32
+_LARGEST_MANIFEST = 64 * 1024 * 1024
+_CHUNK = 1024 * 1024
+
+
+class Unsealed(MlopsError):
+    """The Bento was not built by this user, or it is not as it was built."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a genuine seal says."""
+
+    allow_pickle: bool
+
+
+def seal(bento: Path, *, allow_pickle: bool) -> None:
+    """Seal a Bento as it is now; its name and version are those of its folders.
+
+    Raises:
+        Unsealed: it has a link or a special file.
+        MlopsError: the configured key cannot be used.
+    """
+    content = json.dumps(
+        {
+            "format": 1,
+            "name": bento.parent.name,
+            "version": bento.name,
+            "allow_pickle": allow_pickle,
+            "files": {name: _hashed(path) for name, path in _files(bento)},
+        },
+        indent=1,
+        sort_keys=True,
+    ).encode()
+    keys = {"user": _own_key(make=True), "configured": _configured_key(bento)}
+    signatures = {name: _signature(key, content) for name, key in keys.items() if key}
+    (bento / MANIFEST).write_bytes(content)
+    (bento / SIGNATURES).write_text(json.dumps(signatures), encoding="utf-8")
+
+
+def verify(bento: Path) -> Sealed:
+    """Return what the seal of a Bento says, once it is seen to be genuine and whole.
+
+    Raises:
+        Unsealed: it is not, and why; build it again.
+    """
+    name = bento.parent.name
+    again = f"Build it again: %mlops service build RUN --name {name}"
+    try:
+        content = _small(bento, MANIFEST)
+        signatures = json.loads(_small(bento, SIGNATURES))
+    except FileNotFoundError:
+        raise Unsealed(f"'{name}' has no seal: it was built by an earlier version, or not here", again) from None  # fmt: skip
+    except (OSError, ValueError, RecursionError, UnsafePath):
+        raise Unsealed(f"The seal of '{name}' cannot be read", again) from None
+    keys = {"user": _own_key(make=False), "configured": _configured_key(bento)}
+    if not any(
+        key and isinstance(signatures, dict) and _good(signatures.get(kind), key, content)
+        for kind, key in keys.items()
+    ):
+        signed = f"the key of {KEY_VARIABLE} has not signed it" if keys["configured"] else "no key that you trust has signed it"  # fmt: skip
+        raise Unsealed(f"'{name}' was not built by you on this machine, and {signed}", again)
+    manifest = json.loads(content)
+    if (manifest["name"], manifest["version"]) != (name, bento.name):
+        raise Unsealed(f"'{name}' is another service's Bento, put in its place", again)
+    change = _change(bento, manifest["files"])
+    if change:
+        raise Unsealed(f"'{name}' is not as it was built: {change}", again)
+    return Sealed(allow_pickle=manifest["allow_pickle"] is True)
+
+
+def _change(bento: Path, sealed: dict[str, Any]) -> str:
+    """Return in words how the files differ from those that were sealed; empty if they do not."""
+    try:
+        found = dict(_files(bento))
+        extra = sorted(found.keys() - sealed.keys())
+        missing = sorted(sealed.keys() - found.keys())
+        if extra or missing:
+            return f"'{ascii((extra or missing)[0])[1:61]}' was {'added' if extra else 'removed'}"
+        for name, path in found.items():
+            # The size first: it costs nothing, and most changes have another one.
+            if not name.endswith("/") and path.lstat().st_size != sealed[name][0]:
+                return f"'{name}' was changed"
+        for name, path in found.items():
+            if _hashed(path) != sealed[name]:
+                return f"'{name}' was changed"
+    except OSError as error:
+        return f"a file cannot be read ({error.strerror or error})"
+    except Unsealed as error:
+        return error.what
+    return ""
+
+
+def _files(bento: Path) -> Iterator[tuple[str, Path]]:
+    """Yield every file below a Bento but the seal itself; folders too, with a `/` at the end."""
+    waiting = [bento]
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = Path(entry.path)
+                name = path.relative_to(bento).as_posix()
+                if name in {MANIFEST, SIGNATURES} and entry.is_file(follow_symlinks=False):
+                    continue
+                if entry.is_symlink():
+                    raise Unsealed(f"'{ascii(name)[1:61]}' is a symbolic link")
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                    yield f"{name}/", path
+                elif entry.is_file(follow_symlinks=False):
+                    yield name, path
+                else:
+                    raise Unsealed(f"'{ascii(name)[1:61]}' is no file")
+
+
+def _hashed(path: Path) -> Any:
+    """Return the size and SHA-256 of a file; nothing for a folder."""
+    if path.is_dir():
+        return [0, ""]
+    digest, size = hashlib.sha256(), 0
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return [size, digest.hexdigest()]
+
+
+def _small(bento: Path, name: str) -> bytes:
+    path = below(bento, name, source="A seal")
+    if path.stat().st_size > _LARGEST_MANIFEST:
+        raise ValueError("too large")
+    return path.read_bytes()
+
+
+def _signature(key: bytes, content: bytes) -> str:
+    return hmac.new(key, _CONTEXT + content, hashlib.sha256).hexdigest()
+
+
+def _good(given: object, key: bytes, content: bytes) -> bool:
+    return isinstance(given, str) and hmac.compare_digest(
+        given.encode(errors="replace"), _signature(key, content).encode()
+    )
+
+
+def _own_key(*, make: bool) -> bytes | None:
+    """Return this user's own key, which is made when the first Bento is built.
+
+    It lies with the user's Jupyter data. No project can bring it: a file of another owner, or one that
+    others can read, is refused.
+    """
+    from jupyter_core.paths import jupyter_data_dir
+
+    path = Path(jupyter_data_dir(), "jupyter_mlops", "seal.key")
+    if make and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        scratch = path.with_name(f".seal.{os.getpid()}.{secrets.token_hex(4)}")
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_hex(_KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            # A link fails where another process was first, and shows the key whole or not at all.
+            os.link(scratch, path)
+        except FileExistsError:
+            pass
+        finally:
+            scratch.unlink(missing_ok=True)
+    return _key(path, "Your own key") if path.exists() else None
+
+
+def _configured_key(bento: Path) -> bytes | None:
+    """Return the key that `MLOPS_SIGNING_KEY` names, if it does."""
+    named = os.environ.get(KEY_VARIABLE, "")
+    if not named:
+        return None
+    path = Path(named).expanduser().absolute()
+    project = next(
+        (folder for folder in bento.absolute().parents if (folder / SETTINGS_FILE).is_file()), None
+    )
+    if project is not None and path.resolve().is_relative_to(project.resolve()):
+        raise MlopsError(
+            f"{KEY_VARIABLE} names a file inside the project, where everybody who gets it has the key",
+            f"Move it, for example: mv {named} ~/.config/mlops.key",
+        )
+    if not path.is_file():
+        raise MlopsError(
+            f"{KEY_VARIABLE} names {named}, which is no file",
+            f"Make one: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > {named})",
+        )
+    return _key(path, f"The key of {KEY_VARIABLE}")
+
+
+def _key(path: Path, whose: str) -> bytes:
+    try:
+        about = path.stat()
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise MlopsError(f"{whose} cannot be read ({error.strerror})", f"Look at {path}") from None
+    if hasattr(os, "getuid") and (
+        about.st_uid not in {os.getuid(), 0} or stat.S_IMODE(about.st_mode) & 0o077
+    ):
+        raise MlopsError(f"{whose} can be read or changed by others", f"chmod 600 {path}")
+    if len(key) < _KEY_BYTES:
+        raise MlopsError(f"{whose} is shorter than {_KEY_BYTES} characters", f"Delete {path}")
+    return key
