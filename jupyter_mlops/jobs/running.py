@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import progress, runs
+from jupyter_mlops import processes, progress, runs
 from jupyter_mlops.errors import UsageError
 from jupyter_mlops.jobs import checking, hiding, parameters, schedules, state
 from jupyter_mlops.jobs import notebook as notebooks
@@ -180,6 +180,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
         folder=checked.folder,
         output=output,
         environment=_environment(plan, project, active),
+        mark=state.mark(project, active.run_id),
         timeout=plan.timeout or project.settings.jobs.timeout,
         stop=plan.stop,
         on_cell=plan.on_cell,
@@ -244,7 +245,7 @@ def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, s
     }
     if project.settings.lineage.deep:
         environment |= shim.environment(project)
-    return {
+    tied = {
         **environment,
         "MLOPS_ROOT": str(project.root),
         "MLOPS_PARENT_RUN": active.run_id,
@@ -253,6 +254,7 @@ def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, s
         "JPY_SESSION_NAME": str(plan.checked.path),
         **plan.environment,
     }
+    return processes.marked(tied, state.mark(project, active.run_id))
 
 
 def _await_cancel(request: Path, stop: threading.Event, over: threading.Event) -> None:

@@ -267,8 +267,10 @@ def unschedule(name: str, *, project: Project | None = None) -> None:
 def list(*, project: Project | None = None) -> Records[Job]:
     """List the jobs: those declared in `jobs/`, and notebooks that were run as jobs, the last one first."""
     from jupyter_mlops import runs
+    from jupyter_mlops.jobs import state
 
     project = project or Project.find()
+    state.reap(project)
     last: dict[str, Any] = {}
     for run in runs.list(kind="job", limit=1000, project=project):  # newest first
         last.setdefault(run.tags.get("mlops.job", run.name), run)

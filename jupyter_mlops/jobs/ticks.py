@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 from dbos import DBOS, SetWorkflowID
 
 from jupyter_mlops import files
-from jupyter_mlops.jobs.processes import end_group
 from jupyter_mlops.jobs.starting import clean_environment
+from jupyter_mlops.processes import end_group
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:
