@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import processes, progress, runs
 from jupyter_mlops.errors import UsageError
-from jupyter_mlops.jobs import checking, hiding, parameters, schedules, state
+from jupyter_mlops.jobs import checking, declarations, hiding, parameters, schedules, state
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs.records import Execution
 from jupyter_mlops.progress import say
@@ -74,7 +74,7 @@ def run(
         UsageError: the notebook would fail, and why; or a parameter is unknown or ill-typed.
     """
     project = project or Project.find()
-    job = schedules.find(notebook, project) or schedules.Schedule(notebook=notebook)
+    job = schedules.find(notebook, project) or declarations.Schedule(notebook=notebook)
     plan = plan_of(
         job.model_copy(
             update={
@@ -91,12 +91,21 @@ def run(
     return shown(plan, project)
 
 
-def plan_of(job: schedules.Schedule, project: Project, *, force: bool = False) -> Plan:
+def check_timeout(seconds: float) -> None:
+    """Refuse a timeout that is none: negative, infinite, not a number."""
+    if not 0 <= seconds <= declarations.LONGEST_TIMEOUT:
+        raise UsageError(
+            f"--timeout {seconds:g} is not a number of seconds", "For example: --timeout 3600"
+        )
+
+
+def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False) -> Plan:
     """Return the execution of a declared job, checked.
 
     Raises:
         UsageError: it would fail, and why.
     """
+    check_timeout(job.timeout)
     checked = checking.examine(job.notebook, params=job.params, cwd=job.cwd, project=project)
     refuse(checked, force=force)
     name = job.name or checked.path.stem

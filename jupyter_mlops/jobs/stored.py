@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,3 +66,37 @@ def json_object(path: Path, most: int = LARGEST) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise Unreadable("is not a JSON object")
     return given
+
+
+def exists(path: Path) -> bool:
+    """Return whether anything stands here, be it a link that leads nowhere."""
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged file, folder or link; return its new name beside the old one."""
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count():
+        aside = path.with_name(f"{stem}-{number}" if number else stem)
+        if not exists(aside):
+            path.rename(aside)
+            return aside
+    raise AssertionError
+
+
+def append(path: Path) -> BinaryIO:
+    """Open a log to append to it; it is never written through a link or into a pipe.
+
+    Raises:
+        OSError: no regular file can be opened here.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path.name} is not a regular file")
+    return os.fdopen(descriptor, "ab")
