@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -46,6 +48,8 @@ class _Kept(LocalProvisioner):  # type: ignore[misc]
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         environment = dict(kwargs["env"])
+        if shutil.which(cmd[0], path=environment.get("PATH", os.defpath)) is None:
+            raise FileNotFoundError(errno.ENOENT, "The kernel's program is not there", cmd[0])
         if "LD_PRELOAD" in environment:
             environment[keeper.PRELOAD] = environment.pop("LD_PRELOAD")
         environment[keeper.IS_KEEPER] = "1"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import processes, progress, runs
+from jupyter_mlops import files, processes, progress, runs
 from jupyter_mlops.errors import UsageError
 from jupyter_mlops.jobs import checking, declarations, hiding, parameters, schedules, state
 from jupyter_mlops.jobs import notebook as notebooks
@@ -230,8 +229,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
         with suppress(OSError):
             active.log_artifact(output)
         if plan.output:
-            plan.output.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(output, plan.output)
+            files.replace(plan.output, output.read_bytes())
             result.output = project.relative(plan.output)
     # What plain MLflow calls logged went into this run itself; cells' own runs are copied up.
     metrics: dict[str, float | None] = {}

@@ -1,6 +1,6 @@
 """What is kept beside a job's run in `.mlops/jobs/<run id>/`: the executed notebook and who executes it.
 
-`process.json` names the executing process and the kernel by pid and start time; `cancel` asks that
+`process.json` names the executing process and the kernel (on Linux its keeper) by pid and start time; `cancel` asks that
 process to stop; `kernel.log` holds what the kernel wrote outside of its cells.
 
 These files are read as anybody's: a note never says whom to end. That is told by the mark that the processes
