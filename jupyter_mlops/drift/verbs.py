@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import files
+from jupyter_mlops import files, temporary
 from jupyter_mlops.drift.records import DriftCheck, DriftReport
 from jupyter_mlops.errors import MlopsError, NotAProject, NotFound, UsageError
 from jupyter_mlops.progress import say
@@ -146,8 +145,8 @@ def _recorded(compared: Any, service: str, sides: Sides, project: Project) -> Dr
     with runs.start(name, kind="drift", project=project) as active:
         report: DriftReport = compared().model_copy(update={"run_id": active.run_id})
         active.log_metrics(_metrics(report))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / _ARTIFACT
+        with temporary.folder() as folder:
+            path = folder / _ARTIFACT
             path.write_text(report.to_json(), encoding="utf-8")
             active.log_artifact(path)
         # Last: a check without a verdict is an unfinished one, and history leaves it out.

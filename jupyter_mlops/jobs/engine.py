@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import queue
 import shutil
-import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
@@ -23,9 +22,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
-from jupyter_mlops import files
+from jupyter_mlops import files, kernels, processes, temporary
 from jupyter_mlops.jobs import hiding
-from jupyter_mlops.jobs.processes import kill_group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +40,7 @@ _PATIENCE = 5.0
 class Request:
     """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs.
 
-    `on_cell` is called in the thread that called `execute`, as a cell begins and, with its seconds,
+    `mark` is the name under which the kernel's processes are found (`processes.marked`). `on_cell` is called in the thread that called `execute`, as a cell begins and, with its seconds,
     as it ends.
     """
 
@@ -53,6 +51,7 @@ class Request:
     folder: Path
     output: Path
     environment: dict[str, str]
+    mark: str
     timeout: float = 0
     stop: threading.Event = field(default_factory=threading.Event)
     on_cell: Callable[[CodeCell, float | None], None] = lambda _cell, _seconds: None
@@ -154,7 +153,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         cls, nb_man: Any, kernel_name: str, *, request: Request, outcome: Outcome, **_kwargs: Any
     ) -> Any:
         # The connection is a unix socket in a private folder: no port, and a path short enough.
-        private = Path(tempfile.mkdtemp(prefix="mlops-"))
+        private = temporary.make()
         try:
             client = _Client(
                 nb_man, request, outcome, kernel_name=kernel_name, startup_timeout=120, timeout=None
@@ -201,13 +200,15 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             transport="ipc",
             connection_file=str(private / "kernel.json"),
         )
+        manager = self.km
+        kept = kernels.keep(manager, private)
         with (self.request.output.parent / "kernel.log").open("ab") as log:
             await self.async_start_new_kernel(
                 cwd=str(self.request.folder), env=self.request.environment, stdout=log, stderr=log
             )
         pid = int(self.km.provisioner.pid or 0)
         self.request.on_kernel(pid)
-        watcher = asyncio.create_task(self._watch(pid))
+        watcher = asyncio.create_task(self._watch(manager.provisioner))
         try:
             await self.async_start_new_kernel_client()
             await self._cells()
@@ -219,7 +220,9 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             watcher.cancel()
             with contextlib.suppress(Exception):  # it is gone already, which is what we want
                 await self._async_cleanup_kernel()
-            kill_group(pid)
+            if not kept:
+                processes.kill_group(pid)
+            processes.end_marked(self.request.mark)
         return self.nb
 
     async def _cells(self) -> None:
@@ -320,11 +323,11 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         ]
         return f": {told[0][:120]}" if told else ""
 
-    async def _watch(self, pid: int) -> None:
+    async def _watch(self, provisioner: Any) -> None:
         """Kill the kernel as soon as the execution is told to stop."""
         while not self.request.stop.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(_STOP_POLL)
-        kill_group(pid)
+        await provisioner.kill()
 
 
 def _one_line(text: str) -> str:

@@ -154,8 +154,6 @@ def _cancel_sweep(found: Run, project: Project) -> Execution:
 
 
 def _stop(found: Run, project: Project) -> None:
-    from jupyter_mlops.jobs.processes import kill_group
-
     owner = state.owner(project, found.run_id)
     if owner is None:
         raise Conflict(
@@ -167,8 +165,8 @@ def _stop(found: Run, project: Project) -> None:
         files.replace(state.folder(project, found.run_id) / "cancel", "")
         say(f"stopping {found.name} ({found.run_id[:8]}) …")
         _until_over(found, project)
-    elif owner.kernel_alive:
-        kill_group(owner.kernel_pid)
+    else:
+        state.end(project, found.run_id, owner)
     state.release(project, found.run_id)
 
 

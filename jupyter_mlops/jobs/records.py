@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Literal
 
 from jupyter_mlops import tables
-from jupyter_mlops.records import Record
+from jupyter_mlops.records import Record, Records
 
 JobStatus = Literal["queued", "running", "finished", "failed", "killed", "scheduled", "paused"]
 
@@ -208,6 +208,31 @@ class Job(Record):
             ("last run", self.last_run[:8]),
             ("outcome", self.last_status),
         )
+
+
+class Jobs(Records[Job]):
+    """The list of jobs: a table, and a line for each file that cannot be read."""
+
+    def _bad(self) -> list[str]:
+        return [f"✗ {item.error}" for item in self.items if item.error]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return what the table shows, a dict for each job that can be read."""
+        return [item.row() for item in self.items if not item.error]
+
+    def __str__(self) -> str:
+        rows = self.rows()
+        table = [tables.table_text(rows)] if rows else []
+        return (
+            "\n\n".join([*table, *(["\n".join(bad)] if (bad := self._bad()) else [])]) or self.empty
+        )
+
+    def _repr_html_(self) -> str:
+        if not self.items:
+            return super()._repr_html_()
+        rows = self.rows()
+        table = tables.table_html(rows) if rows else ""
+        return table + "".join(f"<p>{tables.escape(line)}</p>" for line in self._bad())
 
 
 class Log(str):

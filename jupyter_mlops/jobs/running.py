@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import shutil
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import progress, runs
+from jupyter_mlops import files, processes, progress, runs
 from jupyter_mlops.errors import UsageError
-from jupyter_mlops.jobs import checking, hiding, parameters, schedules, state
+from jupyter_mlops.jobs import checking, declarations, hiding, parameters, schedules, state
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs.records import Execution
 from jupyter_mlops.progress import say
@@ -74,7 +73,7 @@ def run(
         UsageError: the notebook would fail, and why; or a parameter is unknown or ill-typed.
     """
     project = project or Project.find()
-    job = schedules.find(notebook, project) or schedules.Schedule(notebook=notebook)
+    job = schedules.find(notebook, project) or declarations.Schedule(notebook=notebook)
     plan = plan_of(
         job.model_copy(
             update={
@@ -91,12 +90,21 @@ def run(
     return shown(plan, project)
 
 
-def plan_of(job: schedules.Schedule, project: Project, *, force: bool = False) -> Plan:
+def check_timeout(seconds: float) -> None:
+    """Refuse a timeout that is none: negative, infinite, not a number."""
+    if not 0 <= seconds <= declarations.LONGEST_TIMEOUT:
+        raise UsageError(
+            f"--timeout {seconds:g} is not a number of seconds", "For example: --timeout 3600"
+        )
+
+
+def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False) -> Plan:
     """Return the execution of a declared job, checked.
 
     Raises:
         UsageError: it would fail, and why.
     """
+    check_timeout(job.timeout)
     checked = checking.examine(job.notebook, params=job.params, cwd=job.cwd, project=project)
     refuse(checked, force=force)
     name = job.name or checked.path.stem
@@ -180,6 +188,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
         folder=checked.folder,
         output=output,
         environment=_environment(plan, project, active),
+        mark=state.mark(project, active.run_id),
         timeout=plan.timeout or project.settings.jobs.timeout,
         stop=plan.stop,
         on_cell=plan.on_cell,
@@ -220,8 +229,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
         with suppress(OSError):
             active.log_artifact(output)
         if plan.output:
-            plan.output.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(output, plan.output)
+            files.replace(plan.output, output.read_bytes())
             result.output = project.relative(plan.output)
     # What plain MLflow calls logged went into this run itself; cells' own runs are copied up.
     metrics: dict[str, float | None] = {}
@@ -244,7 +252,7 @@ def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, s
     }
     if project.settings.lineage.deep:
         environment |= shim.environment(project)
-    return {
+    tied = {
         **environment,
         "MLOPS_ROOT": str(project.root),
         "MLOPS_PARENT_RUN": active.run_id,
@@ -253,6 +261,7 @@ def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, s
         "JPY_SESSION_NAME": str(plan.checked.path),
         **plan.environment,
     }
+    return processes.marked(tied, state.mark(project, active.run_id))
 
 
 def _await_cancel(request: Path, stop: threading.Event, over: threading.Event) -> None:

@@ -2,38 +2,37 @@
 
 Each tick is a DBOS workflow whose id is the job and the scheduled time, kept in
 `.mlops/scheduler.sqlite`: enqueueing it twice is one execution. A lock lets one scheduler work; the
-others stand by. After a kill the workflow is taken up again: its worker is waited for if it still
+others stand by. A job's file that cannot be read is one line in the log, and the other jobs fire. After a kill the
+workflow is taken up again: its worker is waited for if it still
 lives, its result is used if it finished meanwhile, else it runs once more.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
 from jupyter_mlops.errors import Conflict, MlopsError
-from jupyter_mlops.jobs import schedules, state, ticks
+from jupyter_mlops.jobs import cron, declarations, state, ticks
+from jupyter_mlops.jobs.considered import Considered
 from jupyter_mlops.jobs.starting import LOCK
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import FrameType
 
-    from jupyter_mlops.jobs.schedules import Schedule
+    from jupyter_mlops.jobs.declarations import Schedule
 
 _POLL = 0.5
 _STAND_BY = 1.0
 #: A tick this late still counts as on time; what is older was missed, and falls under `catch_up`.
 _GRACE = timedelta(seconds=10)
+_TICK = timedelta(microseconds=1)
 #: Ticks of one job that may wait at once; a job slower than its schedule must not pile up for ever.
 _MOST_WAITING = 16
 
@@ -78,7 +77,8 @@ class _Daemon:
         self.stop = stop
         self.jobs: dict[str, Schedule] = {}
         self.stamps: dict[str, tuple[int, int]] = {}
-        self.considered = _Considered(project.state / "jobs" / "considered.json")
+        self.told: dict[str, str] = {}
+        self.considered = Considered(project.state / "jobs" / "considered.json")
 
     def run(self) -> None:
         from dbos import DBOS
@@ -86,7 +86,10 @@ class _Daemon:
         os.chdir(self.project.root)
         state.reap(self.project)
         ticks.tidy(self.project)
-        ticks.launch(self.project)
+        self._reload()
+        self.considered.begun()
+        # Last: ticks that a killed scheduler left are taken up, by what is declared now.
+        ticks.launch(self.project, self.jobs)
         say(f"scheduler of '{self.project.name}' runs (pid {os.getpid()}); Ctrl-C ends it")
         self.project.announce("job", "scheduler started")
         try:
@@ -98,7 +101,10 @@ class _Daemon:
                 self._reload()
                 now = datetime.now(UTC)
                 for job in list(self.jobs.values()):
-                    self._consider(job, now)
+                    try:
+                        self._consider(job, now)
+                    except Exception as error:  # of one job; the others fire
+                        self._tell(job.name, f"job {job.name}: {type(error).__name__}: {error}")
                 self.stop.wait(_POLL)
         finally:
             say("scheduler stops …")
@@ -109,18 +115,18 @@ class _Daemon:
     def _reload(self) -> None:
         """Read what changed in `jobs/`; a file that cannot be read keeps its job as it was."""
         stamps: dict[str, tuple[int, int]] = {}
-        for path in (self.project.root / schedules.FOLDER).glob("*.yaml"):
+        for path in (self.project.root / declarations.FOLDER).glob("*.yaml"):
             try:
-                stat = path.stat()
+                stat = path.lstat()
             except OSError:
                 continue  # removed meanwhile
             stamps[path.stem] = (stat.st_mtime_ns, stat.st_size)
             if self.stamps.get(path.stem) == stamps[path.stem]:
                 continue
             try:
-                job = schedules.load(path)
+                job = declarations.load(path)
             except MlopsError as error:
-                say(str(error))
+                self._tell(path.stem, str(error))
                 continue
             self.jobs[path.stem] = job
             following = job.next_time()
@@ -131,6 +137,12 @@ class _Daemon:
             del self.jobs[gone]
             self.considered.forget(gone)
         self.stamps = stamps
+
+    def _tell(self, name: str, line: str) -> None:
+        """Say what is wrong with a job, once."""
+        if self.told.get(name) != line:
+            self.told[name] = line
+            say(" ".join(line.split()))
 
     def _consider(self, job: Schedule, now: datetime) -> None:
         if not job.cron or job.paused:
@@ -143,7 +155,7 @@ class _Daemon:
                     f"job {job.name}: {_MOST_WAITING} executions wait already; {tick:%H:%M:%S} is skipped"
                 )
             else:
-                ticks.enqueue(self.project, job, tick)
+                ticks.enqueue(job, tick)
         if due:
             # Only after the queue has it: killed in between, the tick is enqueued again, and is one.
             self.considered.until(job, due[-1])
@@ -151,63 +163,27 @@ class _Daemon:
 
 def due_ticks(job: Schedule, last: datetime, now: datetime) -> list[datetime]:
     """Return the ticks to fire in (last, now]: those on time, else at most one for all that were missed."""
-    ticks_before = job.ticks(now + timedelta(microseconds=1))
-    on_time: list[datetime] = []
-    while True:
-        tick: datetime = ticks_before.get_prev(datetime).astimezone(UTC)
-        if tick <= last:
-            missed = False
-            break
-        if now - tick > _GRACE:
-            missed = True
-            break
-        on_time.append(tick)
-    if on_time:
-        return on_time[::-1]
-    if missed and job.catch_up == "once":
-        return [tick]
-    return []
+    where = cron.zone(job.timezone)
+    late = now - _GRACE
+    on_time = cron.between(job.cron, where, max(last, late - _TICK), now)
+    if on_time or job.catch_up == "skip" or last >= late:
+        return on_time
+    missed = cron.previous(job.cron, where, late + _TICK)
+    return [missed] if missed is not None and missed > last else []
 
 
-class _Considered:
-    """Up to which time each job's ticks were dealt with; only the lock's holder writes it."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.times: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError):
-            self.times = {}
-
-    def begin(self, job: Schedule, changed: float) -> None:
-        """Start a job that is new, or whose times changed, from when its file was written."""
-        kept = self.times.get(job.name)
-        when = f"{job.cron} {job.timezone}"
-        if kept is None or kept["when"] != when:
-            start = min(changed, time.time())
-            self.times[job.name] = {
-                "when": when,
-                "until": datetime.fromtimestamp(start, UTC).isoformat(),
-            }
-            self._write()
-
-    def last(self, job: Schedule, now: datetime) -> datetime:
-        kept = self.times.get(job.name)
-        return datetime.fromisoformat(kept["until"]) if kept else now
-
-    def until(self, job: Schedule, moment: datetime) -> None:
-        kept = self.times.get(job.name)
-        if kept is not None:
-            kept["until"] = moment.isoformat()
-            self._write()
-
-    def forget(self, name: str) -> None:
-        if self.times.pop(name, None) is not None:
-            self._write()
-
-    def _write(self) -> None:
-        files.replace(self.path, json.dumps(self.times, indent=1))
+def main(root: str, *, watch_stdin: bool) -> int:
+    """Run the scheduler of a project; return the exit code."""
+    try:
+        serve(Project.find(root), watch_stdin=watch_stdin)
+    except MlopsError as error:
+        say(str(error))
+        return error.exit_code
+    except OSError as error:
+        say(f"The scheduler cannot go on: {error.strerror or error}: {error.filename or ''}")
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    serve(Project.find(sys.argv[1]), watch_stdin="--watch-stdin" in sys.argv[2:])
+    sys.exit(main(sys.argv[1], watch_stdin="--watch-stdin" in sys.argv[2:]))

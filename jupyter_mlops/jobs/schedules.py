@@ -9,156 +9,38 @@ params: {n_estimators: 200}
 
 from __future__ import annotations
 
+import os
 import re
-from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from jupyter_mlops import files
+from jupyter_mlops import files, paths
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError, nearest
-from jupyter_mlops.jobs.records import Job
+from jupyter_mlops.jobs import cron as crons
+from jupyter_mlops.jobs import declarations
+from jupyter_mlops.jobs.declarations import FOLDER, Schedule
+from jupyter_mlops.jobs.records import Job, Jobs
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.records import Records
 from jupyter_mlops.runs.redacting.secret_names import names_secret
 from jupyter_mlops.trust import NotTrusted
 
-FOLDER = "jobs"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _CRON_EXAMPLE = 'For example: --cron "0 6 * * *" (every day at 6)'
 
 
-class Schedule(BaseModel):
-    """One `jobs/NAME.yaml`; its name is the file's."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(default="", exclude=True)
-    notebook: str
-    cron: str = ""
-    timezone: str = ""
-    catch_up: Literal["once", "skip"] = "once"
-    params: dict[str, Any] = {}
-    timeout: float = Field(default=0, ge=0)
-    cwd: str = ""
-    paused: bool = False
-
-    @field_validator("cron")
-    @classmethod
-    def _cron(cls, value: str) -> str:
-        return parse_cron(value) if value else value
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone(cls, value: str) -> str:
-        zone(value)
-        return value
-
-    def next_time(self, after: datetime | None = None) -> datetime | None:
-        """Return the first tick after `after` (default: now), or None if it never fires by itself."""
-        if not self.cron or self.paused:
-            return None
-        return self.ticks(after or datetime.now().astimezone()).get_next(datetime)  # type: ignore[no-any-return]
-
-    def ticks(self, around: datetime) -> Any:
-        """Return croniter's iterator of ticks around a moment, in the schedule's time zone."""
-        from croniter import croniter
-
-        return croniter(self.cron, around.astimezone(zone(self.timezone)))
-
-
-def parse_cron(text: str) -> str:
-    """Return a cron expression of 5 fields (or 6, the last one seconds), or an alias such as `@daily`.
-
-    Raises:
-        ValueError: it is not one, or never fires.
-    """
-    from croniter import croniter
-
-    text = " ".join(text.split())
-    if not text.startswith("@") and len(text.split(" ")) not in {5, 6}:
-        raise ValueError(
-            f"'{text}' has {len(text.split(' '))} fields, not 5 (minute hour day month weekday)"
-        )
-    try:
-        croniter(text, datetime.now().astimezone()).get_next(datetime)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        why = " ".join(str(error).split())[:100]
-        raise ValueError(f"'{text}' is not a cron expression: {why}") from None
-    return text
-
-
-def zone(name: str) -> tzinfo:
-    """Return a time zone by its name; empty: this machine's.
-
-    Raises:
-        ValueError: there is no such zone.
-    """
-    from zoneinfo import ZoneInfo
-
-    from dateutil import tz  # comes with pandas
-
-    if not name:
-        local: tzinfo = tz.tzlocal()
-        return local
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"no time zone '{name}' (for example Europe/Prague)") from None
-
-
-def path_of(name: str, project: Project) -> Path:
-    """Return where the job `name` is declared."""
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"'{name}' cannot name a job",
-            "Use letters, digits, '-', '_' and '.', for example: nightly-train",
-        )
-    return project.root / FOLDER / f"{name}.yaml"
-
-
-def load(path: Path) -> Schedule:
-    """Read one declaration.
-
-    Raises:
-        UsageError: it cannot be read, and which line or key is wrong.
-    """
-    where = f"{FOLDER}/{path.name}"
-    try:
-        given = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(
-            f"{where}{line} is not YAML: {error.problem}", "Correct that line"
-        ) from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{where} cannot be read: {str(error).splitlines()[0]}") from None
-    if not isinstance(given, dict):
-        raise UsageError(f"{where} must be keys and values", "At least: notebook: train.ipynb")
-    try:
-        return Schedule(**{str(key): value for key, value in given.items()} | {"name": path.stem})
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "it"
-        if first["type"] == "extra_forbidden":
-            known = [field for field in Schedule.model_fields if field != "name"]
-            raise UsageError(
-                f"{where}: unknown key '{key}'", nearest(key, known) or f"Known: {', '.join(known)}"
-            ) from None
-        message = first["msg"].removeprefix("Value error, ")
-        message = message[0].lower() + message[1:]
-        raise UsageError(f"{where}: {key}: {message}", "Correct that line") from None
-
-
 def find(name: str, project: Project) -> Schedule | None:
-    """Return the declared job of that name, unless there is a file of that name or none is declared."""
-    if not _NAME.fullmatch(name) or Path(name).is_file() or (project.root / name).is_file():
+    """Return the declared job of that name, unless there is a file of that name or none is declared.
+
+    Its notebook and its working folder are absolute paths below the project.
+    """
+    if not declarations.names_job(name) or Path(name).is_file() or (project.root / name).is_file():
         return None
-    path = path_of(name, project)
-    return load(path) if path.is_file() else None
+    path = declarations.path_of(name, project)
+    if not os.path.lexists(path):
+        return None
+    return declarations.located(declarations.load(path), project.root)
 
 
 def has_schedules(project: Project) -> bool:
@@ -197,24 +79,27 @@ def schedule(
         UsageError: the cron expression, the zone or a parameter is wrong, or the notebook would fail.
         Conflict: there is a job of that name for another notebook.
     """
-    from jupyter_mlops.jobs import checking
+    from jupyter_mlops.jobs import checking, running
 
     project = project or Project.find()
     project.require_trust("its jobs run only once it is")
     try:
-        cron = parse_cron(cron)
+        cron = crons.parse(cron)
     except ValueError as error:
         raise UsageError(f"--cron {error}", _CRON_EXAMPLE) from None
     try:
-        zone(timezone)
+        crons.zone(timezone)
     except ValueError as error:
         raise UsageError(f"--timezone: {error}", "Leave it out for this machine's") from None
     if catch_up not in {"once", "skip"}:
         raise UsageError(
             f"--catch-up '{catch_up}' is neither once nor skip", nearest(catch_up, ("once", "skip"))
         )
+    running.check_timeout(timeout)
     checked = checking.examine(notebook, params=params, cwd=cwd, project=project)
     checked.refuse()
+    relative = _below_project("notebook", checked.path, project)
+    folder = _below_project("--cwd", Path(cwd).expanduser().absolute(), project) if cwd else ""
     for given in params or {}:
         if names_secret(given):
             raise UsageError(
@@ -222,14 +107,15 @@ def schedule(
                 f"Leave it out; in the notebook: {given} = os.environ['{given.upper()}']",
             )
     name = name or re.sub(r"[^A-Za-z0-9_.-]+", "-", checked.path.stem).strip("-.") or "job"
-    path = path_of(name, project)
-    relative = checked.check.notebook
+    path = declarations.path_of(name, project)
     with project.locked("jobs"):
-        if path.exists() and not replace and load(path).notebook != relative:
-            raise Conflict(
-                f"A job '{name}' runs {load(path).notebook}",
-                f"Give another: --name {name}-2, or add --replace",
-            )
+        if os.path.lexists(path) and not replace:
+            declared = declarations.load(path)
+            if declared.notebook != relative:
+                raise Conflict(
+                    f"A job '{name}' runs {declared.notebook}",
+                    f"Give another: --name {name}-2, or add --replace",
+                )
         declared = Schedule(
             name=name,
             notebook=relative,
@@ -238,9 +124,11 @@ def schedule(
             catch_up=catch_up,
             params=checked.given,
             timeout=timeout,
-            cwd=project.relative(Path(cwd).absolute()) if cwd else "",
+            cwd=folder,
         )
-        files.replace(path, _yaml(declared))
+        text = _yaml(declared)
+        declarations.parsed(text.encode(), path)  # what is written can be read
+        files.replace(path, text)
     project.announce("job", "scheduled", name)
     say(
         f"wrote {project.relative(path)}; it fires while JupyterLab or `jupyter mlops scheduler` runs"
@@ -255,8 +143,8 @@ def unschedule(name: str, *, project: Project | None = None) -> None:
         NotFound: there is no such job.
     """
     project = project or Project.find()
-    path = path_of(name, project)
-    if not path.is_file():
+    path = declarations.path_of(name, project)
+    if not os.path.lexists(path) or (path.is_dir() and not paths.is_link(path)):
         known = [item.stem for item in (project.root / FOLDER).glob("*.yaml")]
         raise NotFound(
             f"No scheduled job '{name}'", nearest(name, known) or "Type: %mlops job list"
@@ -266,24 +154,29 @@ def unschedule(name: str, *, project: Project | None = None) -> None:
     say(f"removed {project.relative(path)}; its runs stay")
 
 
-def list(*, project: Project | None = None) -> Records[Job]:
+def list(*, project: Project | None = None) -> Jobs:
     """List the jobs: those declared in `jobs/`, and notebooks that were run as jobs, the last one first."""
+    from jupyter_mlops.jobs import state
+
     project = project or Project.find()
+    if project.trusted:
+        state.reap(project)
     last: dict[str, Any] = {}
     for run in _executed(project):  # newest first
         last.setdefault(run.tags.get("mlops.job", run.name), run)
     jobs: dict[str, Job] = {}
     for path in sorted((project.root / FOLDER).glob("*.yaml")):
+        name = declarations.shown_name(path)
         try:
-            jobs[path.stem] = _job(load(path), last.get(path.stem))
+            jobs[name] = _job(declarations.load(path), last.get(path.stem))
         except MlopsError as error:
-            jobs[path.stem] = Job(name=path.stem, notebook="", status="failed", error=str(error))
+            jobs[name] = Job(name=name, notebook="", status="failed", error=str(error))
     for name, run in last.items():
         if name not in jobs:
             jobs[name] = _job(Schedule(name=name, notebook=run.notebook), run)
     if not project.trusted:  # then nothing fires, whatever is declared
         jobs = {name: job.model_copy(update={"next_time": None}) for name, job in jobs.items()}
-    return Records(
+    return Jobs(
         jobs.values(),
         empty='No jobs yet. Type: %mlops job run NOTEBOOK, or %mlops job schedule NOTEBOOK --cron "0 6 * * *"',
     )
@@ -315,6 +208,17 @@ def _job(declared: Schedule, last: Any) -> Job:
         last_status=last.status if last else "",
         last_time=last.start_time if last else None,
         next_time=declared.next_time(),
+    )
+
+
+def _below_project(what: str, path: Path, project: Project) -> str:
+    """Return a path as a job's file has it: whoever clones the project must have it too."""
+    for root in (project.root, project.root.resolve()):
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    raise UsageError(
+        f"{what} {path} is not below the project, and a scheduled job's must be",
+        f"Copy it to {project.root}",
     )
 
 

@@ -1,7 +1,10 @@
 """What is kept beside a job's run in `.mlops/jobs/<run id>/`: the executed notebook and who executes it.
 
-`process.json` names the executing process and the kernel by pid and start time; `cancel` asks that
+`process.json` names the executing process and the kernel (on Linux its keeper) by pid and start time; `cancel` asks that
 process to stop; `kernel.log` holds what the kernel wrote outside of its cells.
+
+These files are read as anybody's: a note never says whom to end. That is told by the mark that the processes
+carry, whose name comes from the project's folder and the run's id (`jupyter_mlops.processes`).
 """
 
 from __future__ import annotations
@@ -11,8 +14,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
-from jupyter_mlops.jobs.processes import kill_group
+from jupyter_mlops import files, paths, processes
+from jupyter_mlops.jobs import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,11 +64,18 @@ def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:
 
 
 def owner(project: Project, run_id: str) -> Owner | None:
-    """Return who executes `run_id`, if it is being executed on this machine."""
+    """Return who executes `run_id`, if it is being executed on this machine and the note is sound."""
     try:
-        return Owner(**json.loads((folder(project, run_id) / "process.json").read_text()))
-    except (OSError, ValueError, TypeError):
+        note = stored.json_object(folder(project, run_id) / "process.json")
+    except stored.Unreadable:
         return None
+    pids = [note.get("pid"), note.get("kernel_pid", 0)]
+    starts = [note.get("start"), note.get("kernel_start")]
+    if note.keys() - Owner.__dataclass_fields__.keys() or any(type(pid) is not int for pid in pids):
+        return None
+    if any(start is not None and type(start) is not float for start in starts):
+        return None
+    return Owner(pids[0], starts[0], pids[1], starts[1])
 
 
 def release(project: Project, run_id: str) -> None:
@@ -79,12 +89,26 @@ def executed(project: Project, run_id: str) -> Path | None:
     return next(iter(sorted(folder(project, run_id).glob("*.ipynb"))), None)
 
 
+def mark(project: Project, run_id: str) -> str:
+    """Return the name that the processes of an execution are marked with."""
+    return processes.name_of(project.root, run_id)
+
+
+def end(project: Project, run_id: str, found: Owner) -> None:
+    """End what is left of an execution."""
+    if processes.LINUX:
+        processes.end_marked(mark(project, run_id))
+    elif found.kernel_alive:
+        processes.kill_group(found.kernel_pid)
+
+
 def reap(project: Project) -> None:
-    """End the kernels whose executing process died; their runs are closed by whoever lists runs next."""
+    """End what is left of executions whose process died; their runs are closed by whoever lists runs next."""
     for note in (project.state / "jobs").glob("*/process.json"):
+        if paths.is_link(note.parent):
+            continue
         found = owner(project, note.parent.name)
         if found is None or found.alive:
             continue
-        if found.kernel_alive:
-            kill_group(found.kernel_pid)
+        end(project, note.parent.name, found)
         release(project, note.parent.name)

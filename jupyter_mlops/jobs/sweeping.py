@@ -78,6 +78,7 @@ def sweep(
         raise UsageError(
             f"--workers {workers} is not a number of workers", "For example: --workers 2"
         )
+    running.check_timeout(timeout)
     job = schedules.find(notebook, project)
     notebook, fixed = (job.notebook, job.params) if job else (notebook, {})
     grid = {key: values_of(value) for key, value in (params or {}).items()}

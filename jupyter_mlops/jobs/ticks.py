@@ -1,14 +1,20 @@
 """One tick of one job as a durable workflow, executed by a process of its own.
 
-Beside DBOS's database, `.mlops/jobs/ticks/` holds for each tick what is to run (`.json`), the lock
-that its worker holds, and the result. A worker outlives a killed scheduler: whoever takes the tick up
-again finds the lock held and waits, or finds the result.
+DBOS's database knows a tick by the job's name and its time, nothing more: what runs is what the scheduler has read from
+`jobs/NAME.yaml`, whatever the database or a file here says. Beside it, `.mlops/jobs/ticks/` holds for each tick the
+lock that its worker holds, its log and its result. A worker outlives a killed scheduler: whoever takes the tick up again
+finds the lock held and waits, or finds the result.
+
+A database that is damaged is put aside under another name, and the scheduler starts with a new one. No tick fires twice
+then: `considered.json` says which were queued, and results and locks which ran. A tick that waited in it is lost.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,31 +23,74 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, Serializer, SetWorkflowID
 
-from jupyter_mlops import files
-from jupyter_mlops.jobs.processes import end_group
+from jupyter_mlops import files, paths
+from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.jobs import stored
 from jupyter_mlops.jobs.starting import clean_environment
+from jupyter_mlops.processes import end_group
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:
-    from jupyter_mlops.jobs.schedules import Schedule
+    from collections.abc import Mapping
+
+    from jupyter_mlops.jobs.declarations import Schedule
     from jupyter_mlops.project import Project
 
 _QUEUE = "jobs"
 _KEEP_SECONDS = 7 * 24 * 3600
+_DATABASE = "scheduler.sqlite"
+#: What sqlite says of a sound file.
+_NOT_ITS_FAULT = ("locked", "is full", "disk I/O", "readonly", "unable to open")
 _workers: dict[int, subprocess.Popen[bytes]] = {}
 _waiting: dict[str, set[str]] = {}
 _stopping = threading.Event()
+_declared: Mapping[str, Schedule] = {}
+_project: Project | None = None
 
 
-def launch(project: Project) -> None:
-    """Start DBOS on the project's own sqlite file; unfinished ticks are taken up at once."""
+class _Json(Serializer):  # type: ignore[misc]
+    """What DBOS keeps, as JSON: its own default is pickle, which would run what a database says."""
+
+    def serialize(self, data: Any) -> str:
+        return json.dumps(data, default=str)
+
+    def deserialize(self, serialized_data: str) -> Any:
+        return json.loads(serialized_data)
+
+    def name(self) -> str:
+        return "mlops_json"
+
+
+def launch(project: Project, declared: Mapping[str, Schedule]) -> None:
+    """Start DBOS on the project's own sqlite file; unfinished ticks of declared jobs are taken up at once.
+
+    `declared` is looked at when a tick begins, so the caller may change it.
+    """
+    global _declared, _project
+    _declared, _project = declared, project
+    folder(project).mkdir(parents=True, exist_ok=True)
     _stopping.clear()
+    database = project.state / _DATABASE
+    if why := _unusable(database):
+        _put_aside(database, why)
+    try:
+        _launch(project, database)
+    except Exception as error:  # a sound database of something else, or of another version of DBOS
+        DBOS.destroy()
+        why = " ".join(str(error).split())[:200]
+        if any(word in why for word in _NOT_ITS_FAULT) or not stored.exists(database):
+            raise BackendFailed(f"The scheduler's database cannot be used: {why}") from None
+        _put_aside(database, f"does not work ({type(error).__name__})")
+        _launch(project, database)
+
+
+def _launch(project: Project, database: Path) -> None:
     DBOS(
         config={
             "name": "jupyter-mlops",
-            "system_database_url": f"sqlite:///{project.state / 'scheduler.sqlite'}",
+            "system_database_url": f"sqlite:///{database}",
             "executor_id": "scheduler",
             # By default this is a hash of the code, and an upgrade would strand unfinished ticks.
             "application_version": "1",
@@ -49,6 +98,7 @@ def launch(project: Project) -> None:
             "console_log_level": "ERROR",
             "enable_otlp": False,
             "notification_listener_polling_interval_sec": 1.0,
+            "serializer": _Json(),
         }
     )
     DBOS.launch()
@@ -57,17 +107,54 @@ def launch(project: Project) -> None:
     )
 
 
-def enqueue(project: Project, job: Schedule, tick: datetime) -> None:
+def _unusable(database: Path) -> str:
+    """Return why a database cannot be used; empty if it can, or is not there."""
+    if not stored.exists(database):
+        return ""
+    if paths.is_link(database) or not database.is_file():
+        return "is not a regular file"
+    try:
+        with contextlib.closing(sqlite3.connect(database, timeout=5)) as opened:
+            if opened.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return "is damaged"
+            for (table,) in opened.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table'"
+            ).fetchall():
+                quoted = '"' + table.replace('"', '""') + '"'
+                columns = [row[1] for row in opened.execute(f"PRAGMA table_info({quoted})")]
+                if "serialization" not in columns:
+                    continue
+                # Pickles would run what they say when they are read.
+                used = opened.execute(f"SELECT DISTINCT serialization FROM {quoted}").fetchall()  # noqa: S608
+                if {kind for (kind,) in used} - {None, _Json().name(), "portable_json"}:
+                    return "holds pickles, of an earlier version or somebody else"
+    except (sqlite3.Error, UnicodeError) as error:
+        if any(word in str(error) for word in _NOT_ITS_FAULT):
+            raise BackendFailed(f"The scheduler's database cannot be used: {error}") from None
+        return f"is damaged ({error})"
+    return ""
+
+
+def _put_aside(database: Path, why: str) -> None:
+    aside = stored.put_aside(database)
+    for suffix in ("-wal", "-shm"):  # sqlite looks for them beside it
+        path = database.with_name(database.name + suffix)
+        if stored.exists(path):
+            path.rename(aside.with_name(aside.name + suffix))
+    say(f"{database.name} {why}: kept as {aside.name}; ticks that waited in it are not fired")
+
+
+def enqueue(job: Schedule, tick: datetime) -> None:
     """Queue one execution; the same job and tick queued again is the same execution."""
-    name = f"{job.name}@{tick.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    request = {"job": job.model_dump() | {"name": job.name}, "tick": tick.isoformat()}
-    path = folder(project) / f"{name.replace(':', '')}.json"
-    if not path.exists():
-        files.replace(path, json.dumps(request))
+    name = _name(job.name, tick)
     _waiting.setdefault(job.name, set()).add(name)
     with SetWorkflowID(name):
-        DBOS.enqueue_workflow(_QUEUE, fire, str(project.root), job.name, str(path))
+        DBOS.enqueue_workflow(_QUEUE, fire, job.name, tick.astimezone(UTC).isoformat())
     say(f"job {job.name}: fires for {tick.astimezone():%Y-%m-%d %H:%M:%S}")
+
+
+def _name(job: str, tick: datetime) -> str:
+    return f"{job}@{tick.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def waiting(job: str) -> int:
@@ -76,67 +163,119 @@ def waiting(job: str) -> int:
 
 
 def folder(project: Project) -> Path:
-    """Return where ticks are kept."""
-    return project.state / "jobs" / "ticks"
+    """Return where ticks are kept.
+
+    Raises:
+        UnsafePath: a link stands in its place.
+    """
+    return paths.below(project.state, "jobs/ticks", source="The scheduler")
 
 
 def tidy(project: Project) -> None:
     """Remove what finished ticks left more than a week ago."""
     for path in folder(project).glob("*"):
         try:
-            if time.time() - path.stat().st_mtime > _KEEP_SECONDS:
+            if time.time() - path.lstat().st_mtime > _KEEP_SECONDS:
                 path.unlink()
         except OSError:
             continue
 
 
 @DBOS.workflow(name="fire")  # type: ignore[untyped-decorator]
-def fire(root: str, job: str, path: str) -> dict[str, Any]:
+def fire(job: str, tick: str) -> dict[str, Any]:
     """Execute one tick."""
     try:
-        found: dict[str, Any] = execute(root, path)
+        found: dict[str, Any] = execute(job, tick)
         return found
     finally:
         _waiting.get(job, set()).discard(str(DBOS.workflow_id))
 
 
 @DBOS.step(name="execute")  # type: ignore[untyped-decorator]
-def execute(root: str, path: str) -> dict[str, Any]:
+def execute(job: str, tick: str) -> dict[str, Any]:
     """Run the tick's worker and return its result; done already, it is not run again."""
-    request = Path(path)
-    result = result_of(request)
-    if not result.exists() and not _stopping.is_set():
-        with request.with_suffix(".log").open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-P", "-m", "jupyter_mlops.jobs.worker", root, path],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=os.sep,
-                env=clean_environment(),
-                start_new_session=True,
-            )
-        _workers[worker.pid] = worker
-        try:
-            code = worker.wait()
-        finally:
-            del _workers[worker.pid]
-        if not result.exists():
+    assert _project is not None
+    # The arguments come from the database: only the name of a declared job and a time are taken.
+    declared = _declared.get(str(job))
+    moment = _moment(tick)
+    if declared is None or moment is None:
+        return _told(ascii(job)[:80], {"status": "skipped", "error": "It is not declared any more"})
+    name = _name(job, moment).replace(":", "")
+    place = folder(_project) / name
+    result = result_of(place)
+    if not stored.exists(result) and not _stopping.is_set():
+        code = _work(_project, declared, moment, place)
+        if not stored.exists(result):
             # Not written by the worker: it was killed, or ended with this scheduler.
             files.replace(
                 result, json.dumps({"status": "killed", "error": f"The worker ended with {code}"})
             )
+    return _told(name, read_result(result))
+
+
+def _moment(tick: object) -> datetime | None:
     try:
-        found: dict[str, Any] = json.loads(result.read_text())
-    except (OSError, ValueError):
-        found = {"status": "killed", "error": "The scheduler stopped before it ran"}
-    say(f"{request.stem}: {found.get('status')} {found.get('error', '')}".rstrip())
-    return found
+        return datetime.fromisoformat(str(tick)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
-def result_of(request: Path) -> Path:
+def _work(project: Project, declared: Schedule, moment: datetime, place: Path) -> int:
+    """Run the worker of a tick; what it executes comes through its standard input."""
+    request = {
+        "job": declared.model_dump(mode="json") | {"name": declared.name},
+        "tick": moment.isoformat(),
+    }
+    with contextlib.ExitStack() as stack:
+        log: Any = subprocess.DEVNULL
+        with contextlib.suppress(OSError):
+            log = stack.enter_context(stored.append(place.with_name(f"{place.name}.log")))
+        worker = subprocess.Popen(
+            # -P, and not in the project: a module there is not one of ours.
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                "jupyter_mlops.jobs.worker",
+                str(project.root),
+                str(place),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=os.sep,
+            env=clean_environment(),
+            start_new_session=True,
+        )
+    _workers[worker.pid] = worker
+    try:
+        worker.communicate(json.dumps(request).encode())
+    finally:
+        del _workers[worker.pid]
+    return worker.returncode
+
+
+def result_of(place: Path) -> Path:
     """Return where a tick's result is written."""
-    return request.with_suffix(".result")
+    return place.with_name(f"{place.name}.result")
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Return a tick's result; of a file that is none, what it is."""
+    try:
+        given = stored.json_object(path, 100_000)
+    except stored.Unreadable as error:
+        if not stored.exists(path):
+            return {"status": "killed", "error": "The scheduler stopped before it ran"}
+        return {"status": "unknown", "error": f"Its result {error}; it is not run again"}
+    kept = {key: given.get(key, "") for key in ("status", "error", "run_id")}
+    return {key: value if isinstance(value, str) else "" for key, value in kept.items()}
+
+
+def _told(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    line = " ".join(f"{result.get('status', '')} {result.get('error', '')}".split())[:400]
+    say(f"{name}: {line if line.isprintable() else ascii(line)}")
+    return result
 
 
 def stop_workers() -> None:

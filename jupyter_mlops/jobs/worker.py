@@ -1,7 +1,8 @@
-"""The process that executes one tick: `python -m jupyter_mlops.jobs.worker PROJECT TICK.json`.
+"""The process that executes one tick: `python -m jupyter_mlops.jobs.worker PROJECT .mlops/jobs/ticks/TICK`.
 
-It holds the tick's lock while it works, so that a second worker for the same tick (started by a
-scheduler that took over) waits, finds the result and ends.
+What it executes, the declared job and the tick's time, comes as JSON through its standard input. It holds the tick's
+lock while it works, so that a second worker for the same tick (started by a scheduler that took over) waits, finds the
+result and ends.
 """
 
 from __future__ import annotations
@@ -14,30 +15,34 @@ from typing import Any
 
 from jupyter_mlops import files, runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.jobs import running, ticks
-from jupyter_mlops.jobs.schedules import Schedule
+from jupyter_mlops.jobs import declarations, running, stored, ticks
+from jupyter_mlops.jobs.declarations import Schedule
 from jupyter_mlops.project import Project
 
 _FOR_EVER = -1
 
 
-def main(root: str, path: str) -> None:
+def main(root: str, place: str) -> None:
     """Execute the tick, unless it was executed already."""
+    request = json.loads(sys.stdin.buffer.read())
     project = Project.find(root)
     project.require_trust("its jobs run only once it is")
     os.chdir(project.root)
-    request = Path(path)
-    with files.locked(request.with_suffix(".lock"), timeout=_FOR_EVER):
-        if not ticks.result_of(request).exists():
-            result = _execute(json.loads(request.read_text()), project)
-            files.replace(ticks.result_of(request), json.dumps(result))
+    tick = Path(place)
+    result = ticks.result_of(tick)
+    try:
+        with files.locked(tick.with_name(f"{tick.name}.lock"), timeout=_FOR_EVER):
+            if not stored.exists(result):
+                files.replace(result, json.dumps(_execute(request, project)))
+    except OSError as error:  # its lock or its result cannot be written: it must not run unlocked
+        sys.exit(f"{tick.name}: {error.strerror or error}: {error.filename or ''}")
 
 
 def _execute(request: dict[str, Any], project: Project) -> dict[str, Any]:
     job = Schedule(**request["job"])
     tags = {"mlops.job": job.name, "mlops.scheduled": request["tick"]}
     try:
-        plan = running.plan_of(job, project)
+        plan = running.plan_of(declarations.located(job, project.root), project)
     except MlopsError as error:
         # Nobody is at the terminal: what would have been said there is recorded.
         with runs.start(

@@ -7,11 +7,10 @@ carries; so one batch and one folder of files. Nothing in here counts as recorde
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import temporary
 from jupyter_mlops.runs.redacting.redaction import redact, redact_items
 
 if TYPE_CHECKING:
@@ -57,12 +56,12 @@ class Bundle:
         self.written_params += written[0]
         self.written_metrics += written[1]
         if self.files:
-            with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
+            with temporary.folder() as folder:
                 for name, content in self.files.items():
-                    path = Path(folder, name)
+                    path = folder / name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
-                self.run.log_folder(Path(folder))
+                self.run.log_folder(folder)
         for kept in (self.params, self.metrics, self.tags, self.files):
             kept.clear()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import tempfile
 import threading
 import time
 import uuid
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_mlops import temporary
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import plain
@@ -74,10 +74,10 @@ class ActiveRun:
     def log_artifact(self, path: Path | str, folder: str = "") -> None:
         """Keep a copy of a local file; of a text, one without secrets."""
         clean = redact_file(Path(path))
-        with tempfile.TemporaryDirectory() as aside:
+        with temporary.folder() as aside:
             kept = Path(path)
             if clean is not None:
-                kept = Path(aside, kept.name)
+                kept = aside / kept.name
                 kept.write_bytes(clean)
             self.write(
                 lambda store, run_id: store.client.log_artifact(run_id, str(kept), folder or None)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-import tempfile
-import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import temporary
 from jupyter_mlops.errors import MissingBackend, MlopsError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
@@ -22,15 +20,12 @@ from jupyter_mlops.services import source as sources
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from jupyter_mlops.services.records import Parity, Service
     from jupyter_mlops.services.source import Source
 
 _PARITY_ROWS = 200
 _WARM_UP_ROWS = 16
 _START_SECONDS = 120.0
-_DAY = 86_400
 
 
 def build(
@@ -53,7 +48,9 @@ def build(
         store.check_name(name)
     source = sources.read(run, allow_pickle=allow_pickle, project=project)
     name = name or store.slug(source.run.name)
-    with project.locked(f"service-{name}"), _scratch(project) as scratch:
+    # On the store's own disk, so that publishing is one rename.
+    place = project.state / "building"
+    with project.locked(f"service-{name}"), temporary.folder(place) as scratch:
         version = f"{datetime.now(UTC):%Y%m%d%H%M%S}-{secrets.token_hex(3)}"
         folder = scratch / "src"
         class_name = _write(source, folder, name, version)
@@ -88,22 +85,6 @@ def _need_bentoml() -> None:
 
     if not all(find_spec(module) for module in ("bentoml", "orjson", "uvicorn")):
         raise MissingBackend("Services need BentoML, which is not installed", "service")
-
-
-@contextmanager
-def _scratch(project: Project) -> Iterator[Path]:
-    """Yield a folder on the store's own disk, so that publishing is one rename; empty it after."""
-    place = project.state / "building"
-    place.mkdir(parents=True, exist_ok=True)
-    for left in place.iterdir():
-        # What a killed build left; one that still runs is younger than a day.
-        if time.time() - left.stat().st_mtime > _DAY:
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(dir=place))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(source: Source, folder: Path, name: str, version: str) -> str:

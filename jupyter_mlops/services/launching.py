@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
+from jupyter_mlops import files, keeper
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def launch(
             stderr=subprocess.STDOUT,
             pass_fds=[opened.fileno()],
             cwd=folder / "src",
-            env=_environment(environment),
+            env=_environment(environment, detach=detach),
             # An interrupt meant for the cell must not reach the service.
             start_new_session=True,
         )  # fmt: skip
@@ -139,11 +139,13 @@ def launch(
     return launched
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def _environment(extra: Mapping[str, str], *, detach: bool) -> dict[str, str]:
     environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1", **extra}
     # One process, one set of counters, in memory: no folder that two services could share and wipe.
     for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir", "BENTOML_CONFIG"):
         environment.pop(name, None)
+    if detach:
+        environment[keeper.OUTLIVES] = "1"  # also the job whose cell starts it
     return environment
 
 

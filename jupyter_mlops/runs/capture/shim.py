@@ -12,12 +12,11 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
+from jupyter_mlops import files, temporary
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.runs.capture import deep
 
@@ -77,8 +76,8 @@ def compiled(folder: Path) -> Path:
     if not compiler:
         raise MlopsError("Deep lineage needs a C compiler, and there is none here", _COMPILER)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as private:
-        fresh = Path(private, target.name)
+    with temporary.folder(folder) as private:
+        fresh = private / target.name
         _compile(compiler, fresh)
         fresh.replace(target)
     return target

@@ -6,10 +6,10 @@ its folder again and again; a recorder knows all of that already.
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_mlops import temporary
 from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def log(
     )
     status = "FAILED"
     try:
-        with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
-            path = Path(folder, "model")
+        with temporary.folder() as folder:
+            path = folder / "model"
             model = mlflow.models.Model(
                 artifact_path=logged.artifact_location,
                 run_id=run.run_id,

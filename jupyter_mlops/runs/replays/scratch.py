@@ -11,14 +11,13 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import data, files, git
+from jupyter_mlops import data, files, git, temporary
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
 from jupyter_mlops.runs.replays import unfiltered
@@ -192,10 +191,10 @@ def give_store(project: Project, to: Project) -> None:
     """Give a scratch project a copy of an empty store: MLflow takes two seconds to make one."""
     template = project.state / f"{_EMPTY}{metadata.version('mlflow')}.db"
     if not template.exists():
-        with project.locked("empty-store"), tempfile.TemporaryDirectory() as folder:
+        with project.locked("empty-store"), temporary.folder() as folder:
             for old in project.state.glob(f"{_EMPTY}*.db"):
                 old.unlink(missing_ok=True)
-            place = Project(Path(folder))
+            place = Project(folder)
             ensure_store(place)
             files.replace(template, (place.state / "mlflow.db").read_bytes())
     store = to.state / "mlflow.db"

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import queue
 import re
+import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_mlops import processes, temporary
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.runs.capsules.capsule import OFF
 
@@ -99,18 +100,25 @@ def start(
     """Start a kernel in `folder`, with only `environment` for its variables; `stop` ends it."""
     from jupyter_client.manager import KernelManager
 
+    from jupyter_mlops import kernels
+
     # Over socket files in a folder of ours: no port that another process could reach.
-    private = Path(tempfile.mkdtemp(prefix="mlops-"))
+    private = temporary.make()
     manager = KernelManager(
         kernel_name="python3", transport="ipc", connection_file=str(private / "kernel.json")
     )
     # Whatever kernels are installed here, this one is of the environment that was asked for.
     manager.kernel_spec.argv[0] = str(interpreter or sys.executable)
-    manager.start_kernel(
-        cwd=str(folder), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    mark = secrets.token_hex(12)
     client = manager.client()
     try:
+        kernels.keep(manager, private)
+        manager.start_kernel(
+            cwd=str(folder),
+            env=processes.marked(environment, mark),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         client.start_channels()
         try:
             client.wait_for_ready(timeout=120)
@@ -119,8 +127,10 @@ def start(
         yield Kernel(manager, client, stop)
     finally:
         client.stop_channels()
-        manager.shutdown_kernel(now=True)
+        if manager.has_kernel:
+            manager.shutdown_kernel(now=True)
         manager.cleanup_resources()
+        processes.end_marked(mark)
         shutil.rmtree(private, ignore_errors=True)
 
 

@@ -12,9 +12,9 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import temporary
 from jupyter_mlops.errors import MlopsError, ServerAway
 from jupyter_mlops.paths import UnsafePath, below, is_link
 from jupyter_mlops.project import Project
@@ -271,14 +271,14 @@ class _Translated:
 
     def __init__(self, folder: Path, ids: dict[str, str]) -> None:
         self._folder, self._ids = folder, ids
-        self._copy: TemporaryDirectory[str] | None = None
+        self._copy: Path | None = None
 
     def __enter__(self) -> Path:
         own = [path for path in self._folder.rglob("MLmodel") if path.is_file()]
         if not own:
             return self._folder
-        self._copy = TemporaryDirectory(prefix="mlops-")
-        copied = Path(self._copy.name) / "copy"
+        self._copy = temporary.make()
+        copied = self._copy / "copy"
         shutil.copytree(self._folder, copied)
         for path in own:
             text = path.read_text(encoding="utf-8")
@@ -289,7 +289,7 @@ class _Translated:
 
     def __exit__(self, *_: object) -> None:
         if self._copy:
-            self._copy.cleanup()
+            shutil.rmtree(self._copy, ignore_errors=True)
 
 
 def local_folder(uri: str) -> Path | None:

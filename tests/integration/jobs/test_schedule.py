@@ -13,8 +13,8 @@ import yaml
 
 from jupyter_mlops import files, jobs
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
+from jupyter_mlops.jobs.declarations import Schedule
 from jupyter_mlops.jobs.scheduler import due_ticks
-from jupyter_mlops.jobs.schedules import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -65,3 +65,20 @@ async def test_a_service_that_was_never_built_is_not_found(jp_fetch, action):
         )
     assert error.value.code == 404
     assert "screening" in json.loads(error.value.response.body)["message"]
+
+
+async def test_a_job_file_that_cannot_be_read_is_a_record_with_its_error(ask, project, trials):
+    from tests.security.jobs import hostile
+
+    number = hostile.place(project.root / "jobs")
+    (project.root / "jobs" / "good.yaml").write_text("notebook: a.ipynb\ncron: '0 6 * * *'")
+    (project.state / "jobs").mkdir(exist_ok=True)
+    (project.state / "jobs" / "considered.json").write_text("garbage")
+    (project.state / "scheduler.sqlite").write_text("garbage")
+    status, listed = await ask("jobs")
+    assert status == 200
+    by_name = {job["name"]: job for job in listed}
+    assert (by_name["good"]["status"], by_name["good"]["error"]) == ("scheduled", "")
+    assert "day is out of range" in by_name["no-such-day"]["error"]
+    assert sum(bool(job["error"]) for job in listed) == number
+    trials("hostile job files, asked for over REST", number, "each a record with its error")

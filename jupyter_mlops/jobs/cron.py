@@ -1,0 +1,173 @@
+"""When a cron expression fires, in a zone whose clocks change.
+
+An expression that names hours ("30 2 * * *") means times of day: each fires once a day. In the night in which an hour
+comes twice, the first one counts; a time that is skipped fires as much later as the clocks go forward. An expression
+for every hour ("30 * * * *", "*/10 * * * *") means an interval: it goes on through both hours and leaves out the one
+that is not there. This is what cron itself does (Vixie cron, Debian), and croniter does not.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Characters; above every expression that a person writes. croniter's time grows with the length.
+LONGEST = 200
+# croniter's H and R: a random time is another one in each process.
+_RANDOM = re.compile(r"(?:^|[\s,])[hr](?:[\s,(/]|$)", re.IGNORECASE)
+#: How far from a change of the clocks its effect reaches: of one by hours, and of one by a day (Samoa).
+_NEAR, _FAR = timedelta(hours=3), timedelta(hours=26)
+_INSTANT = timedelta(microseconds=1)
+_MOST_STEPS = 100_000
+
+
+def parse(text: str) -> str:
+    """Return a cron expression of 5 fields (or 6, the last one seconds), or an alias such as `@daily`.
+
+    Raises:
+        ValueError: it is not one, or never fires.
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"'{text[:30]}…' is longer than {LONGEST} characters")
+    text = " ".join(text.split())
+    if not text.isascii() or not text.isprintable():
+        raise ValueError(f"{text!a} has characters that no cron expression has")
+    if not text.startswith("@") and len(text.split(" ")) not in {5, 6}:
+        raise ValueError(
+            f"'{text}' has {len(text.split(' '))} fields, not 5 (minute hour day month weekday)"
+        )
+    if _RANDOM.search(text):
+        raise ValueError(
+            f"'{text}' means a random time (H, R), which would be another one each time"
+        )
+    try:
+        _iterator(text, datetime.now()).get_next(datetime)  # noqa: DTZ005 - only whether there is one
+    except Exception as error:  # croniter raises a dozen kinds, some by mistake
+        why = " ".join(str(error).split())[:100]
+        raise ValueError(f"'{text}' is not a cron expression: {why}") from None
+    return text
+
+
+def zone(name: str) -> tzinfo:
+    """Return a time zone by its name; empty: this machine's.
+
+    Raises:
+        ValueError: there is no such zone.
+    """
+    from zoneinfo import ZoneInfo
+
+    from dateutil import tz  # comes with pandas
+
+    if not name:
+        local: tzinfo = tz.tzlocal()
+        return local
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        raise ValueError(f"no time zone {name[:60]!a} (for example Europe/Prague)") from None
+
+
+def between(cron: str, where: tzinfo, after: datetime, until: datetime) -> list[datetime]:
+    """Return the ticks in (after, until], in order, in UTC; for a span of hours at most."""
+    found: set[datetime] = set()
+    for offset in _offsets(where, after, until):
+        start = _wall(after, offset)
+        ticks = _iterator(cron, start)
+        while (wall := ticks.get_next(datetime)) <= _wall(until, offset):
+            found.update(_instants(cron, where, wall))
+    return sorted(tick for tick in found if after < tick <= until)
+
+
+def previous(cron: str, where: tzinfo, before: datetime) -> datetime | None:
+    """Return the last tick before a moment, in UTC, or None if there was none in 50 years."""
+    start = _wall(before, max(_offsets(where, before, before)))
+    for wall in _walk(cron, start, forward=False):
+        reach = _reach(where, wall)
+        for moment in sorted(_instants(cron, where, wall), reverse=True):
+            if not reach and moment < before:
+                return moment
+        if reach:
+            middle = _as_utc(where, wall, 0)
+            latest = min(before - _INSTANT, middle + reach)
+            if found := between(cron, where, middle - reach, latest):
+                return found[-1]
+    return None
+
+
+def following(cron: str, where: tzinfo, after: datetime) -> datetime | None:
+    """Return the first tick after a moment, in UTC, or None if there is none in 50 years."""
+    start = _wall(after, min(_offsets(where, after, after)))
+    for wall in _walk(cron, start, forward=True):
+        reach = _reach(where, wall)
+        for moment in sorted(_instants(cron, where, wall)):
+            if not reach and moment > after:
+                return moment
+        if reach:
+            middle = _as_utc(where, wall, 0)
+            if found := between(cron, where, max(after, middle - reach), middle + reach):
+                return found[0]
+    return None
+
+
+def _walk(cron: str, start: datetime, *, forward: bool) -> Iterator[datetime]:
+    from croniter import CroniterBadDateError
+
+    ticks = _iterator(cron, start)
+    try:
+        for _ in range(_MOST_STEPS):
+            yield ticks.get_next(datetime) if forward else ticks.get_prev(datetime)
+    except (CroniterBadDateError, OverflowError, ValueError):
+        return
+
+
+def _instants(cron: str, where: tzinfo, wall: datetime) -> set[datetime]:
+    """Return the moments for which a time on the wall stands."""
+    if not _every_hour(cron):
+        return {_as_utc(where, wall, 0)}
+    moments = {_as_utc(where, wall, fold) for fold in (0, 1)}
+    return {item for item in moments if item.astimezone(where).replace(tzinfo=None) == wall}
+
+
+def _offsets(where: tzinfo, after: datetime, until: datetime) -> set[timedelta]:
+    """Return what a clock may show more than UTC in a span; also what it did before it was put forward."""
+    moments = (after - _FAR, after - _NEAR, after, until, until + _NEAR)
+    return {moment.astimezone(where).utcoffset() or timedelta() for moment in moments}
+
+
+def _reach(where: tzinfo, wall: datetime) -> timedelta:
+    """Return how far around a time the clocks' change matters; nothing where they do not change."""
+    middle = _as_utc(where, wall, 0)
+    for reach in (_NEAR, _FAR):
+        moments = (middle - reach, middle, middle + reach)
+        offsets = [moment.astimezone(where).utcoffset() or timedelta() for moment in moments]
+        change = max(offsets) - min(offsets)
+        if change and (reach == _NEAR or change > _NEAR):
+            return reach
+    return timedelta()
+
+
+def _as_utc(where: tzinfo, wall: datetime, fold: int) -> datetime:
+    return wall.replace(tzinfo=where, fold=fold).astimezone(UTC)
+
+
+def _wall(moment: datetime, offset: timedelta) -> datetime:
+    return (moment.astimezone(UTC) + offset).replace(tzinfo=None)
+
+
+@lru_cache(256)
+def _every_hour(cron: str) -> bool:
+    from croniter import croniter
+
+    hours = croniter.expand(cron)[0][1]
+    return "*" in hours or len(set(hours)) == 24
+
+
+def _iterator(cron: str, start: datetime) -> Any:
+    from croniter import croniter
+
+    return croniter(cron, start)

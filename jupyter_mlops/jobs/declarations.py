@@ -1,0 +1,257 @@
+"""One declared job: what `jobs/NAME.yaml` says, read without trust.
+
+The file comes with a clone, so anybody may have written it. It is a small regular file of plain YAML: mappings, lists
+and scalars, no tags of Python's, bounded in size, depth and what its aliases come to. What it declares are JSON values
+and a notebook and a working folder below the project. Everything else is one line of error.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from jupyter_mlops import paths
+from jupyter_mlops.errors import MlopsError, UsageError, nearest
+from jupyter_mlops.jobs import cron, stored, values
+from jupyter_mlops.project import Project
+
+FOLDER = "jobs"
+#: Seconds; 30 years. An infinite or larger one is no timeout but a mistake.
+LONGEST_TIMEOUT = 1e9
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+#: Bytes; a job's file has some hundred.
+_LARGEST = 65_536
+_DEEPEST, _MOST_VALUES, _MOST_DIGITS, _MOST_BITS = 32, 10_000, 300, 1000
+_NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}
+_NUMBER = re.compile(r"[-+]?[0-9][0-9a-fxoA-FX_.:+-]*")
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Schedule(BaseModel):
+    """One `jobs/NAME.yaml`; its name is the file's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(default="", exclude=True)
+    notebook: str
+    cron: str = ""
+    timezone: str = ""
+    catch_up: Literal["once", "skip"] = "once"
+    params: dict[str, Any] = {}
+    timeout: float = Field(default=0, ge=0, le=LONGEST_TIMEOUT, allow_inf_nan=False)
+    cwd: str = ""
+    paused: bool = False
+
+    @field_validator("cron")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        return cron.parse(value) if value else value
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        cron.zone(value)
+        return value
+
+    def next_time(self, after: datetime | None = None) -> datetime | None:
+        """Return the first tick after `after` (default: now), or None if it never fires by itself."""
+        if not self.cron or self.paused:
+            return None
+        where = cron.zone(self.timezone)
+        found = cron.following(self.cron, where, after or datetime.now().astimezone())
+        return found.astimezone(where) if found else None
+
+
+def names_job(name: str) -> bool:
+    """Return whether a job can have that name."""
+    return _NAME.fullmatch(name) is not None
+
+
+def path_of(name: str, project: Project) -> Path:
+    """Return where the job `name` is declared."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name[:80]!a} cannot name a job",
+            "Use letters, digits, '-', '_' and '.', for example: nightly-train",
+        )
+    return project.root / FOLDER / f"{name}.yaml"
+
+
+def shown_name(path: Path) -> str:
+    """Return the name that a file gives its job; of one that no job can have, a printable form."""
+    return path.stem if _NAME.fullmatch(path.stem) else ascii(path.stem)[1:-1][:80]
+
+
+def load(path: Path) -> Schedule:
+    """Read one declaration, `PROJECT/jobs/NAME.yaml`.
+
+    Raises:
+        UsageError: it cannot be read, and which line or key is wrong.
+        UnsafePath: it names a notebook or folder outside of the project.
+    """
+    where = f"{FOLDER}/{shown_name(path)}.yaml"
+    if not _NAME.fullmatch(path.stem):
+        raise UsageError(f"{where}: its name cannot name a job", "Use letters, digits, '-' and '_'")
+    if paths.is_link(path.parent):
+        raise UsageError(f"{where} is in a folder that is a symbolic link", "It was not followed")
+    try:
+        content = stored.read(path, _LARGEST)
+    except FileNotFoundError:
+        raise UsageError(f"{where} is not there any more") from None
+    except stored.Unreadable as error:
+        raise UsageError(f"{where} {error}") from None
+    return parsed(content, path)
+
+
+def parsed(content: bytes, path: Path) -> Schedule:
+    """Return the declaration that `content` is, of the file `path`.
+
+    Raises:
+        UsageError: it is none, and which line or key is wrong.
+        UnsafePath: it names a notebook or folder outside of the project.
+    """
+    where = f"{FOLDER}/{shown_name(path)}.yaml"
+    if len(content) > _LARGEST:
+        raise UsageError(f"{where} is larger than {_LARGEST:,} bytes")
+    given = _plain_yaml(content, where)
+    if not isinstance(given, dict):
+        raise UsageError(f"{where} must be keys and values", "At least: notebook: train.ipynb")
+    try:
+        job = Schedule(**{str(key): value for key, value in given.items()} | {"name": path.stem})
+    except ValidationError as error:
+        raise _invalid(error, where) from None
+    located(job, path.parent.parent)
+    return job
+
+
+def located(job: Schedule, root: Path) -> Schedule:
+    """Return a declared job with absolute paths, whatever the working folder is.
+
+    Raises:
+        UnsafePath: its notebook or its working folder is not below the project.
+    """
+    source = f"{FOLDER}/{job.name}.yaml"
+    notebook = paths.below(root, job.notebook, source=source)
+    folder = ""
+    if job.cwd:
+        inside = [part for part in job.cwd.split("/") if part not in {"", "."}]
+        # The project's own folder may be meant; a path that begins with `/` never is.
+        own = not inside and not job.cwd.startswith("/")
+        folder = str(root if own else paths.below(root, job.cwd, source=source))
+    return job.model_copy(update={"notebook": str(notebook), "cwd": folder})
+
+
+def _invalid(error: ValidationError, where: str) -> UsageError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"]) or "it"
+    key = key if key.isprintable() and len(key) <= 60 else ascii(key[:60])[1:-1]
+    if first["type"] == "extra_forbidden":
+        known = [field for field in Schedule.model_fields if field != "name"]
+        return UsageError(
+            f"{where}: unknown key '{key}'", nearest(key, known) or f"Known: {', '.join(known)}"
+        )
+    message = " ".join(first["msg"].removeprefix("Value error, ").split())
+    return UsageError(f"{where}: {key}: {message[0].lower()}{message[1:300]}", "Correct that line")
+
+
+def _plain_yaml(content: bytes, where: str) -> Any:
+    """Return what YAML says, in JSON's types.
+
+    Raises:
+        UsageError: it is not YAML, or not such as a job needs.
+    """
+    try:
+        _bounded(content, where)
+        return _json(yaml.load(content, Loader=_Loader), where)  # noqa: S506 - it is the safe loader
+    except MlopsError:
+        raise
+    except values.ValueRefused as refused:
+        raise UsageError(f"{where}: a value {refused}", "Write it in quotes") from None
+    except yaml.MarkedYAMLError as error:
+        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        why = " ".join(str(error.problem or error.context or "").split())[:200]
+        raise UsageError(
+            f"{where}{line} is not YAML: {_printable(why)}", "Correct that line"
+        ) from None
+    except yaml.YAMLError as error:
+        why = (str(error).splitlines() or [""])[0][:200]
+        raise UsageError(f"{where} cannot be read: {_printable(why)}") from None
+    except (
+        Exception
+    ) as error:  # what a scalar's own type raises: a 30th of February, too many digits
+        why = " ".join(str(error).split())[:120]
+        raise UsageError(
+            f"{where} has a value that cannot be read: {_printable(why)}", "Write it in quotes"
+        ) from None
+
+
+def _bounded(content: bytes, where: str) -> None:
+    """Refuse what would be costly to build, looking at one event after the other.
+
+    The parser itself keeps its state in a list; building nested values goes down the C stack.
+    """
+    depth = 0
+    for number, event in enumerate(yaml.parse(content, Loader=_Loader)):
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            depth += 1
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            depth -= 1
+        line = f"{where} line {event.start_mark.line + 1 if event.start_mark else '?'}"
+        if depth > _DEEPEST:
+            raise UsageError(f"{line} is nested more than {_DEEPEST} deep")
+        if number > _MOST_VALUES:
+            raise UsageError(f"{where} has more than {_MOST_VALUES:,} values")
+        if isinstance(event, yaml.ScalarEvent):
+            if event.value == "<<" and not event.style:
+                # Merged into each other, keys multiply while they are built.
+                raise UsageError(f"{line}: '<<' is not read in a job", "Write the keys out")
+            if len(event.value) > _MOST_DIGITS and (
+                event.tag in _NUMBERS or _NUMBER.fullmatch(event.value)
+            ):
+                raise UsageError(f"{line} has a number of {len(event.value):,} digits")
+
+
+def _json(given: Any, where: str) -> Any:
+    """Return YAML's values as JSON's; aliases are counted as often as they are used."""
+    left = _MOST_VALUES
+
+    def plain(value: Any, depth: int) -> Any:
+        nonlocal left
+        left -= 1
+        if depth > _DEEPEST:  # also one that contains itself
+            raise UsageError(f"{where} is nested more than {_DEEPEST} deep")
+        if left < 0:
+            raise UsageError(f"{where} has more than {_MOST_VALUES:,} values with its aliases")
+        if isinstance(value, dict):
+            if depth and not all(isinstance(key, str) for key in value):
+                raise values.ValueRefused("has keys that are not text: write them in quotes")
+            return {_text(str(key), where): plain(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(item, depth + 1) for item in value]
+        if type(value) is int and value.bit_length() > _MOST_BITS:
+            raise values.ValueRefused(f"is a number of {value.bit_length()} bits")
+        return _text(value, where) if isinstance(value, str) else values.to_json(value)
+
+    return plain(given, 0)
+
+
+def _text(value: str, where: str) -> str:
+    """Return text that can be stored and sent: no part of a character, no NUL."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{where} has half of a character (a lone surrogate): {value[:40]!a}"
+        ) from None
+    if "\0" in value:
+        raise UsageError(f"{where} has a NUL in {value[:40]!a}")
+    return value
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else ascii(text)[1:-1]

@@ -1,0 +1,102 @@
+"""Small files that anybody may have written, read without trust: a regular file, not too large, one object of JSON."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import stat
+import time
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: In bytes; far above what a person writes, or what a scheduler of thousands of jobs notes.
+LARGEST = 4_000_000
+
+
+class Unreadable(Exception):
+    """The file cannot be used; the message completes `FILE …`."""
+
+
+def read(path: Path, most: int = LARGEST) -> bytes:
+    """Return the content of a regular file.
+
+    Never waits for a writer, as a pipe would make it, and follows no link.
+
+    Raises:
+        Unreadable: it is none, is too large, or cannot be read.
+        FileNotFoundError: there is none of that name.
+    """
+    try:
+        # Not opened before it is known to be a file: to open a device may have an effect.
+        if not stat.S_ISREG(path.lstat().st_mode):
+            raise Unreadable("is not a regular file")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                raise Unreadable("is not a regular file")
+            # It may grow while it is read.
+            content = file.read(most + 1) if found.st_size <= most else b""
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror or error}") from None
+    except ValueError:  # a NUL in the path
+        raise Unreadable("has a name that no file can have") from None
+    if found.st_size > most or len(content) > most:
+        raise Unreadable(f"is larger than {most:,} bytes")
+    return content
+
+
+def json_object(path: Path, most: int = LARGEST) -> dict[str, Any]:
+    """Return the JSON object in a file.
+
+    Raises:
+        Unreadable: there is no such file, or it holds something else.
+    """
+    try:
+        given = json.loads(read(path, most).decode())
+    except FileNotFoundError:
+        raise Unreadable("is not there") from None
+    except (ValueError, RecursionError):
+        raise Unreadable("is not JSON") from None
+    if not isinstance(given, dict):
+        raise Unreadable("is not a JSON object")
+    return given
+
+
+def exists(path: Path) -> bool:
+    """Return whether anything stands here, be it a link that leads nowhere."""
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a damaged file, folder or link; return its new name beside the old one."""
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    for number in itertools.count():
+        aside = path.with_name(f"{stem}-{number}" if number else stem)
+        if not exists(aside):
+            path.rename(aside)
+            return aside
+    raise AssertionError
+
+
+def append(path: Path) -> BinaryIO:
+    """Open a log to append to it; it is never written through a link or into a pipe.
+
+    Raises:
+        OSError: no regular file can be opened here.
+    """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{path.name} is not a regular file")
+    return os.fdopen(descriptor, "ab")
