@@ -85,10 +85,15 @@ def _identity(root: Path) -> tuple[str, int | None]:
         return real, None
 
 
-def _place() -> Path:
+def home() -> Path:
+    """Return the folder of what this user has said and signed; a project cannot name another."""
     from jupyter_core.paths import jupyter_data_dir  # comes with ipykernel
 
-    return Path(jupyter_data_dir()) / "mlops" / _FILE
+    return Path(jupyter_data_dir()) / "jupyter_mlops"
+
+
+def _place() -> Path:
+    return home() / _FILE
 
 
 def _record() -> dict[str, Any]:

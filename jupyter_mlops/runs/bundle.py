@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import temporary
+from jupyter_mlops.runs.capsules import signatures
 from jupyter_mlops.runs.redacting.redaction import redact, redact_items
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Bundle:
         self.written_params += written[0]
         self.written_metrics += written[1]
         if self.files:
+            signatures.sign(self)
             with temporary.folder() as folder:
                 for name, content in self.files.items():
                     path = folder / name

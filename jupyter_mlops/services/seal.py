@@ -13,15 +13,13 @@ between the look and the import is not caught; that takes write access to the st
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import os
-import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import own_key
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.project import SETTINGS_FILE
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 MANIFEST, SIGNATURES = "seal.json", "seal.sig"
 KEY_VARIABLE = "MLOPS_SIGNING_KEY"
 _CONTEXT = b"jupyter_mlops seal of a Bento, version 1\0"
-_KEY_BYTES = 32
 _LARGEST_MANIFEST = 64 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
@@ -66,8 +63,10 @@ def seal(bento: Path, *, allow_pickle: bool) -> None:
         indent=1,
         sort_keys=True,
     ).encode()
-    keys = {"user": _own_key(make=True), "configured": _configured_key(bento)}
-    signatures = {name: _signature(key, content) for name, key in keys.items() if key}
+    keys = {"user": own_key.read(make=True), "configured": _configured_key(bento)}
+    signatures = {
+        name: own_key.signature(key, _CONTEXT, content) for name, key in keys.items() if key
+    }
     (bento / MANIFEST).write_bytes(content)
     (bento / SIGNATURES).write_text(json.dumps(signatures), encoding="utf-8")
 
@@ -87,9 +86,11 @@ def verify(bento: Path) -> Sealed:
         raise Unsealed(f"'{name}' has no seal: it was built by an earlier version, or not here", again) from None  # fmt: skip
     except (OSError, ValueError, RecursionError, UnsafePath):
         raise Unsealed(f"The seal of '{name}' cannot be read", again) from None
-    keys = {"user": _own_key(make=False), "configured": _configured_key(bento)}
+    keys = {"user": own_key.read(make=False), "configured": _configured_key(bento)}
     if not any(
-        key and isinstance(signatures, dict) and _good(signatures.get(kind), key, content)
+        key
+        and isinstance(signatures, dict)
+        and own_key.is_good(signatures.get(kind), key, _CONTEXT, content)
         for kind, key in keys.items()
     ):
         signed = f"the key of {KEY_VARIABLE} has not signed it" if keys["configured"] else "no key that you trust has signed it"  # fmt: skip
@@ -167,43 +168,6 @@ def _small(bento: Path, name: str) -> bytes:
     return path.read_bytes()
 
 
-def _signature(key: bytes, content: bytes) -> str:
-    return hmac.new(key, _CONTEXT + content, hashlib.sha256).hexdigest()
-
-
-def _good(given: object, key: bytes, content: bytes) -> bool:
-    return isinstance(given, str) and hmac.compare_digest(
-        given.encode(errors="replace"), _signature(key, content).encode()
-    )
-
-
-def _own_key(*, make: bool) -> bytes | None:
-    """Return this user's own key, which is made when the first Bento is built.
-
-    It lies with the user's Jupyter data. No project can bring it: a file of another owner, or one that
-    others can read, is refused.
-    """
-    from jupyter_core.paths import jupyter_data_dir
-
-    path = Path(jupyter_data_dir(), "jupyter_mlops", "seal.key")
-    if make and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        scratch = path.with_name(f".seal.{os.getpid()}.{secrets.token_hex(4)}")
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_hex(_KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            # A link fails where another process was first, and shows the key whole or not at all.
-            os.link(scratch, path)
-        except FileExistsError:
-            pass
-        finally:
-            scratch.unlink(missing_ok=True)
-    return _key(path, "Your own key") if path.exists() else None
-
-
 def _configured_key(bento: Path) -> bytes | None:
     """Return the key that `MLOPS_SIGNING_KEY` names, if it does."""
     named = os.environ.get(KEY_VARIABLE, "")
@@ -223,19 +187,4 @@ def _configured_key(bento: Path) -> bytes | None:
             f"{KEY_VARIABLE} names {named}, which is no file",
             f"Make one: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > {named})",
         )
-    return _key(path, f"The key of {KEY_VARIABLE}")
-
-
-def _key(path: Path, whose: str) -> bytes:
-    try:
-        about = path.stat()
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise MlopsError(f"{whose} cannot be read ({error.strerror})", f"Look at {path}") from None
-    if hasattr(os, "getuid") and (
-        about.st_uid not in {os.getuid(), 0} or stat.S_IMODE(about.st_mode) & 0o077
-    ):
-        raise MlopsError(f"{whose} can be read or changed by others", f"chmod 600 {path}")
-    if len(key) < _KEY_BYTES:
-        raise MlopsError(f"{whose} is shorter than {_KEY_BYTES} characters", f"Delete {path}")
-    return key
+    return own_key.private(path, f"The key of {KEY_VARIABLE}")

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import BackendFailed, MlopsError, UsageError, nearest
 from jupyter_mlops.git import GitFailed
+from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import authorship
 from jupyter_mlops.runs.capsules.capsule import load
 from jupyter_mlops.runs.explaining import answering
 from jupyter_mlops.runs.explaining.mixing import Side
@@ -67,6 +69,9 @@ def why(
     details = [query.get(run, project=project) for run in (a, b)]
     changed = _changed_metrics(details, metric)
     sides = [_side(project, detail) for detail in details]
+    for detail in details:
+        if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
+            say(foreign)
     pair = Pair(project, sides[0], sides[1], changed, tolerance, Trials(project, fresh))
     try:
         pair.find_places(env)

@@ -11,6 +11,7 @@ from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import authorship
 from jupyter_mlops.runs.capsules.capsule import Capsule, load
 from jupyter_mlops.runs.capture import environment
 from jupyter_mlops.runs.redacting.redaction import redact
@@ -61,6 +62,9 @@ def reproduce(
     capsule = load(detail.run_id, detail.name, project=project)
     started = time.monotonic()
     warned = _warnings(capsule)
+    if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
+        say(foreign)
+        warned.insert(0, foreign)
     manifest = _manifest(project, detail)
     interpreter, used = None, "current"
     if env == "recorded":

@@ -23,7 +23,7 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a record of its own."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setattr(trust, "_here", set())
-    return tmp_path / "jupyter" / "mlops"
+    return tmp_path / "jupyter" / "jupyter_mlops"
 
 
 @pytest.fixture

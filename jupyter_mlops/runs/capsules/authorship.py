@@ -1,0 +1,47 @@
+"""Whether a run was recorded by this user: its capsule, which says what is executed, carries a signature.
+
+A shared store holds other people's runs, and whoever can write there can change a capsule. `run reproduce`
+and `run why` execute what it says, so they say whose it is before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import own_key
+from jupyter_mlops.errors import NotFound
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules.signatures import CAPSULE, MANIFEST, SUFFIX, context
+
+if TYPE_CHECKING:
+    from jupyter_mlops.project import Project
+    from jupyter_mlops.runs.records import RunDetail
+
+
+def warning(detail: RunDetail, *, project: Project, packages: bool = False) -> str:
+    """Return what to say before a run's code is executed; empty if this user recorded it.
+
+    Args:
+        detail: the run.
+        project: whose store has it.
+        packages: its packages will be installed too, from the indexes that its manifest names.
+    """
+    names = [CAPSULE, MANIFEST] if packages else [CAPSULE]
+    if all(_is_own(detail.run_id, name, project) for name in names):
+        return ""
+    who = detail.tags.get("mlflow.user", "")
+    named = f" (it names '{who[:40]}')" if who else ""
+    what = "its code runs now, and its packages are installed," if packages else "its code runs now"
+    return (
+        f"'{detail.name}' was not recorded by you on this machine{named}: {what} with your rights"
+    )
+
+
+def _is_own(run_id: str, name: str, project: Project) -> bool:
+    try:
+        key = own_key.read(make=False)
+        content = query.artifact(run_id, name, project=project).read_bytes()
+        given = query.artifact(run_id, name + SUFFIX, project=project).read_text("ascii")
+    except (NotFound, OSError, ValueError):
+        return False
+    return key is not None and own_key.is_good(given, key, context(name), content)
