@@ -131,21 +131,22 @@ def _files(bento: Path) -> Iterator[tuple[str, Path]]:
     waiting = [bento]
     while waiting:
         folder = waiting.pop()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                path = Path(entry.path)
-                name = path.relative_to(bento).as_posix()
-                if name in {MANIFEST, SIGNATURES} and entry.is_file(follow_symlinks=False):
-                    continue
-                if entry.is_symlink():
-                    raise Unsealed(f"'{ascii(name)[1:61]}' is a symbolic link")
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
-                    yield f"{name}/", path
-                elif entry.is_file(follow_symlinks=False):
-                    yield name, path
-                else:
-                    raise Unsealed(f"'{ascii(name)[1:61]}' is no file")
+        with os.scandir(folder) as found:
+            entries = [*found]
+        for entry in entries:
+            path = Path(entry.path)
+            name = path.relative_to(bento).as_posix()
+            if name in {MANIFEST, SIGNATURES} and entry.is_file(follow_symlinks=False):
+                continue
+            if entry.is_symlink():
+                raise Unsealed(f"'{ascii(name)[1:61]}' is a symbolic link")
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+                yield f"{name}/", path
+            elif entry.is_file(follow_symlinks=False):
+                yield name, path
+            else:
+                raise Unsealed(f"'{ascii(name)[1:61]}' is no file")
 
 
 def _hashed(path: Path) -> Any:

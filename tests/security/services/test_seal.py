@@ -342,7 +342,7 @@ def test_the_store_names_no_folder_outside_of_itself(sent: Project, tmp_path: Pa
         (folder.parent / "latest").write_text(latest)
         with pytest.raises(NotFound):
             services.start("line", project=sent)
-        assert services.list(project=sent) == []
+        assert len(services.list(project=sent)) == 0
     (folder.parent / "latest").write_text(folder.name)
     for origin in ("[]", "{}", '{"run_id": 1}', "not json"):
         (folder / "src" / "origin.json").write_text(origin)
