@@ -21,7 +21,7 @@ from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.redacting.redaction import redact, redact_items
-from jupyter_mlops.runs.stores import team
+from jupyter_mlops.runs.stores import team, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -160,6 +160,8 @@ def client_of(uri: str) -> mlflow.MlflowClient:
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
+        engine = client._tracking_client.store.engine  # noqa: SLF001 - MLflow has no other way to it
+        turns.taken_by(engine, Path(f"{engine.url.database}-turn"))
     except Exception as error:  # SQLAlchemy's kinds, or MLflow's
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error

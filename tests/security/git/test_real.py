@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
@@ -65,7 +66,8 @@ def test_a_day_in_a_hostile_repository(
         if (file := root / ".gitattributes").exists():
             attributes.append(file.read_text())
     (root / ".gitattributes").write_text("".join(attributes))
-    (root / "model.py").write_text("rate = 2\n")
+    # Of another size: a hostile fsmonitor hides a change of the same size and second from git itself.
+    (root / "model.py").write_text("rate = 20\n")
     trap.fell()
     subprocess.run(["git", "status"], cwd=root, capture_output=True, check=False)
     assert trap.fell(), "the trap is none"
@@ -77,7 +79,8 @@ def test_a_day_in_a_hostile_repository(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in cells])
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(root)}}).execute()
     assert len(runs.list(project=project)) == 1
-    assert reproduce("first", project=project).verdict == "reproduced"
+    result = reproduce("first", project=project)
+    assert result.verdict == "reproduced", str(result)
     export("first", project=project)
     assert workspace.status(project=project).commit
     for words in (["status"], ["doctor"], ["init"], ["data", "list"], ["run", "show", "first"]):
