@@ -37,6 +37,13 @@ class UnsafePath(MlopsError):
         )
 
 
+class ThroughALink(UnsafePath):
+    """A stored path on whose way a symbolic link stands: it may lead elsewhere."""
+
+    def __init__(self, stored: object, source: str = "") -> None:
+        super().__init__(stored, "leads through a symbolic link", source)
+
+
 def below(root: Path, stored: object, *, source: str = "", link: bool = False) -> Path:
     """Return the path that `stored` names below `root`; the file itself need not exist.
 
@@ -77,7 +84,7 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
         if position == len(parts) and link:
             continue
         if is_link(path):
-            raise UnsafePath(stored, "leads through a symbolic link", source)
+            raise ThroughALink(stored, source)
     return path
 
 
@@ -93,7 +100,13 @@ def typed(text: str | Path) -> Path:
     except UnicodeEncodeError:
         parts = [b"\0"]
     longest = max(map(len, parts))
-    if "\0" in name or parts == [b"\0"] or longest > _LONGEST_NAME or len(name) > _LONGEST_PATH:
+    if (
+        not name
+        or "\0" in name
+        or parts == [b"\0"]
+        or longest > _LONGEST_NAME
+        or len(name) > _LONGEST_PATH
+    ):
         shown = ascii(name)
         raise NotFound(
             f"No file {shown if len(shown) <= 80 else f'{shown[:76]}…'}", "No file can be called so"

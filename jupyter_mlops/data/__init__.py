@@ -10,24 +10,29 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
-    from jupyter_mlops.data.cache import cached, frame, read_table, version
+    from jupyter_mlops.data.cache import cached, frame, listing, read_table, version
     from jupyter_mlops.data.collecting import gc, held
     from jupyter_mlops.data.diffing import diff
+    from jupyter_mlops.data.folder_list import places
     from jupyter_mlops.data.records import DataDiff, DataVersion
     from jupyter_mlops.data.transfers import pull, push
     from jupyter_mlops.data.verbs import add, checkout, list, status
+    from jupyter_mlops.data.versions import checked
 
 _HOME = {
     "DataDiff": "records",
     "DataVersion": "records",
     "add": "verbs",
     "cached": "cache",
+    "checked": "versions",
     "checkout": "verbs",
     "diff": "diffing",
     "frame": "cache",
     "gc": "collecting",
     "held": "collecting",
     "list": "verbs",
+    "listing": "cache",
+    "places": "folder_list",
     "pull": "transfers",
     "push": "transfers",
     "read_table": "cache",
@@ -39,12 +44,15 @@ __all__ = [
     "DataVersion",
     "add",
     "cached",
+    "checked",
     "checkout",
     "diff",
     "frame",
     "gc",
     "held",
     "list",
+    "listing",
+    "places",
     "pull",
     "push",
     "read_table",

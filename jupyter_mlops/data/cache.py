@@ -157,7 +157,15 @@ def _store(root: Path) -> Any:
 @lru_cache(maxsize=8)
 def _cache_of(root: Path) -> Any:
     with repository.opened(root) as repo:
-        return repo.cache.local
+        try:
+            store = repo.cache.local
+            typed(store.path)
+        except Exception as error:  # what its settings say is no place
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise MlopsError(
+                f"DVC's cache is nowhere: {first}", "Correct [cache] in .dvc/config"
+            ) from None
+        return store
 
 
 def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:

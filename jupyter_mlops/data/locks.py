@@ -75,7 +75,7 @@ def _healed(file: Path) -> list[str]:
         gone = {holder["pid"]: _gone(int(holder["pid"]), written) for holder in holders}
     except FileNotFoundError:
         return []
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
         # Nobody can have a lock by it: DVC itself refuses to read it.
         file.unlink(missing_ok=True)
         return ["it was empty or cut short"]

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SETTINGS = ("config", "config.local")
-_LARGEST_SETTINGS = 1_000_000
+#: DVC's parser takes minutes for a long line of brackets.
+_LARGEST_SETTINGS, _LONGEST_LINE = 64_000, 4_000
 
 
 @contextmanager
@@ -69,13 +70,15 @@ def _refuse_odd_files(folder: Path) -> None:
     """Refuse what DVC would wait for, or write through."""
     for name in _SETTINGS:
         try:
-            files.content(folder / name, most=_LARGEST_SETTINGS)
+            lines = files.content(folder / name, most=_LARGEST_SETTINGS).splitlines()
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
             raise MlopsError(
                 f".dvc/{name} cannot be read: {error.strerror}", _correct(name)
             ) from None
+        if max(map(len, lines), default=0) > _LONGEST_LINE:
+            raise MlopsError(f".dvc/{name} cannot be read: a line without end", _correct(name))
     if is_link(folder / "tmp"):
         raise MlopsError(
             ".dvc/tmp is a symbolic link, and DVC writes its locks there", "Delete the link"

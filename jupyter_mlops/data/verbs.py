@@ -183,6 +183,10 @@ def _inside(path: Path, project: Project) -> Path:
             f"{path} leads out of the project, to {target.resolve()}",
             f"Fetch a copy: %mlops data add {target.resolve()} --to {path}.copy",
         )
+    if target.resolve() == project.root.resolve():
+        raise MlopsError(
+            f"{path} is the project itself", "Add a folder in it: %mlops data add data"
+        )
     if target.suffix == ".dvc":
         raise MlopsError(
             f"{path} is a version file", f"Add the data itself: {target.with_suffix('')}"

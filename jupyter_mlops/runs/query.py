@@ -128,7 +128,7 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
             raise UsageError(f"More than one run begins with {text}", "Give more of its id")
     recent = store.client.search_runs(experiments, "", max_results=200, order_by=_NEWEST_FIRST)
     names = {item.info.run_name for item in recent}
-    shown = f"'{run}'" if run.isprintable() else ascii(run)
+    shown = text if search.is_id(text) else f"'{run}'" if run.isprintable() else ascii(run)
     shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
     raise NotFound(f"No run {shown}", nearest(run, names) or "Type: %mlops run list")
 

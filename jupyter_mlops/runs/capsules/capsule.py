@@ -17,10 +17,11 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field, field_validator
 
-from jupyter_mlops import data, git
-from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops import data, files, git
+from jupyter_mlops.data import dvc_file
+from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.records import Record
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import hidden, names, session, snapshot
@@ -41,7 +42,9 @@ OFF = "MLOPS_CAPSULE_OFF"
 _LARGEST_LITERAL = 1_000_000_000
 _LONGEST_PATH = 300
 _NOT_DATA = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".toml", ".lock"}
-_DVC_HASH = re.compile(r"^\s*-?\s*md5:\s*([0-9a-f]{32}(?:\.dir)?)\s*$", re.MULTILINE)
+_LARGEST_CAPSULE = 1_000_000_000
+#: git takes other words for revisions, and some for options.
+_COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})?")
 
 
 class CapsuleCell(Record):
@@ -78,6 +81,13 @@ class Capsule(Record):
     before: dict[str, Any] = {}
     made: list[str] = []
     changed: list[str] = []
+
+    @field_validator("commit")
+    @classmethod
+    def _is_a_commit(cls, commit: str) -> str:
+        if not _COMMIT.fullmatch(commit):
+            raise ValueError("its commit is no commit's id")
+        return commit
 
 
 class Preparing:
@@ -219,8 +229,8 @@ class Preparing:
             return ""
         try:
             if target.is_dir():
-                match = _DVC_HASH.search(target.with_name(f"{target.name}.dvc").read_text())
-                return match[1] if match else ""
+                file = target.with_name(f"{target.name}.dvc")
+                return dvc_file.read(file, self.project).version
             if target.stat().st_size > _LARGEST_LITERAL:
                 return ""
             return data.version(target, project=self.project).version
@@ -235,7 +245,8 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
         NotFound: it has none: it is a job's, or was recorded without a notebook's history.
     """
     try:
-        text = query.artifact(run_id, ARTIFACT, project=project).read_text()
+        file = query.artifact(run_id, ARTIFACT, project=project)
+        text = files.content(file, most=_LARGEST_CAPSULE).decode(errors="replace")
     except NotFound:
         raise NotFound(
             f"Run '{name}' has no capsule",
@@ -243,12 +254,16 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
         ) from None
     try:
         return Capsule.model_validate_json(text)
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise MlopsError(
-            f"The capsule of run '{name}' cannot be read: {where or 'not JSON'}",
-            "Record the cell again; was it written by another version?",
+    except ValueError as error:  # pydantic's too
+        first = str(error).splitlines()[0]
+        raise BackendFailed(
+            f"The capsule of run '{name}' cannot be read: {first}", "Record the run again"
         ) from None
+
+
+def is_elsewhere(path: str) -> bool:
+    """Return whether a file lies outside the project, where no replay puts another version."""
+    return "://" in path or os.path.isabs(path)  # noqa: PTH117 - it may be a URL
 
 
 def body(cell: CapsuleCell) -> str:

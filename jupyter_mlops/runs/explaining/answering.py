@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.runs.capsules.capsule import is_elsewhere
 from jupyter_mlops.runs.explaining import attribution
 from jupyter_mlops.runs.explaining.attribution import Broken, Metrics, Together
 from jupyter_mlops.runs.explaining.explanation import Effect, Explanation, MetricChange
@@ -15,7 +16,6 @@ from jupyter_mlops.runs.explaining.mixing import (
     FACTORS,
     RANDOM,
     Mixture,
-    is_elsewhere,
 )
 
 if TYPE_CHECKING:

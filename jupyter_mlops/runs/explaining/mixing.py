@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.runs.capsules.capsule import Capsule, body
+from jupyter_mlops.runs.capsules.capsule import Capsule, body, is_elsewhere
 from jupyter_mlops.runs.explaining import trees
 from jupyter_mlops.runs.explaining.programs import Exchange, Program
 from jupyter_mlops.runs.records import DataUse
@@ -276,11 +276,6 @@ class Mixture:
             for name in sorted({*before, *after})
             if before.get(name) != after.get(name)
         ]
-
-
-def is_elsewhere(path: str) -> bool:
-    """Whether a file lies outside the project, where no replay puts another version."""
-    return "://" in path or os.path.isabs(path)  # noqa: PTH117 - it may be a URL
 
 
 def _generators(mine: Capsule, other: Capsule) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import git
+from jupyter_mlops.data import dvc_file
+from jupyter_mlops.errors import MlopsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,7 +35,6 @@ _NEITHER_NAMES = (
     ".*", "LICENSE*", "Makefile", "mlops.toml", "pyproject.toml", "requirements*.txt", "setup.cfg",
 )  # fmt: skip
 _NEITHER_FOLDERS = {".dvc", ".github", ".ipynb_checkpoints", ".vscode", "jobs"}
-_DVC_HASH = re.compile(r"^\s*-?\s*md5:\s*([0-9a-f]{32}(?:\.dir)?)\s*$", re.MULTILINE)
 _ABSENT = ("0", "0" * 40)
 
 
@@ -122,8 +123,9 @@ def version_in(project: Project, commit: str, path: str) -> str:
     if not commit:
         return ""
     pointer = _read(project, commit, f"{path}.dvc")
-    if pointer is not None and (match := _DVC_HASH.search(pointer.decode(errors="replace"))):
-        return match[1]
+    if pointer is not None:
+        with suppress(MlopsError):  # what is no version file is a file like any other
+            return dvc_file.version_in(pointer, f"{path}.dvc")
     content = _read(project, commit, path)
     return hashlib.md5(content, usedforsecurity=False).hexdigest() if content is not None else ""
 

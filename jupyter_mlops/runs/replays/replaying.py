@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.paths import below
 from jupyter_mlops.progress import say
-from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body
+from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body, is_elsewhere
 from jupyter_mlops.runs.redacting.redaction import HIDDEN
 from jupyter_mlops.runs.replays import scratch, scratch_kernel
 
@@ -108,10 +109,7 @@ def _outcome(
         if interpreter is None:  # another one may have another MLflow
             scratch.give_store(project, copy.project)
         result.notes += copy.notes
-        folder = copy.project.root / capsule.folder
-        if not folder.is_relative_to(copy.project.root):
-            # The kernel ran outside the project; a replay must not write there.
-            folder = copy.project.root
+        folder = _folder(copy.project, capsule)
         folder.mkdir(parents=True, exist_ok=True)  # git keeps no empty folder
         variables = scratch_kernel.environment(copy.project, project, interpreter)
         try:
@@ -121,6 +119,14 @@ def _outcome(
             result.failed = str(error)
     result.seconds = round(time.monotonic() - started, 3)
     return result
+
+
+def _folder(copy: Project, capsule: Capsule) -> Path:
+    """Return the working folder of a replay."""
+    if capsule.folder in ("", ".") or is_elsewhere(capsule.folder):
+        # The kernel may have run outside the project; a replay must not write there.
+        return copy.root
+    return below(copy.root, capsule.folder, source="The run's capsule")
 
 
 def _history(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
@@ -18,8 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import data, files, git, temporary
+from jupyter_mlops.data import dvc_file
 from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.paths import ThroughALink, UnsafePath, below, is_link
 from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project
+from jupyter_mlops.runs.capsules.capsule import is_elsewhere
 from jupyter_mlops.runs.replays import unfiltered
 from jupyter_mlops.runs.stores.store import ensure_store
 
@@ -29,13 +31,12 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.capsules.capsule import Capsule
 
 _FOLDER = "reproduce"
+_SOURCE = "The run's capsule"
 _EMPTY = "empty-store-"
 _NOT_COPIED = (
     STATE_FOLDER, ".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints",
     "cache", "tmp",
 )  # fmt: skip
-_OUTPUT = re.compile(r"md5:\s*(?P<md5>[0-9a-f]{32}(?:\.dir)?)")
-_SIZE = re.compile(r"size:\s*(?P<size>\d+)")
 _LARGEST_UNASKED = 1_000_000_000
 
 
@@ -61,15 +62,15 @@ def checkout(
     """
     home = project.state / _FOLDER
     sweep(project)
-    name = f"{run_id[:8]}-{secrets.token_hex(3)}"
-    note = home / f"{name}.json"
-    top = home / name
+    top = below(home, f"{run_id[:8]}-{secrets.token_hex(3)}", source="A run's id")
+    note = top.with_name(f"{top.name}.json")
     files.replace(note, json.dumps({"pid": os.getpid(), "start": files.process_start(os.getpid())}))
     try:
         notes: list[str] = []
         _code(project, capsule, top, notes)
-        root = top / capsule.prefix if capsule.commit else top
+        root = _root(top, capsule)
         root.mkdir(parents=True, exist_ok=True)
+        _own_state(root)
         if not (root / SETTINGS_FILE).is_file():
             shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
         _data(project, capsule, root, notes)
@@ -89,12 +90,20 @@ def sweep(project: Project) -> None:
     """Remove what killed processes left."""
     for note in (project.state / _FOLDER).glob("*.json"):
         try:
-            owner = json.loads(note.read_text())
-        except (OSError, ValueError):
+            owner = files.json_in(note)
+            gone = files.process_start(int(owner["pid"])) != owner["start"]
+        except (OSError, ValueError, TypeError, KeyError):
             continue
-        if files.process_start(owner["pid"]) != owner["start"]:
+        if gone:
             _remove(project, note.with_suffix(""))
             note.unlink(missing_ok=True)
+
+
+def _root(top: Path, capsule: Capsule) -> Path:
+    """Return the project's folder in the snapshot."""
+    if not capsule.commit or not capsule.prefix.strip("/"):
+        return top
+    return below(top, capsule.prefix, source=_SOURCE)
 
 
 def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> None:
@@ -124,36 +133,64 @@ def _remove(project: Project, top: Path) -> None:
 
 def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> None:
     """Put the capsule's files in place, then those that `.dvc` files in the snapshot name."""
-    for use in capsule.data:
-        target = root / use.path
-        if target.is_relative_to(root):
-            _place(project, use.version, target, use.path, notes)
+    # Nothing is put in place before every path is known to be one.
+    for path, version, target in _uses(capsule, root, notes):
+        _place(project, version, target, path, notes)
     total = 0
-    for file in sorted(root.rglob("*.dvc")):
-        target = file.with_suffix("")
-        if not file.is_file() or target.exists() or ".dvc" in file.relative_to(root).parts[:-1]:
+    copy = Project(root, project.settings)
+    for file in dvc_file.files_of(copy):
+        try:
+            pointer = dvc_file.read(file, copy)
+        except MlopsError as error:
+            notes.append(error.what)
             continue
-        text = file.read_text(errors="replace")
-        found, size = _OUTPUT.search(text), _SIZE.search(text)
-        total += int(size["size"]) if size else 0
-        if found and total <= _LARGEST_UNASKED:
-            _place(project, found["md5"], target, target.relative_to(root).as_posix(), notes)
+        if pointer.target.exists():
+            continue
+        total += pointer.size
+        if total <= _LARGEST_UNASKED:
+            path = pointer.target.relative_to(root).as_posix()
+            _place(project, pointer.version, pointer.target, path, notes)
+
+
+def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str, Path]]:
+    """Return (path, version, place) of the capsule's files; what is elsewhere is read there again."""
+    found = []
+    for use in capsule.data:
+        if is_elsewhere(use.path):
+            continue
+        try:
+            place = below(root, use.path, source=_SOURCE, link=True)
+        except ThroughALink:
+            # The user's own folder of data, perhaps: it is read, and not written to.
+            notes.append(f"{use.path}: reached through a symbolic link, so it is as it is now")
+            continue
+        found.append((use.path, data.checked(use.version, _SOURCE), place))
+    return found
 
 
 def committed(project: Project, capsule: Capsule) -> list[str]:
     """Return which of the files that the session changed the last commit before it has."""
     if not (capsule.commit and capsule.changed):
         return []
+    paths = [path for path in capsule.changed if not is_elsewhere(path)]
+    for path in paths:
+        with suppress(ThroughALink):  # git does not follow it
+            below(project.root, path, source=_SOURCE, link=True)
     told = git.text(
-        project.root, "ls-tree", "-z", "--name-only", f"{capsule.commit}^", "--", *capsule.changed,
+        project.root, "ls-tree", "-z", "--name-only", f"{capsule.commit}^", "--", *paths,
         check=False,
     )  # fmt: skip
     return [path for path in told.split("\0") if path]
 
 
 def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:
+    made = []
     for path in capsule.made:
-        (root / path).unlink(missing_ok=True)
+        with suppress(ThroughALink):
+            if not is_elsewhere(path):
+                made.append(below(root, path, source=_SOURCE, link=True))
+    for place in made:
+        place.unlink(missing_ok=True)
     for path in committed(project, capsule):
         git.text(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
 
@@ -163,10 +200,15 @@ def _place(project: Project, version: str, target: Path, shown: str, notes: list
         if not version.endswith(".dir"):
             _copy(data.cached(version, project=project), target)
             return
-        for entry in json.loads(data.cached(version, project=project).read_text()):
-            _copy(data.cached(entry["md5"], project=project), target / entry["relpath"])
-    except MlopsError as error:
-        notes.append(f"{shown}: {error.what}")
+        if is_link(target):
+            target.unlink()  # what it leads to is the user's
+        listed = data.listing(version, project=project)
+        for place, oid in data.places(listed, target, shown).items():
+            _copy(data.cached(oid, project=project), place)
+    except UnsafePath:
+        raise  # somebody meant it
+    except (MlopsError, OSError) as error:
+        notes.append(f"{shown}: {error.what if isinstance(error, MlopsError) else error}")
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -177,6 +219,14 @@ def _copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
+def _own_state(root: Path) -> None:
+    """Take out of a snapshot what we, or DVC, would write through to somewhere else."""
+    for name in (STATE_FOLDER, SETTINGS_FILE, ".dvc", ".dvc/config", ".dvc/tmp", ".dvc/cache"):
+        if is_link(root / name):
+            (root / name).unlink()
+    shutil.rmtree(root / STATE_FOLDER, ignore_errors=True)
+
+
 def _own_cache(root: Path) -> None:
     """Give the scratch project a DVC repository of its own, so that nothing lands in the user's."""
     folder = root / ".dvc"
@@ -184,7 +234,7 @@ def _own_cache(root: Path) -> None:
     config = folder / "config"
     if not config.exists():
         config.write_text("[core]\n    no_scm = true\n")
-    (folder / "config.local").write_text("[cache]\n    dir = cache\n    type = copy\n")
+    files.replace(folder / "config.local", "[cache]\n    dir = cache\n    type = copy\n")
 
 
 def give_store(project: Project, to: Project) -> None:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import temporary
 from jupyter_mlops.errors import MlopsError, ServerAway
-from jupyter_mlops.paths import UnsafePath, below, is_link
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs.bundle import beside
@@ -144,7 +143,7 @@ class _Sending:
         self._metrics(target, theirs)
         if run.inputs.dataset_inputs:
             client.log_inputs(target, datasets=run.inputs.dataset_inputs)
-        if folder := self._kept_in(run.info.artifact_uri):
+        if folder := spool.kept(self.here.project, run.info.artifact_uri):
             with self._translated(folder) as files:
                 client.log_artifacts(target, str(files))
         for model_id, step in models:
@@ -214,7 +213,7 @@ class _Sending:
                 )  # fmt: skip
         self.ids[model.model_id] = made.model_id
         if str(made.status) != "READY":
-            if folder := self._kept_in(model.artifact_location):
+            if folder := spool.kept(self.here.project, model.artifact_location):
                 with self._translated(folder) as files:
                     client.log_model_artifacts(made.model_id, str(files))
             client.finalize_logged_model(made.model_id, str(model.status))
@@ -228,24 +227,6 @@ class _Sending:
                 self.there.client.log_outputs(
                     theirs.info.run_id, [LoggedModelOutput(model_id, step)]
                 )
-
-    def _kept_in(self, uri: Any) -> Path | None:
-        """Return the folder of files that is sent, and removed then; it is one of the spool's.
-
-        Raises:
-            UnsafePath: it is somewhere else, or leads there.
-        """
-        folder = local_folder(str(uri))
-        if folder is None:
-            return None
-        root, source = spool.artifacts(self.here.project), "The spool"
-        if not folder.is_relative_to(root):
-            raise UnsafePath(str(folder), "is not in the spool", source)
-        folder = below(root, folder.relative_to(root).as_posix(), source=source)
-        if link := next((path for path in folder.rglob("*") if is_link(path)), None):
-            # What it leads to would be sent.
-            raise UnsafePath(str(link), "is a symbolic link", source)
-        return folder
 
     def _translate(self, text: str) -> str:
         for old, new in self.ids.items():
@@ -261,8 +242,8 @@ class _Sending:
         spool.forget(self.here.project, self.note)
         for output in run.outputs.model_outputs:
             model = self.here.client.get_logged_model(output.model_id)
-            _remove(self._kept_in(model.artifact_location))
-        _remove(self._kept_in(run.info.artifact_uri))
+            _remove(spool.kept(self.here.project, model.artifact_location))
+        _remove(spool.kept(self.here.project, run.info.artifact_uri))
         self.here.client.delete_run(run.info.run_id)
 
 
@@ -290,15 +271,6 @@ class _Translated:
     def __exit__(self, *_: object) -> None:
         if self._copy:
             shutil.rmtree(self._copy, ignore_errors=True)
-
-
-def local_folder(uri: str) -> Path | None:
-    """Return the folder that an artifact URI of a store here names, None if it has nothing."""
-    from urllib.parse import urlsplit
-    from urllib.request import url2pathname
-
-    folder = Path(url2pathname(urlsplit(uri).path))
-    return folder if folder.is_dir() else None
 
 
 def _may_be_set(tag: str) -> bool:

@@ -25,7 +25,7 @@ from urllib.request import url2pathname
 
 from jupyter_mlops import files
 from jupyter_mlops.errors import ServerAway
-from jupyter_mlops.paths import below
+from jupyter_mlops.paths import UnsafePath, below, is_link
 from jupyter_mlops.runs.stores import search, store, team
 from jupyter_mlops.runs.stores.store import Store
 
@@ -89,6 +89,28 @@ def open_spool(project: Project) -> Store:
 def artifacts(project: Project) -> Path:
     """Return the folder that the files of waiting runs are in."""
     return project.state / "spool" / "artifacts"
+
+
+def kept(project: Project, uri: str) -> Path | None:
+    """Return the folder of files that a run's or model's URI names, None if there is none.
+
+    It is sent, and removed then.
+
+    Raises:
+        UnsafePath: it is not in the spool, or something in it leads elsewhere.
+    """
+    folder = Path(url2pathname(urlsplit(str(uri)).path))
+    if not folder.is_dir():
+        return None
+    root, source = artifacts(project), "The spool"
+    if not folder.is_relative_to(root):
+        raise UnsafePath(str(folder), "is not in the spool", source)
+    folder = below(root, folder.relative_to(root).as_posix(), source=source)
+    if link := next((path for path in folder.rglob("*") if is_link(path)), None):
+        raise UnsafePath(
+            str(link), "is a symbolic link, and what it leads to would be sent", source
+        )
+    return folder
 
 
 def begin(
