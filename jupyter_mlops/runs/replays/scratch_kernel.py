@@ -110,7 +110,7 @@ def start(
     # Whatever kernels are installed here, this one is of the environment that was asked for.
     manager.kernel_spec.argv[0] = str(interpreter or sys.executable)
     mark = secrets.token_hex(12)
-    client = manager.client()
+    client: Any = None
     try:
         kernels.keep(manager, private)
         manager.start_kernel(
@@ -119,6 +119,7 @@ def start(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        client = manager.client()  # only now there is a connection to be told
         client.start_channels()
         try:
             client.wait_for_ready(timeout=120)
@@ -126,7 +127,8 @@ def start(
             raise BackendFailed(f"The scratch kernel does not start: {error}") from None
         yield Kernel(manager, client, stop)
     finally:
-        client.stop_channels()
+        if client is not None:
+            client.stop_channels()
         if manager.has_kernel:
             manager.shutdown_kernel(now=True)
         manager.cleanup_resources()

@@ -87,20 +87,22 @@ def finished(project: Project, name: str) -> bool:
     )
 
 
+@pytest.mark.timeout(600)
 def test_bad_files_stop_no_good_job(project: Project, trials: Trials) -> None:
     """Every hostile file, and two good jobs that fire each second."""
     number = hostile.place(project.root / "jobs")
-    for name in ("first", "second"):
-        declare(
-            project,
-            name,
-            f"notebook: {write(project, f'{name}.ipynb', 'print(1)')}\ncron: '* * * * * *'",
-        )
     with scheduler(project) as said:
+        eventually(lambda: "scheduler of" in said())
+        for name in ("first", "second"):
+            declare(
+                project,
+                name,
+                f"notebook: {write(project, f'{name}.ipynb', 'print(1)')}\ncron: '* * * * * *'",
+            )
         eventually(lambda: "job first: fires" in said() and "job second: fires" in said())
         # A typo while it runs.
         declare(project, "typo", "notebook: first.ipynb\nparams: {day: 2026-02-30}")
-        eventually(lambda: finished(project, "first") and finished(project, "second"), 200)
+        eventually(lambda: finished(project, "first") and finished(project, "second"), 250)
         time.sleep(2)
         lines = said().splitlines()
     for name, (_, part) in {**hostile.TEXTS, **hostile.THINGS}.items():
@@ -245,6 +247,7 @@ def test_a_pickle_in_the_database_is_never_read(project: Project, trials: Trials
     trials("serialisations in scheduler.sqlite", len(kinds))
 
 
+@pytest.mark.timeout(600)
 def test_what_lies_in_the_folder_of_ticks_runs_nothing(project: Project, trials: Trials) -> None:
     """Requests of an earlier version, results, locks and logs, all by somebody else."""
     write(project, "tick.ipynb", "print(1)")
