@@ -41,6 +41,7 @@ _NOTHING = re.compile(
     <.*> | \[.*\] | \{.*\} | \$[\w({].* | %.* | \*+.* | x+ | \.+ | …+ | -+ | _+
     | .*\{[\w.\[\]'"]*\}.*            # a template
     | (?:my|your|the|some|an?)[-_ ].* | change[-_ ]?(?:me|it).* | insert[-_ ].* | replace[-_ ].*
+    | v?\d+(?:\.\d+)+(?:\.?(?:a|b|rc|post|dev)\d+)*(?:\+[\w.]+)?   # a version: `asttokens` is a package
     | todo.* | none | null | nil | true | false | yes | no | on | off | redacted | placeholder | hidden
     | example.* | dummy | optional | required | default | auto | basic | bearer | str | string | bytes | int
     """

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import nbformat
 import pytest
@@ -14,8 +17,6 @@ from jupyter_mlops.runs.capsules import authorship
 from jupyter_mlops.runs.replays.reproducing import reproduce
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from jupyter_mlops.project import Project
     from tests.trials import Trials
 
@@ -35,6 +36,12 @@ def recorded(project: Project) -> runs.RunDetail:
     return runs.get("forest", project=project)
 
 
+def stored(recorded: runs.RunDetail, project: Project) -> Path:
+    """Return the folder of the run's artifacts, as one who may write to the store sees it."""
+    info = runs.open_store(project).client.get_run(recorded.run_id).info
+    return Path(url2pathname(urlsplit(info.artifact_uri).path))
+
+
 def test_only_ones_own_run_is_executed_without_a_word(
     recorded: runs.RunDetail, project: Project, trials: Trials, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -46,7 +53,7 @@ def test_only_ones_own_run_is_executed_without_a_word(
     assert reproduce("forest", project=project).verdict == "reproduced"
     assert "not recorded by you" not in capsys.readouterr().err
 
-    capsule = runs.artifact(recorded.run_id, "mlops/capsule.json", project=project)
+    capsule = stored(recorded, project) / "mlops/capsule.json"
     signature = capsule.with_name("capsule.json.sig")
     whole, signed = capsule.read_bytes(), signature.read_bytes()
     changed = json.loads(whole)
@@ -79,7 +86,7 @@ def test_only_ones_own_run_is_executed_without_a_word(
 def test_the_packages_of_a_changed_manifest_are_not_installed_without_a_word(
     recorded: runs.RunDetail, project: Project
 ) -> None:
-    manifest = runs.artifact(recorded.run_id, "mlops/manifest.json", project=project)
+    manifest = stored(recorded, project) / "mlops/manifest.json"
     manifest.write_text(manifest.read_text().replace("{", '{"indexes": ["http://x"],', 1))
     assert authorship.warning(recorded, project=project) == ""
     assert "its packages are installed" in authorship.warning(

@@ -110,3 +110,16 @@ def test_nothing_of_a_recorded_cells_frame_is_readable_in_the_store(
 def holds(path: Path) -> bool:
     content = path.read_bytes()
     return any(value.encode() in content for value in VALUES)
+
+
+def test_versions_of_packages_are_no_secrets(trials: Trials) -> None:
+    """The manifest of a run says which packages it ran on; some of them are called `asttokens`."""
+    from importlib import metadata
+
+    packages = {
+        item.metadata["Name"]: item.version for item in metadata.distributions() if item.metadata
+    }
+    packages |= {"secretstorage": "3.3.3", "torch-tokens": "2.13.0+cpu", "password": "1.0rc1.post2"}
+    for text in (json.dumps({"packages": packages}, indent=2), json.dumps(packages)):
+        assert redact(text) == text
+    trials("versions of packages under names that say secret", len(packages), "all readable")
