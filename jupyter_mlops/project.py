@@ -19,13 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files, trust
 from jupyter_mlops.errors import NotAProject, nearest
-from jupyter_mlops.trust import NotTrusted
+from jupyter_mlops.trust import STATE_FOLDER, NotTrusted
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 SETTINGS_FILE = "mlops.toml"
-STATE_FOLDER = ".mlops"
 #: What an environment variable may say for true and false.
 _SWITCH = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False, "": False}
 #: A bound of `[gate]`: `>= 0.9`, `< 1e-3`.

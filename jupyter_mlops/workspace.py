@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal
 from jupyter_mlops import files, git, tables
 from jupyter_mlops import trust as trusted
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
-from jupyter_mlops.project import SETTINGS_FILE, STATE_FOLDER, Project, shown_uri
+from jupyter_mlops.project import SETTINGS_FILE, Project, shown_uri
 from jupyter_mlops.records import Record, Records
 from jupyter_mlops.runs.preview import Preview, preview
-from jupyter_mlops.trust import NotTrusted
+from jupyter_mlops.trust import STATE_FOLDER, NotTrusted
 
 _TEMPLATE = """\
 # The settings of this project; each can be overridden by MLOPS_<SECTION>_<KEY>.

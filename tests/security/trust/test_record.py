@@ -68,6 +68,17 @@ def test_a_link_that_turns_to_another_folder_takes_no_trust_along(
     assert not trust.is_trusted(link)
 
 
+def test_what_lies_in_the_state_of_a_trusted_project(folder: Path) -> None:
+    """There a replay makes its copy; the state of one that is not trusted is no better than that."""
+    copy = folder / ".mlops" / "replays" / "x"
+    copy.mkdir(parents=True)
+    assert not trust.is_trusted(copy)
+    trust.grant(folder, "trust")
+    assert trust.is_trusted(copy)
+    (folder / "sub" / ".mlops" / "x").mkdir(parents=True)
+    assert not trust.is_trusted(folder / "sub" / ".mlops" / "x")
+
+
 def test_taken_back(folder: Path) -> None:
     trust.grant(folder, "trust")
     assert trust.withdraw(folder)
