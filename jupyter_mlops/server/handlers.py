@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from jupyter_mlops import data, drift, jobs, runs, services
+from jupyter_mlops import data, drift, jobs, runs, services, storage
 from jupyter_mlops._version import __version__
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.records import to_json
@@ -38,7 +38,7 @@ class NounHandler(APIHandler):
         try:
             project = await asyncio.to_thread(project_of, root_dir, folder)
             app.follow(project, path_of(root_dir, project))
-            body = await asyncio.to_thread(lambda: to_json(verb(project)))
+            body = await asyncio.to_thread(_answered, verb, project)
         except MlopsError as error:
             if isinstance(error, NoProjectHere):
                 app.expect(folder)
@@ -54,6 +54,11 @@ class NounHandler(APIHandler):
         if not given.isdecimal() or not 1 <= int(given) <= most:
             raise UsageError(f"{name}={given!r} is not a number from 1 to {most}")
         return int(given)
+
+
+def _answered(verb: Callable[[Project], Any], project: Project) -> str:
+    with storage.told(project.state):
+        return to_json(verb(project))
 
 
 class StatusHandler(NounHandler):
