@@ -11,6 +11,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from jupyter_mlops import storage
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.magics import parser
 
@@ -44,7 +45,8 @@ def _without_iri_grammar() -> None:
 
 def _answer(words: Sequence[str]) -> int:
     try:
-        return _run(words)
+        with storage.told():  # also of the output that is printed
+            return _run(words)
     except parser.Help as asked:
         print(asked.text, flush=True)
         return 0

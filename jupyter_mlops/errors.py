@@ -5,6 +5,7 @@
     ├── NotAProject           no project here, or one that cannot be read
     ├── NotFound        404   no such run, file, job, service
     ├── Conflict        409   it exists already, is busy, or someone else holds it
+    ├── StorageFailed   507   a disk is full, read-only or not ours; exit 1
     ├── MissingBackend        an optional package is not installed
     └── BackendFailed   502   MLflow, DVC, BentoML or a kernel failed; exit 1
         └── ServerAway        the team's tracking store does not answer
@@ -68,6 +69,13 @@ class BackendFailed(MlopsError):
     """An engine we drive failed, through no mistake of the user's."""
 
     status = 502
+    exit_code = 1
+
+
+class StorageFailed(MlopsError):
+    """A disk is full, read-only, or refuses this user."""
+
+    status = 507
     exit_code = 1
 
 

@@ -69,8 +69,15 @@ def append_line(path: Path, line: str) -> None:
     """Append one line in one write, so that lines of several processes never mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    content = f"{line}\n".encode()
     try:
-        os.write(descriptor, f"{line}\n".encode())
+        written = os.write(descriptor, content)
+        if written < len(content):
+            # The disk took a part. The next line must not be joined to it.
+            end = os.lseek(descriptor, 0, os.SEEK_CUR)
+            if os.fstat(descriptor).st_size == end:
+                os.ftruncate(descriptor, end - written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     finally:
         os.close(descriptor)
 

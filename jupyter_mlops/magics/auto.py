@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops import storage
+from jupyter_mlops.errors import MlopsError, StorageFailed, UsageError
 from jupyter_mlops.magics.cell import notebook_path, shown_images
 from jupyter_mlops.magics.own import OwnWork
 from jupyter_mlops.project import Project
@@ -33,7 +34,7 @@ class Auto:
             name = training_name(self.shell.transform_cell(cell))
             if name is None or cell.lstrip().startswith("%%"):
                 return
-            with OwnWork():
+            with OwnWork(), storage.told():
                 self._open(cell, name)
         except SyntaxError:
             return
@@ -50,16 +51,19 @@ class Auto:
         self._stack = self._recording = None
         error = result.error_in_exec or result.error_before_exec
         with OwnWork():
-            if error is not None:
-                stack.__exit__(type(error), error, error.__traceback__)
-                return
             recording.result = result.result
             try:
-                stack.close()
+                with storage.told():
+                    if error is not None:
+                        _leave(stack, error)
+                    else:
+                        stack.close()
             except MlopsError as problem:
-                print(f"mlops auto: {problem}")
+                lost = "not recorded: " if isinstance(problem, StorageFailed) else ""
+                print(f"mlops auto: {lost}{problem}")
             else:
-                print(recording.summary())
+                if error is None:
+                    print(recording.summary())
 
     def _open(self, cell: str, name: str) -> None:
         from jupyter_mlops import runs
@@ -79,6 +83,15 @@ class Auto:
         )
         self._recording.images = stack.enter_context(shown_images(self.shell))
         self._stack = stack
+
+
+def _leave(stack: ExitStack, error: BaseException) -> None:
+    """Close a run whose cell failed; IPython has shown the cell's own error already."""
+    try:
+        stack.__exit__(type(error), error, error.__traceback__)
+    except BaseException as raised:
+        if raised is not error:
+            raise
 
 
 def switch(state: str) -> str:

@@ -8,9 +8,11 @@ import base64
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops import storage
+from jupyter_mlops.errors import MlopsError, StorageFailed, UsageError
 from jupyter_mlops.magics.own import OwnWork
 from jupyter_mlops.project import Project
 
@@ -80,6 +82,9 @@ def _recorded(
 
     project = Project.find()
     notebook = notebook_path(shell)
+    ran = False
+    own: BaseException | None = None
+    failure: StorageFailed | None = None
     try:
         with (
             OwnWork() as ours,
@@ -98,13 +103,38 @@ def _recorded(
             shown_images(shell) as recording.images,
             ours.users(),
         ):
-            yield recording
-    except MlopsError:
-        raise
+            ran = True
+            try:
+                yield recording
+            except BaseException as error:
+                own = error
+                raise
     except BaseException as error:
-        _show_only_the_users_frames(shell, error)
-        raise
+        # An error of the cell itself is the user's, also where it says that a disk is full.
+        failure = None if error is own else storage.refusal(error, project.state)
+        if failure is None:
+            if not isinstance(error, MlopsError):
+                _show_only_the_users_frames(shell, error)
+            raise
+    if failure is not None:
+        yield from _unrecorded(shell, failure, own, ran=ran)
     print(to_json(runs.get(recording.run_id, project=project)) if json else recording.summary())
+
+
+def _unrecorded(
+    shell: Any, failure: StorageFailed, own: BaseException | None, *, ran: bool
+) -> Iterator[Any]:
+    """Execute a cell whose recording could not begin, then say that it is not recorded."""
+    if not ran:
+        try:
+            yield SimpleNamespace()
+        except BaseException as error:
+            own = error
+    if own is not None:
+        print(f"mlops: not recorded: {failure}")
+        _show_only_the_users_frames(shell, own)
+        raise own
+    raise StorageFailed(f"The cell ran, but it is not recorded. {failure.what}", failure.do)
 
 
 def notebook_path(shell: Any) -> str:

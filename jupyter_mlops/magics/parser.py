@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from jupyter_mlops import storage
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
@@ -40,7 +41,8 @@ class Call:
 
     def run(self, **more: Any) -> Any:
         """Call the verb's function."""
-        return self.verb.load()(**self.arguments, **more)
+        with storage.told():
+            return self.verb.load()(**self.arguments, **more)
 
 
 def nouns() -> dict[str, Noun]:

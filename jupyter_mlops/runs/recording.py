@@ -79,9 +79,12 @@ class ActiveRun:
             if clean is not None:
                 kept = aside / kept.name
                 kept.write_bytes(clean)
-            self.write(
-                lambda store, run_id: store.client.log_artifact(run_id, str(kept), folder or None)
-            )
+            with self._whole({f"{folder}/{kept.name}".lstrip("/"): kept}):
+                self.write(
+                    lambda store, run_id: store.client.log_artifact(
+                        run_id, str(kept), folder or None
+                    )
+                )
 
     def log_folder(self, folder: Path) -> None:
         """Keep all files of a local folder, by their paths in it: one look-up for many files."""
@@ -91,7 +94,23 @@ class ActiveRun:
             uri = self.entity.info.artifact_uri
             get_artifact_repository(uri, tracking_uri=store.uri).log_artifacts(str(folder))
 
-        self.write(log)
+        files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+        with self._whole({name: path for name, path in files.items() if path.is_file()}):
+            self.write(log)
+
+    @contextmanager
+    def _whole(self, copied: dict[str, Path]) -> Iterator[None]:
+        """Remove what a full disk let MLflow copy only in part: a cut artifact would be taken for whole."""
+        try:
+            yield
+        except Exception:
+            uri = str(self.entity.info.artifact_uri)
+            root = Path(uri.removeprefix("file://"))
+            for name, path in copied.items() if root.is_absolute() else ():
+                with suppress(OSError):
+                    if (root / name).stat().st_size != path.stat().st_size:
+                        (root / name).unlink()
+            raise
 
     def log_text(self, text: str, name: str) -> None:
         """Keep a text as artifact `name`; secrets are replaced by `***`."""

@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from jupyter_mlops import data, drift, jobs, runs, services, workspace
+from jupyter_mlops import data, drift, jobs, runs, services, storage, workspace
 from jupyter_mlops._version import __version__
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.records import to_json
@@ -45,7 +45,7 @@ class NounHandler(APIHandler):
         try:
             project = await asyncio.to_thread(project_of, root_dir, folder)
             try:
-                body = await asyncio.to_thread(lambda: to_json(verb(project)))
+                body = await asyncio.to_thread(_answered, verb, project)
             finally:
                 # After the verb: it may be the one that made the project trusted.
                 app.follow(project, path_of(root_dir, project))
@@ -64,6 +64,11 @@ class NounHandler(APIHandler):
         if not given.isdecimal() or not 1 <= int(given) <= most:
             raise UsageError(f"{name}={given!r} is not a number from 1 to {most}")
         return int(given)
+
+
+def _answered(verb: Callable[[Project], Any], project: Project) -> str:
+    with storage.told(project.state):
+        return to_json(verb(project))
 
 
 class StatusHandler(NounHandler):
