@@ -11,10 +11,12 @@ from typing import Any, ClassVar, Literal
 from jupyter_mlops import files, git, tables
 from jupyter_mlops import trust as trusted
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
-from jupyter_mlops.project import SETTINGS_FILE, Project, shown_uri
+from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record, Records
 from jupyter_mlops.runs.preview import Preview, preview
+from jupyter_mlops.settings import SETTINGS_FILE
 from jupyter_mlops.trust import STATE_FOLDER, NotTrusted
+from jupyter_mlops.urls import without_password
 
 _TEMPLATE = """\
 # The settings of this project; each can be overridden by MLOPS_<SECTION>_<KEY>.
@@ -152,7 +154,7 @@ def init(path: str = "", *, name: str = "") -> Initialised:
         _ignore(root)
         note("DVC", ensure_repository(project))
         if project.settings.tracking.uri:
-            found.append(f"MLflow at {shown_uri(project.settings.tracking.uri)}")
+            found.append(f"MLflow at {without_password(project.settings.tracking.uri)}")
         else:
             note("MLflow (sqlite)", ensure_store(project))
     project.announce("project", "initialised", project.name)
@@ -203,7 +205,7 @@ def status(*, project: Project | None = None) -> ProjectStatus:
         root=str(project.root),
         trusted=project.trusted,
         experiment=project.settings.project.experiment,
-        tracking=shown_uri(project.settings.tracking.uri or project.tracking_uri),
+        tracking=without_password(project.settings.tracking.uri or project.tracking_uri),
         remote=project.settings.data.remote,
         commit=commit[:12],
         dirty=bool(patch),
@@ -324,7 +326,7 @@ def _not_trusted(project: Project) -> Finding:
 def _store(project: Project) -> Finding:
     from jupyter_mlops.runs.stores.store import open_store
 
-    where = shown_uri(project.settings.tracking.uri or project.tracking_uri)
+    where = without_password(project.settings.tracking.uri or project.tracking_uri)
     try:
         open_store(project)
     except MlopsError as error:

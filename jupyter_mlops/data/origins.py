@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlops.data import remotes, repository
 from jupyter_mlops.data.meter import Meter, counting
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
+from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def is_elsewhere(source: str, project: Project) -> bool:
     if "://" in source:
         if urlsplit(source).password:
             raise MlopsError(
-                f"{remotes.without_password(source)} holds a password, and git would keep it",
+                f"{without_password(source)} holds a password, and git would keep it",
                 "Give DVC the password aside: dvc remote modify --local",
             )
         return True

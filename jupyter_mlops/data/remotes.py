@@ -10,10 +10,10 @@ import logging
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from jupyter_mlops.data import repository
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, NotFound, nearest
+from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -143,12 +143,6 @@ def _make_default(repo: Any, name: str, url: str, default: str | None, asked: st
     with repo.config.edit("repo") as config:
         config["remote"].setdefault(name, {"url": url})
         config["core"]["remote"] = name
-
-
-def without_password(url: str) -> str:
-    """Return a URL as it may be shown."""
-    password = urlsplit(url).password if "://" in url else None
-    return url.replace(f":{password}@", ":***@") if password else url
 
 
 def _is_url(text: str) -> bool:

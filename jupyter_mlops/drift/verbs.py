@@ -11,8 +11,9 @@ from jupyter_mlops import files, temporary
 from jupyter_mlops.drift.records import DriftCheck, DriftReport
 from jupyter_mlops.errors import MlopsError, NotAProject, NotFound, UsageError
 from jupyter_mlops.progress import say
-from jupyter_mlops.project import SETTINGS_FILE, DriftSettings, Project
+from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
+from jupyter_mlops.settings import SETTINGS_FILE, DriftSettings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,6 +20,7 @@ from jupyter_mlops.runs import plain
 from jupyter_mlops.runs.redacting.redaction import redact, redact_file, redact_items
 from jupyter_mlops.runs.stores import live, sending, spool, team
 from jupyter_mlops.runs.stores.store import Store, open_store
+from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -155,7 +156,7 @@ class ActiveRun:
     def _go_on_here(self) -> None:
         project = self.store.project
         tags = self.entity.data.tags
-        self.waits_for = team.without_password(project.settings.tracking.uri)
+        self.waits_for = without_password(project.settings.tracking.uri)
         self.store, self.entity = spool.begin(project, self.name, tags, into=self.run_id)
         live.mark(project, self.kept_as, self.left, spooled=True)
         live.unmark(project, self.run_id)
@@ -294,7 +295,7 @@ def _begin(project: Project, name: str, tags: dict[str, str], experiment: str) -
             raise
     store, run = spool.begin(project, name, tags, experiment=experiment)
     opened = ActiveRun(store, run, name)
-    opened.waits_for = team.without_password(project.settings.tracking.uri)
+    opened.waits_for = without_password(project.settings.tracking.uri)
     return opened
 
 

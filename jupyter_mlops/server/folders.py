@@ -6,7 +6,8 @@ import posixpath
 from pathlib import Path
 
 from jupyter_mlops.errors import NotAProject, UsageError
-from jupyter_mlops.project import SETTINGS_FILE, Project
+from jupyter_mlops.project import Project
+from jupyter_mlops.settings import SETTINGS_FILE
 
 
 class NoProjectHere(NotAProject):

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import own_key
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath, below
-from jupyter_mlops.project import SETTINGS_FILE
+from jupyter_mlops.settings import SETTINGS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

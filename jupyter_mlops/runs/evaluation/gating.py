@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
-from jupyter_mlops.project import BOUND, Project
+from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.evaluation import intervals
 from jupyter_mlops.runs.evaluation.evaluation_records import Gate, Rule
@@ -19,6 +19,7 @@ from jupyter_mlops.runs.listing import list as list_runs
 from jupyter_mlops.runs.models.registry import version_of
 from jupyter_mlops.runs.stores import search
 from jupyter_mlops.runs.stores.store import open_store
+from jupyter_mlops.settings import BOUND
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import ModelVersion, RunDetail

@@ -20,10 +20,11 @@ from jupyter_mlops import data, files, git, temporary
 from jupyter_mlops.data import dvc_file
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.paths import ThroughALink, UnsafePath, below, is_link
-from jupyter_mlops.project import SETTINGS_FILE, Project
+from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capsules.capsule import is_elsewhere
 from jupyter_mlops.runs.replays import unfiltered
 from jupyter_mlops.runs.stores.store import ensure_store
+from jupyter_mlops.settings import SETTINGS_FILE
 from jupyter_mlops.trust import STATE_FOLDER
 
 if TYPE_CHECKING:

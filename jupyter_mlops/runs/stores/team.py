@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
+from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,12 +139,6 @@ def away(uri: str, error: BaseException) -> ServerAway:
     """Return what became of a store, in one line without its password."""
     return ServerAway(f"The tracking store {without_password(uri)} does not answer: "
                       f"{first_line(error, uri)}", _CHECK)  # fmt: skip
-
-
-def without_password(uri: str) -> str:
-    """Return a URI as it may be shown."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@").partition("?")[0] if password else uri
 
 
 @contextmanager

@@ -11,8 +11,9 @@ import pytest
 from jupyter_mlops import services
 from jupyter_mlops.errors import Conflict, UsageError
 from jupyter_mlops.magics import parser
-from jupyter_mlops.project import Project, read_settings
+from jupyter_mlops.project import Project
 from jupyter_mlops.services.runtime.host_check import HostCheck, canonical
+from jupyter_mlops.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,16 @@
+"""URLs as they may be shown."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+
+def without_password(url: str) -> str:
+    """Return a URL, or a path, without its password; a database's options may hold one, too."""
+    if "://" not in url:
+        return url
+    try:
+        password = urlsplit(url).password
+    except ValueError:
+        return url.partition("://")[0] + "://***"
+    return url.replace(f":{password}@", ":***@").partition("?")[0] if password else url
