@@ -33,19 +33,30 @@ def replace(path: Path, content: bytes | str) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def content(path: Path, *, most: int) -> bytes:
+def content(path: Path, *, most: int, link: bool = True) -> bytes:
     """Return the content of a file that somebody else may have put there.
 
     A FIFO would be waited for, a device read for ever, a file of gigabytes fill the memory.
 
+    Args:
+        path: the file.
+        most: bytes that it may have.
+        link: whether it may be a symbolic link.
+
     Raises:
         OSError: it is not a regular file, has more than `most` bytes, or cannot be read.
     """
-    if not stat.S_ISREG(path.stat().st_mode):
+    # Not opened before it is known to be a file: to open a device may have an effect.
+    if not stat.S_ISREG(path.stat(follow_symlinks=link).st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     # Between the two it may have become something that waits.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if link else getattr(os, "O_NOFOLLOW", 0))
+    )
+    descriptor = os.open(path, flags)
     with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", str(path))
         found = file.read(most + 1)
     if len(found) > most:
         raise OSError(errno.EFBIG, f"Larger than {most:,} bytes", str(path))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from jupyter_mlops.errors import Conflict
+from jupyter_mlops.jobs import stored
 from jupyter_mlops.project import Project
 
 LOCK = "scheduler"
@@ -30,7 +31,7 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
         return None
     log = project.state / "logs" / "scheduler.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with stored.append(log) as output:
         return subprocess.Popen(
             [
                 sys.executable,

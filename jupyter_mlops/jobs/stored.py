@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
 import stat
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from jupyter_mlops import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,25 +33,16 @@ def read(path: Path, most: int = LARGEST) -> bytes:
         FileNotFoundError: there is none of that name.
     """
     try:
-        # Not opened before it is known to be a file: to open a device may have an effect.
-        if not stat.S_ISREG(path.lstat().st_mode):
-            raise Unreadable("is not a regular file")
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise Unreadable("is not a regular file")
-            # It may grow while it is read.
-            content = file.read(most + 1) if found.st_size <= most else b""
+        return files.content(path, most=most, link=False)
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise Unreadable(f"cannot be read: {error.strerror or error}") from None
+        what = error.strerror or str(error)
+        if error.errno in {errno.EINVAL, errno.EFBIG}:  # as `files.content` says it
+            raise Unreadable(f"is {what[0].lower()}{what[1:]}") from None
+        raise Unreadable(f"cannot be read: {what}") from None
     except ValueError:  # a NUL in the path
         raise Unreadable("has a name that no file can have") from None
-    if found.st_size > most or len(content) > most:
-        raise Unreadable(f"is larger than {most:,} bytes")
-    return content
 
 
 def json_object(path: Path, most: int = LARGEST) -> dict[str, Any]:
