@@ -203,13 +203,14 @@ def test_nothing_of_a_payload_runs_in_a_real_browser(
     # Each row opens to a picture, with the names and values in it.
     for button in frame.query_selector_all("button")[:12]:
         if button.is_visible() and button.is_enabled():
-            button.click()
+            button.dispatch_event("click")
+            browser_page.wait_for_timeout(200)
     browser_page.wait_for_timeout(3_000)
     for one in browser_page.frames:
         assert one.evaluate("window.__hit === undefined")
     assert not dialogs
     assert all(url.startswith(("file:", "about:", "data:", "blob:")) for url in asked)
-    assert "‹script›" in frame.content()
+    assert "〈" in frame.inner_text("body")  # the data holds ‹ itself
     # A script that ran all the same would have no origin, and so nothing of Jupyter's.
     assert frame.evaluate("self.origin") == "null"
     with pytest.raises(Exception, match="SecurityError"):
