@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import services
+from jupyter_mlops import services, trust
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def _built(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     root = tmp_path_factory.mktemp("line") / "screening"
     shutil.copytree(_template, root, symlinks=True)
+    trust.grant(root, "init")
     project = Project.find(root)
     namespace: dict[str, Any] = {}
     with runs.record_cell("line", LINE, namespace, project=project):
@@ -48,6 +49,7 @@ def project(_built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pr
     """Return a project of its own for each test."""
     root = tmp_path / "screening"
     shutil.copytree(_built, root, symlinks=True)
+    trust.grant(root, "init")
     monkeypatch.chdir(root)
     return Project.find(root)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from jupyter_mlops import trust
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def small(_template: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> Proje
     """Return a project on the small disk, the working folder in it."""
     root = disk.folder / "screening"
     subprocess.run(["cp", "-r", str(_template), str(root)], check=True)
+    trust.grant(root, "init")
     monkeypatch.chdir(root)
     return Project.find(root)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_mlops import trust
 from jupyter_mlops.runs.capture import shim
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def tried(
 
 def _start(template: Path, root: Path, modes: str, more: dict[str, str]) -> subprocess.Popen[str]:
     subprocess.run(["cp", "-r", str(template), str(root)], check=True)
+    trust.grant(root, "init")
     return subprocess.Popen(
         [sys.executable, str(_PROGRAM), str(root), modes, f"{root}.json"],
         env=os.environ | more,

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_mlops import runs
+from jupyter_mlops import runs, trust
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.replays.reproducing import reproduce
 
@@ -116,6 +116,7 @@ def test_hard_notebooks_reproduce(project: Project, tmp_path: Path) -> None:
         for case in histories.CASES:
             root = tmp_path / case.name.replace(" ", "-").replace(",", "")
             subprocess.run(["cp", "-r", str(project.root), str(root)], check=True)
+            trust.grant(root, "init")
             own = Project.find(root)
             _write(own, case)
             last = record(own, *case.cells)[-1]

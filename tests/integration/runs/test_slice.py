@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from jupyter_mlops import runs
+from jupyter_mlops import runs, trust
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
@@ -200,6 +200,7 @@ def test_hard_notebooks_have_verified_slices(project: Project, tmp_path: Path) -
         for case in reproducing.histories.CASES:
             root = tmp_path / case.name.replace(" ", "-").replace(",", "")
             subprocess.run(["cp", "-r", str(project.root), str(root)], check=True)
+            trust.grant(root, "init")
             own = Project.find(root)
             reproducing._write(own, case)
             reproducing.record(own, *case.cells)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_mlops import services
+from jupyter_mlops import services, trust
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def service_project(_template: Path, tmp_path_factory: pytest.TempPathFactory) -
 
     root = tmp_path_factory.mktemp("services") / "screening"
     shutil.copytree(_template, root, symlinks=True)
+    trust.grant(root, "init")
     load_breast_cancer(as_frame=True).frame.to_parquet(root / "train.parquet")
     return Project.find(root)
 

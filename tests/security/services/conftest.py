@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import services
+from jupyter_mlops import services, trust
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def line_project(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
     root = tmp_path_factory.mktemp("line") / "screening"
     shutil.copytree(_template, root, symlinks=True)
+    trust.grant(root, "init")
     project = Project.find(root)
     namespace: dict[str, Any] = {}
     with runs.record_cell("line", LINE, namespace, project=project):

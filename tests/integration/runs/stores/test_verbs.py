@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from jupyter_mlops import data, drift, jobs, runs, workspace
+from jupyter_mlops import data, drift, jobs, runs, trust, workspace
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import retention
@@ -68,6 +68,7 @@ def team(
     settings = _settings(request)
     if request.param == "embedded":
         subprocess.run(["cp", "-r", _template, root], check=True)
+        trust.grant(root, "init")
     else:
         root.mkdir()
     with (root / "mlops.toml").open("a") as file:
