@@ -19,12 +19,12 @@ def jp_server_config():
 
 @pytest.fixture
 def folders(jp_root_dir, jp_environ):
-    """Return the paths of a trusted project and of a stranger's, each with a job that leaves a mark."""
+    """Return the folder of a trusted project, and of a stranger's, which has a job."""
     for name in ("ours", "theirs"):
         folder = jp_root_dir / name
         (folder / "jobs").mkdir(parents=True)
         (folder / "mlops.toml").write_text(f'[project]\nname = "{name}"\n')
-        (folder / "jobs" / "x.yaml").write_text("notebook: x.ipynb\n")
+    (jp_root_dir / "theirs" / "jobs" / "x.yaml").write_text("notebook: x.ipynb\n")
     trust.grant(jp_root_dir / "ours", "trust")
     return jp_root_dir
 
