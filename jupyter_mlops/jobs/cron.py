@@ -86,9 +86,13 @@ def between(cron: str, where: tzinfo, after: datetime, until: datetime) -> list[
 def previous(cron: str, where: tzinfo, before: datetime) -> datetime | None:
     """Return the last tick before a moment, in UTC, or None if there was none in 50 years."""
     start = _wall(before, max(_offsets(where, before, before)))
+    searched = before  # from here on there is none
     for wall in _walk(cron, start, forward=False):
+        moments = _instants(cron, where, wall)
+        if moments and min(moments) >= searched:
+            continue  # each second of such an hour would search the same hours again
         reach = _reach(where, wall)
-        for moment in sorted(_instants(cron, where, wall), reverse=True):
+        for moment in sorted(moments, reverse=True):
             if not reach and moment < before:
                 return moment
         if reach:
@@ -96,21 +100,27 @@ def previous(cron: str, where: tzinfo, before: datetime) -> datetime | None:
             latest = min(before - _INSTANT, middle + reach)
             if found := between(cron, where, middle - reach, latest):
                 return found[-1]
+            searched = min(searched, middle - reach)
     return None
 
 
 def following(cron: str, where: tzinfo, after: datetime) -> datetime | None:
     """Return the first tick after a moment, in UTC, or None if there is none in 50 years."""
     start = _wall(after, min(_offsets(where, after, after)))
+    searched = after  # up to here there is none
     for wall in _walk(cron, start, forward=True):
+        moments = _instants(cron, where, wall)
+        if moments and max(moments) <= searched:
+            continue
         reach = _reach(where, wall)
-        for moment in sorted(_instants(cron, where, wall)):
+        for moment in sorted(moments):
             if not reach and moment > after:
                 return moment
         if reach:
             middle = _as_utc(where, wall, 0)
             if found := between(cron, where, max(after, middle - reach), middle + reach):
                 return found[0]
+            searched = max(searched, middle + reach)
     return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ class Schedulers:
     def __init__(self) -> None:
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
         self._looked: dict[Path, float] = {}
+        #: Held while a child is made or all are ended: none is made, and lost, after the end.
+        self._changing = threading.Lock()
+        self._over = False
 
     async def ensure(self, project: Project) -> None:
         """Start this project's scheduler if it has jobs and none runs yet, here or elsewhere."""
@@ -40,18 +44,26 @@ class Schedulers:
         if now - self._looked.get(project.root, -PAUSE) < PAUSE:
             return
         self._looked[project.root] = now
-        started = await asyncio.to_thread(_start, project)
-        if started is not None:
-            self._children[project.root] = started
+        await asyncio.to_thread(self._start, project)
 
     async def stop(self) -> None:
-        """End every scheduler that was started here."""
-        children, self._children = [*self._children.values()], {}
+        """End every scheduler that was started here, and start none any more."""
+        children = await asyncio.to_thread(self._taken)
         await asyncio.gather(*(asyncio.to_thread(_end, child) for child in children))
 
+    def _start(self, project: Project) -> None:
+        with self._changing:
+            if self._over or not jobs.has_schedules(project):
+                return
+            started = jobs.start_scheduler(project)
+            if started is not None:
+                self._children[project.root] = started
 
-def _start(project: Project) -> subprocess.Popen[bytes] | None:
-    return jobs.start_scheduler(project) if jobs.has_schedules(project) else None
+    def _taken(self) -> list[subprocess.Popen[bytes]]:
+        with self._changing:
+            self._over = True
+            children, self._children = [*self._children.values()], {}
+        return children
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

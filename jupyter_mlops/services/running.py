@@ -30,7 +30,7 @@ def start(
     *,
     port: int = 0,
     host: str = "",
-    allow_host: Sequence[str] = (),
+    allow_host: Sequence[str] | None = None,
     detach: bool = False,
     timeout: float = 60,
     project: Project | None = None,
@@ -56,7 +56,7 @@ def start(
     project.require_trust(f"{name} is started only once it is")
     bento = store.latest(project, name)
     host = host or project.settings.service.host
-    hosts = _hosts(project, host, allow_host)
+    hosts = _hosts(project, host, allow_host or ())
     with project.locked(f"service-{name}", timeout=timeout + 30):
         running = _running(project, name)
         if running is not None:

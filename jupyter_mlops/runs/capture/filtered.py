@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import git
+from jupyter_mlops import git, temporary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,8 +40,8 @@ def patch(root: Path) -> str:
     same = unchanged(root, names.split("\0"))
     if not same:
         return found
-    with tempfile.TemporaryDirectory() as aside:
-        index = Path(aside, "index")
+    with temporary.folder() as aside:
+        index = aside / "index"
         shutil.copyfile(
             git.text(root, "rev-parse", "--path-format=absolute", "--git-path", "index").strip(),
             index,

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from jupyter_mlops import data
+from jupyter_mlops import data, trust
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.project import Project
 
@@ -66,6 +66,7 @@ def _clone(project: Project, to: Path) -> Project:
     for words in (["add", "-A"], ["commit", "-q", "-m", "data"]):
         subprocess.run(["git", *words], check=True, cwd=project.root)
     subprocess.run(["git", "clone", "-q", str(project.root), str(to)], check=True)
+    trust.grant(to, "trust")
     return Project.find(to)
 
 

@@ -39,11 +39,14 @@ def kernel(**variables: str) -> Iterator[Any]:
 
 
 def value(client: Any, expression: str) -> str:
-    reply = client.execute_interactive(
-        "", user_expressions={"x": expression}, timeout=60, silent=True
-    )
-    text: str = reply["content"]["user_expressions"]["x"]["data"]["text/plain"]
-    return text
+    while True:
+        content = client.execute_interactive(
+            "", user_expressions={"x": expression}, timeout=60, silent=True
+        )["content"]
+        if "user_expressions" in content:
+            text: str = content["user_expressions"]["x"]["data"]["text/plain"]
+            return text
+        assert content["status"] == "aborted", content  # what was asked just after an interrupt
 
 
 def test_it_is_interrupted_restarted_and_ended() -> None:

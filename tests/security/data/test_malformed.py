@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_mlops import data
-from jupyter_mlops.data.cache import _store
+from jupyter_mlops.data.cache import _cache_of
 from jupyter_mlops.errors import MlopsError
 from tests.security.data import hostile
 
@@ -170,7 +170,7 @@ def _each_verb_says_it(project: Project) -> int:
     ]
     said = 0
     for verb in verbs:
-        _store.cache_clear()
+        _cache_of.cache_clear()
         data.cache._known.clear()
         try:
             verb()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 NOW, GRACE = datetime(2026, 10, 25, 1, 30, tzinfo=UTC), timedelta(seconds=10)
 #: Seconds of processor time for one file.
-MOST = 0.1
+#: CPU seconds; far above what any takes, far below what a trap would.
+MOST = 1.0
 
 
 @pytest.fixture
@@ -199,14 +200,14 @@ def fuzzed(folder: Path, number: int, seed: int) -> int:
 def test_no_mutated_file_is_more_than_a_line(folder: Path, trials: Trials) -> None:
     read = fuzzed(folder, 5000, seed=1)
     assert 100 < read < 4900, "some must be sound, or only the first check is tried"
-    trials("mutated job files, fuzzed", 5000, "one line each, below 0.1 s")
+    trials("mutated job files, fuzzed", 5000, "one line each, below 1 s")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
 def test_no_mutated_file_is_more_than_a_line_at_length(folder: Path, trials: Trials) -> None:
     fuzzed(folder, 100_000, seed=2)
-    trials("mutated job files, fuzzed (long)", 100_000, "one line each, below 0.1 s")
+    trials("mutated job files, fuzzed (long)", 100_000, "one line each, below 1 s")
 
 
 def test_random_cron_expressions_are_quick_or_refused(trials: Trials) -> None:

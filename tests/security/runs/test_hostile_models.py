@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from jupyter_mlops import drift, runs, services
+from jupyter_mlops import drift, runs, services, trust
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.models import reading, verdict
@@ -46,6 +46,7 @@ def home(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
     root = tmp_path_factory.mktemp("hostile") / "screening"
     shutil.copytree(_template, root, symlinks=True)
+    trust.grant(root, "init")
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(80, 4)), columns=list("abcd"))
     frame["y"] = (frame["a"] > 0).astype(int)
     frame.to_csv(root / "rows.csv", index=False)
