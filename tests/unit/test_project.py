@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,31 +80,26 @@ def test_a_file_is_replaced_whole_and_leaves_no_scratch(tmp_path: Path) -> None:
 
 
 def test_a_held_lock_is_reported_after_its_timeout(tmp_path: Path) -> None:
-    import multiprocessing
-
     held = tmp_path / "a.lock"
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(held, ready, release))
-    holder.start()
+    program = (
+        "import sys, pathlib; from jupyter_mlops import files\n"
+        "with files.locked(pathlib.Path(sys.argv[1])): print(flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(held)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout is not None
     try:
-        assert ready.wait(30)
+        assert holder.stdout.readline() == b"\n"
         with (
             pytest.raises(Conflict, match=r"a\.lock has been held"),
             files.locked(held, timeout=0.2),
         ):
             pass
     finally:
-        release.set()
-        holder.join()
+        holder.communicate()
     with files.locked(held, timeout=5):
         pass
-
-
-def _hold(path: Path, ready, release) -> None:
-    with files.locked(path):
-        ready.set()
-        release.wait(30)
 
 
 def test_a_gate_has_a_bound_for_each_metric(

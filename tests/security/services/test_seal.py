@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import runs, services
+from jupyter_mlops import runs, services, trust
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.services import launching, seal, store
@@ -50,6 +50,7 @@ def built(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Return a project with the service `line`."""
     root = tmp_path_factory.mktemp("sealed") / "screening"
     shutil.copytree(_template, root, symlinks=True)
+    trust.grant(root, "init")
     project = Project.find(root)
     before = Path.cwd()
     os.chdir(root)
@@ -70,6 +71,7 @@ def sent(built: Project, tmp_path: Path) -> Project:
     """Return a copy of that project, which a test may change."""
     root = tmp_path / "screening"
     shutil.copytree(built.root, root, symlinks=True)
+    trust.grant(root, "trust")
     return Project.find(root)
 
 
@@ -291,6 +293,7 @@ def test_a_bento_of_another_user_is_refused_unless_a_common_key_signed_it(
     folder = bento(sent)
     seal.seal(folder, allow_pickle=False)
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "another user"))
+    trust.grant(sent.root, "trust")  # to trust the project is not to trust what it packaged
     assert seal.verify(folder).allow_pickle is False
     monkeypatch.delenv(seal.KEY_VARIABLE)
     with pytest.raises(seal.Unsealed, match="not built by you on this machine"):
