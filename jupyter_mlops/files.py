@@ -9,7 +9,7 @@ import secrets
 import stat
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from jupyter_mlops.errors import Conflict
 
@@ -79,7 +79,7 @@ def json_in(path: Path, *, most: int = 16_000_000) -> Any:
 def append_line(path: Path, line: str) -> None:
     """Append one line in one write, so that lines of several processes never mix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    descriptor = _own_file(path, os.O_APPEND)
     content = f"{line}\n".encode()
     try:
         written = os.write(descriptor, content)
@@ -93,6 +93,24 @@ def append_line(path: Path, line: str) -> None:
         os.close(descriptor)
 
 
+def log(path: Path, *, fresh: bool = False) -> BinaryIO:
+    """Open a log to append to it, or a `fresh` one; never through a link or into a pipe.
+
+    Raises:
+        OSError: no regular file can be opened here.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.fdopen(_own_file(path, os.O_TRUNC if fresh else os.O_APPEND), "wb" if fresh else "ab")
+
+
+def _own_file(path: Path, flags: int) -> int:
+    """Open a file to write to it; what somebody put in its place is neither followed nor waited for."""
+    safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | safe | flags, 0o600)
+
+
 @contextmanager
 def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
     """Hold the lock file `path`; the kernel releases it whatever becomes of this process.
@@ -103,6 +121,8 @@ def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        raise Conflict(f"{path} is not a file that can be locked", "Delete it")
     try:
         with FileLock(path, timeout=timeout):
             yield

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops import files, trust
 from jupyter_mlops.errors import NotAProject
+from jupyter_mlops.paths import is_link
+from jupyter_mlops.progress import say
 from jupyter_mlops.settings import SETTINGS_FILE, Settings, overridden, read_settings, readable
 from jupyter_mlops.trust import STATE_FOLDER, NotTrusted
 from jupyter_mlops.urls import without_password
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 _IMPATIENT = "connect_timeout=5&tcp_user_timeout=20000"
 #: What DVC's settings say of places: a remote's `url`, the cache's `dir`; its parser takes quotes away.
-_PLACE = re.compile(r"""^\s*["']?(?:url|dir)["']?\s*=\s*(.+?)\s*$""", re.MULTILINE)
+_PLACE = re.compile(r"""^\s*["']?(?:url|dir)["']?\s*=\s*(.+?)\s*$""", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,16 @@ class Project:
                              f"{', '.join(places)}")  # fmt: skip
         if not (trust.is_own(self.root) and trust.is_own(self.root / SETTINGS_FILE)):
             raise NotTrusted(f"{self.root} is not trusted, and it belongs to another user")
-        if any(os.path.lexists(self.state / name) for name in ("mlflow.db", "artifacts", "spool")):
-            raise NotTrusted(f"{self.root} is not trusted, and it brought a store of runs with it")
+        brought = [self.state, self.root / ".dvc" / "cache", self.root / ".dvc" / "tmp"]
+        links = [self.root / ".dvc", self.root / ".dvc" / "config"]
+        if any(map(os.path.lexists, brought)) or any(map(is_link, links)):
+            raise NotTrusted(
+                f"{self.root} is not trusted, and it brought a store of its own with it"
+            )
         trust.grant(self.root, "recorded in it")
+        if any((self.root / "jobs").glob("*.yaml")):
+            say(f"{self.root} is trusted, as you recorded in it: its jobs run while JupyterLab does. "
+                "To take that back: %mlops trust --off")  # fmt: skip
 
     def named_outside(self) -> list[str]:
         """Return the places outside of the project that its own files name, without passwords.
@@ -171,6 +180,8 @@ def _named_by_dvc(root: Path) -> list[str]:
         try:
             if readable(file):
                 found += _PLACE.findall(file.read_text(encoding="utf-8"))
+            elif os.path.lexists(file):
+                found.append(f"whatever {file} says, which cannot be read")
         except (OSError, ValueError):
             found.append(f"whatever {file} says, which cannot be read")
     return [place.strip("\"'") for place in found]

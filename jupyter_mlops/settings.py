@@ -22,8 +22,8 @@ SETTINGS_FILE = "mlops.toml"
 _SWITCH = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False, "": False}
 #: A bound of `[gate]`: `>= 0.9`, `< 1e-3`.
 BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
-#: Bytes of a settings file; a larger one is not read.
-_LARGEST = 1_000_000
+#: Bytes of a settings file, and of a line in it: reading `a.a.a…` takes the square of its length.
+_LARGEST, _LONGEST_LINE = 256_000, 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,12 @@ def read_settings(path: Path) -> Settings:
             raise NotAProject(
                 f"{path} is larger than a settings file can be", "Is it the right one?"
             )
-        given = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+            raise NotAProject(
+                f"{path} has a line of more than {_LONGEST_LINE} characters", "Break it"
+            )
+        given = tomllib.loads(text)
     except RecursionError:
         raise NotAProject(f"{path} is nested too deeply", "Correct it") from None
     except OSError as error:

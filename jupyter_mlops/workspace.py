@@ -18,6 +18,7 @@ from jupyter_mlops.settings import SETTINGS_FILE
 from jupyter_mlops.trust import STATE_FOLDER, NotTrusted
 from jupyter_mlops.urls import without_password
 
+_LARGEST_IGNORE = 4_000_000
 _TEMPLATE = """\
 # The settings of this project; each can be overridden by MLOPS_<SECTION>_<KEY>.
 
@@ -268,10 +269,20 @@ def _ensure_settings(root: Path, name: str) -> bool:
 
 def _ignore(root: Path) -> None:
     file = root / ".gitignore"
-    present = file.read_text() if file.exists() else ""
+    try:
+        present = files.content(file, most=_LARGEST_IGNORE, link=False).decode(
+            errors="surrogateescape"
+        )
+    except FileNotFoundError:
+        present = ""
+    except OSError as error:
+        raise MlopsError(
+            f"{file} cannot be used: {error.strerror}", "Replace it by a file"
+        ) from None
     line = f"/{STATE_FOLDER}/"
     if line not in present.splitlines():
-        files.replace(file, f"{present.rstrip()}\n{line}\n".lstrip("\n"))
+        text = f"{present.rstrip()}\n{line}\n".lstrip("\n")
+        files.replace(file, text.encode(errors="surrogateescape"))
 
 
 def _package(name: str, wanted: str) -> Finding:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from jupyter_mlops import files
+from jupyter_mlops import files, plain_yaml
 from jupyter_mlops.data import versions
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath, below, is_link
@@ -28,9 +28,8 @@ _SKIP = {
 }  # fmt: skip
 #: No data lies there, and what does must not be replaced by data.
 _STATE = {".dvc", ".mlops"}
-_LARGEST, _LONGEST_TEXT, _DEEPEST = 4_000_000, 100_000, 30
+_LARGEST = 4_000_000
 _LARGEST_SIZE = 1 << 63
-_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,23 +51,22 @@ def files_of(project: Project) -> Iterator[Path]:
         entry = waiting.pop()
         if entry.suffix == ".dvc" and entry != project.root:
             yield entry
-        if not entry.is_dir() or entry.is_symlink():
-            continue
         try:
-            inside = sorted(entry.iterdir(), reverse=True)
+            if is_link(entry) or not entry.is_dir():
+                continue
+            # A folder that is itself versioned holds data, perhaps 20,000 files of it.
+            waiting += [
+                item
+                for item in sorted(entry.iterdir(), reverse=True)
+                if item.suffix == ".dvc"
+                or (
+                    item.is_dir()
+                    and item.name not in _SKIP
+                    and not item.with_name(f"{item.name}.dvc").is_file()
+                )
+            ]
         except OSError:
-            continue  # not ours to look into
-        # A folder that is itself versioned holds data, perhaps 20,000 files of it.
-        waiting += [
-            item
-            for item in inside
-            if item.suffix == ".dvc"
-            or (
-                item.is_dir()
-                and item.name not in _SKIP
-                and not item.with_name(f"{item.name}.dvc").is_file()
-            )
-        ]
+            continue  # not ours to look into, or nested deeper than a path can be long
 
 
 def read(file: Path, project: Project) -> Pointer:
@@ -156,36 +154,14 @@ def _content(file: Path, name: str) -> dict[str, Any]:
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     """Return a `.dvc` file as YAML, with one output that has a version and a path."""
     try:
-        text = content.decode()
-        _refuse_tricks(text)
-        found: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+        found: dict[str, Any] = plain_yaml.load(content.decode())
         output = found["outs"][0]
         output["md5"], output["path"], output.keys()
-    # Its constructors raise what Python's do: of numbers, of dates, of dicts.
-    except (
-        yaml.YAMLError, ValueError, KeyError, TypeError, IndexError, AttributeError, ArithmeticError,
-        RecursionError,
-    ):  # fmt: skip
+    except (ValueError, LookupError, TypeError, AttributeError):
         raise _not_dvcs(name) from None
     if found.get("wdir", ".") not in (".", "./"):
         raise _not_dvcs(name, "it has a working folder, which is not supported")
     return found
-
-
-def _refuse_tricks(text: str) -> None:
-    """Refuse, before anything is built from it, what DVC never writes and what would cost hours."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError("an alias")
-        if isinstance(event, yaml.ScalarEvent) and len(event.value) > _LONGEST_TEXT:
-            raise yaml.YAMLError("a text without end")
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > _DEEPEST:
-            raise yaml.YAMLError("nested without end")
 
 
 def _origin(content: dict[str, Any]) -> str:

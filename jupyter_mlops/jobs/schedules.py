@@ -168,14 +168,13 @@ def list(*, project: Project | None = None) -> Jobs:
     for path in sorted((project.root / FOLDER).glob("*.yaml")):
         name = declarations.shown_name(path)
         try:
-            jobs[name] = _job(declarations.load(path), last.get(path.stem))
+            found = declarations.load(path)
+            jobs[name] = _job(found, last.get(path.stem), fires=project.trusted)
         except MlopsError as error:
             jobs[name] = Job(name=name, notebook="", status="failed", error=str(error))
     for name, run in last.items():
         if name not in jobs:
             jobs[name] = _job(Schedule(name=name, notebook=run.notebook), run)
-    if not project.trusted:  # then nothing fires, whatever is declared
-        jobs = {name: job.model_copy(update={"next_time": None}) for name, job in jobs.items()}
     return Jobs(
         jobs.values(),
         empty='No jobs yet. Type: %mlops job run NOTEBOOK, or %mlops job schedule NOTEBOOK --cron "0 6 * * *"',
@@ -192,7 +191,7 @@ def _executed(project: Project) -> Any:
         return []
 
 
-def _job(declared: Schedule, last: Any) -> Job:
+def _job(declared: Schedule, last: Any, *, fires: bool = True) -> Job:
     status: Any = "paused" if declared.paused else "scheduled" if declared.cron else ""
     if last is not None and (last.status == "running" or not status):
         status = last.status
@@ -207,7 +206,7 @@ def _job(declared: Schedule, last: Any) -> Job:
         last_run=last.run_id if last else "",
         last_status=last.status if last else "",
         last_time=last.start_time if last else None,
-        next_time=declared.next_time(),
+        next_time=declared.next_time() if fires else None,
     )
 
 

@@ -6,8 +6,8 @@ import os
 import subprocess
 import sys
 
+from jupyter_mlops import files
 from jupyter_mlops.errors import Conflict
-from jupyter_mlops.jobs import stored
 from jupyter_mlops.project import Project
 
 LOCK = "scheduler"
@@ -31,7 +31,7 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
         return None
     log = project.state / "logs" / "scheduler.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with stored.append(log) as output:
+    with files.log(log) as output:
         return subprocess.Popen(
             [
                 sys.executable,

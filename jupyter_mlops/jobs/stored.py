@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import itertools
 import json
-import os
-import stat
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
 
@@ -80,17 +78,3 @@ def put_aside(path: Path) -> Path:
             path.rename(aside)
             return aside
     raise AssertionError
-
-
-def append(path: Path) -> BinaryIO:
-    """Open a log to append to it; it is never written through a link or into a pipe.
-
-    Raises:
-        OSError: no regular file can be opened here.
-    """
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    descriptor = os.open(path, flags, 0o600)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{path.name} is not a regular file")
-    return os.fdopen(descriptor, "ab")

@@ -229,7 +229,7 @@ def _work(project: Project, declared: Schedule, moment: datetime, place: Path) -
     with contextlib.ExitStack() as stack:
         log: Any = subprocess.DEVNULL
         with contextlib.suppress(OSError):
-            log = stack.enter_context(stored.append(place.with_name(f"{place.name}.log")))
+            log = stack.enter_context(files.log(place.with_name(f"{place.name}.log")))
         worker = subprocess.Popen(
             # -P, and not in the project: a module there is not one of ours.
             [

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
+from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.models import logged_model
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.runs.stores import live, search, sending, spool, team
+from jupyter_mlops.runs.stores import live, places, search, sending, spool, team
 from jupyter_mlops.runs.stores.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
@@ -51,13 +52,19 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
     found = find(store, run)
     experiments = experiment_names(store)
     base = record(found, experiments)
-    artifacts = _artifacts(store, base.run_id)
+    model, artifacts = None, []
+    try:
+        places.check(project, found.info.artifact_uri)
+        artifacts = _artifacts(store, base.run_id)
+        model = logged_model.describe(store, found)
+    except places.ForeignPlace as error:
+        say(f"{error.what}. {error.do}")
     source = ""
     if "mlops/cell.py" in artifacts:
         source = artifact(base.run_id, "mlops/cell.py", project=project).read_text()
     return RunDetail(
         **base.model_dump(),
-        model=logged_model.describe(store, found),
+        model=model,
         source=source,
         artifacts=artifacts,
         packages=int(found.data.tags.get("mlops.packages", 0)),
@@ -75,7 +82,9 @@ def artifact(run: str, path: str, *, project: Project | None = None) -> Path:
 
     project = project or Project.find()
     store = store_with(run, project)
-    run_id = find(store, run).info.run_id
+    info = find(store, run).info
+    run_id = info.run_id
+    places.check(project, info.artifact_uri)
     try:
         return Path(
             import_mlflow().artifacts.download_artifacts(

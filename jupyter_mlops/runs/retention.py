@@ -16,7 +16,7 @@ from jupyter_mlops.data.versions import is_version
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import capsule
-from jupyter_mlops.runs.stores import search, spool
+from jupyter_mlops.runs.stores import places, search, spool
 from jupyter_mlops.runs.stores.store import Store, open_store
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _capsule_text(store: Store, run: mlflow.entities.Run) -> str:
     if root.startswith("file://") or "://" not in root:
         file = Path(url2pathname(urlsplit(root).path), capsule.ARTIFACT)
         return files.content(file, most=_LARGEST).decode() if file.exists() else ""
+    places.check(store.project, root)
     folder = capsule.ARTIFACT.rpartition("/")[0]
     there = [item.path for item in store.client.list_artifacts(run.info.run_id, folder)]
     if capsule.ARTIFACT not in there:

@@ -61,8 +61,9 @@ class NounHandler(APIHandler):
     def number(self, name: str, default: int, most: int) -> int:
         """Return the query argument `name`, a whole number from 1 to `most`."""
         given = self.get_argument(name, str(default))
-        if not given.isdecimal() or not 1 <= int(given) <= most:
-            raise UsageError(f"{name}={given!r} is not a number from 1 to {most}")
+        short = given.isascii() and given.isdecimal() and len(given) <= len(str(most))
+        if not short or not 1 <= int(given) <= most:
+            raise UsageError(f"{name}={given[:40]!r} is not a number from 1 to {most}")
         return int(given)
 
 

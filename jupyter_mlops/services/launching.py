@@ -105,8 +105,7 @@ def launch(
     Raises:
         BackendFailed: it ended, or did not answer within `timeout` seconds; the process is gone.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with listening(host, port) as opened, log.open("wb") as output:
+    with listening(host, port) as opened, files.log(log, fresh=True) as output:
         arguments = [] if detach else ["--parent", str(os.getpid())]
         process = subprocess.Popen(
             # -P: what lies in the user's folder must not replace a module of ours.

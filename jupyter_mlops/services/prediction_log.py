@@ -119,7 +119,11 @@ def count(project: Project, name: str) -> int:
 
 
 def _files(project: Project, name: str) -> list[Path]:
-    return [path for path in folder(project, name).glob("*.jsonl") if not path.name.endswith(_TEST)]
+    return [
+        path
+        for path in folder(project, name).glob("*.jsonl")
+        if path.is_file() and not path.name.endswith(_TEST)
+    ]
 
 
 def _lines(path: Path) -> int:

@@ -6,7 +6,6 @@ Listing services must not cost BentoML's import: `bentos/NAME/latest` names a ve
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,7 +37,7 @@ class Bento:
         Raises:
             ValueError: it does not say what it was built from.
         """
-        origin = json.loads((path / "src" / "origin.json").read_text(encoding="utf-8"))
+        origin = files.json_in(path / "src" / "origin.json")
         if not isinstance(origin, dict) or not isinstance(origin.get("run_id"), str):
             raise ValueError("it does not say what it was built from")  # noqa: TRY004 - of its text
         return cls(path, origin)
@@ -65,7 +64,7 @@ class Bento:
 
     def read_json(self, name: str) -> Any:
         """Read one of the Bento's JSON files."""
-        return json.loads((self.source / name).read_text(encoding="utf-8"))
+        return files.json_in(self.source / name)
 
 
 def home(project: Project) -> Path:
@@ -87,7 +86,7 @@ def latest(project: Project, name: str) -> Bento:
     check_name(name)
     folder = home(project) / "bentos" / name
     try:
-        version = (folder / "latest").read_text(encoding="utf-8").strip()
+        version = files.content(folder / "latest", most=1000).decode().strip()
         return _read(project, name, version)
     except (OSError, ValueError, MlopsError):
         known = names(project)

@@ -11,6 +11,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.models import reading, verdict
 from jupyter_mlops.runs.records import ModelInfo, RunDetail
+from jupyter_mlops.runs.stores import places
 from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def model_files(run: str, *, project: Project | None = None) -> Path:
     """
     project = project or Project.find()
     info = _info(query.get(run, project=project))
+    places.check(project, info.uri)
     local = import_mlflow().artifacts.download_artifacts(
         artifact_uri=info.uri, tracking_uri=project.tracking_uri
     )

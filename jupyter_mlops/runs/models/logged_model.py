@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jupyter_mlops import plain_yaml
 from jupyter_mlops.runs.models import torch_flavor, verdict
 from jupyter_mlops.runs.records import ModelInfo
+from jupyter_mlops.runs.stores import places
 from jupyter_mlops.runs.stores.store import import_mlflow
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
 
 def _files(store: Store, location: str) -> tuple[Path, verdict.Verdict]:
     """Return a local folder with the model's `MLmodel`, and what its files are."""
+    places.check(store.project, location)
     if urlsplit(location).scheme in {"", "file"}:
         folder = _fetched(store, location)
         return folder, verdict.of(folder)
@@ -91,12 +94,11 @@ def _logged(store: Store, ids: list[str]) -> mlflow.entities.LoggedModel | None:
 
 def _read_mlmodel(folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
     """Return the flavors and inputs that `MLmodel` names; nothing where it is damaged."""
-    import yaml
-
     try:
-        text = (folder / "MLmodel").read_text(encoding="utf-8", errors="replace")
+        text = verdict.mlmodel(folder)
         flavors = verdict.flavors(text)
-        raw = (yaml.safe_load(text).get("signature") or {}).get("inputs") if flavors else None
+        whole = plain_yaml.load(text, longest=len(text)) if flavors else {}
+        raw = (whole.get("signature") or {}).get("inputs")
         return flavors, [_input(item) for item in json.loads(raw)] if raw else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}, []

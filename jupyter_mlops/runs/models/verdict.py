@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import files, plain_yaml
 from jupyter_mlops.model_files import onnx_file, pt2, safetensors_file, skops_file
 from jupyter_mlops.model_files.refused import Refused, one_line
 from jupyter_mlops.model_files.skops_trusted import TRUSTED
@@ -50,13 +51,9 @@ class Verdict:
 
 def flavors(content: str) -> dict[str, Any]:
     """Return the flavors of an `MLmodel` file; none where it is no such file."""
-    import yaml
-
-    if len(content) > _LONGEST_MLMODEL:
-        return {}
     try:
-        read = yaml.safe_load(content)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        read = plain_yaml.load(content, longest=_LONGEST_MLMODEL)
+    except ValueError:
         return {}
     found = read.get("flavors") if isinstance(read, dict) else None
     return (
@@ -66,10 +63,19 @@ def flavors(content: str) -> dict[str, Any]:
     )
 
 
+def mlmodel(folder: Path) -> str:
+    """Return the text of a model's `MLmodel`.
+
+    Raises:
+        OSError: it is no file of ordinary size.
+    """
+    return files.content(folder / "MLmodel", most=_LONGEST_MLMODEL).decode(errors="replace")
+
+
 def of(folder: Path) -> Verdict:
     """Return what the files in an MLflow model's folder are."""
     try:
-        named = flavors((folder / "MLmodel").read_text(encoding="utf-8", errors="replace"))
+        named = flavors(mlmodel(folder))
         if link := next((path for path in folder.rglob("*") if is_link(path)), None):
             return Verdict("unknown", f"'{link.name}' of the model is a symbolic link")
         stamp = tuple(
@@ -78,7 +84,9 @@ def of(folder: Path) -> Verdict:
             if path.is_file()
         )
         data = named.get("onnx", {}).get("data", "model.onnx")
-        return _judged(folder, frozenset(named), str(data), stamp)
+        if not isinstance(data, str):
+            return Verdict("onnx", "its MLmodel names no file")
+        return _judged(folder, frozenset(named), data, stamp)
     except (OSError, Refused) as error:
         return Verdict("unknown", str(error))
 
@@ -103,7 +111,7 @@ def _judged(folder: Path, named: frozenset[str], onnx: str, _stamp: Any) -> Verd
 
 def told(folder: Path) -> str:
     """Return the format that an `MLmodel` alone speaks of, for models whose files are not here."""
-    named = flavors((folder / "MLmodel").read_text(encoding="utf-8", errors="replace"))
+    named = flavors(mlmodel(folder))
     if torch_flavor.FLAVOR in named:
         return "safetensors"
     for flavor in ("sklearn", "pytorch"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _BUSY, _HARDLY = 2.0, 0.1
 #: Bytes of a value, and seconds of all queries, in the store of a project that is not trusted.
-_LONGEST_VALUE, _LONGEST_QUERY = 10_000_000, 5.0
+_LONGEST_VALUE, _LONGEST_QUERY = 1_000_000, 5.0
 #: What a row that MLflow cannot have written raises when it is read as a run.
 _NO_RUN = (KeyError, ValueError, TypeError, OverflowError, OSError, RecursionError)
 #: ANALYZE is due when the tables hold this many times the rows that it last saw, and so many more.

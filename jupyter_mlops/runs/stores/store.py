@@ -21,7 +21,7 @@ from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.redacting.redaction import redact, redact_items
-from jupyter_mlops.runs.stores import team, turns
+from jupyter_mlops.runs.stores import places, team, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,6 +66,7 @@ class Store:
         name = name or self.project.settings.project.experiment
         found = self.client.get_experiment_by_name(name)
         if found:
+            places.check(self.project, found.artifact_location)
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import runs, services, trust
+from jupyter_mlops import own_key, runs, services, trust
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.services import launching, seal, store
@@ -245,14 +245,14 @@ def signed_by_another(folder: Path, file: Path, pick: random.Random) -> None:
     resealed(folder)
     content = (folder / seal.MANIFEST).read_bytes()
     key = secrets.token_hex(32).encode()
-    signature = seal._signature(key, content)
+    signature = own_key.signature(key, seal._CONTEXT, content)
     (folder / seal.SIGNATURES).write_text(json.dumps({"user": signature, "configured": signature}))
 
 
 def no_key(folder: Path, file: Path, pick: random.Random) -> None:
     """Sign as one may hope that an empty key would."""
     content = (folder / seal.MANIFEST).read_bytes()
-    empty = seal._signature(b"", content)
+    empty = own_key.signature(b"", seal._CONTEXT, content)
     plain = hashlib.sha256(content).hexdigest()
     (folder / seal.SIGNATURES).write_text(
         pick.choice([json.dumps({"user": value}) for value in (empty, plain, "", None, [], {})] + ["[]", "{", ""])
