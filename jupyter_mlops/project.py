@@ -120,7 +120,7 @@ class Project:
             return
         places = self.named_outside()
         if places:
-            raise NotTrusted(f"{self.root} is not trusted, and it sends what is recorded elsewhere: "
+            raise NotTrusted(f"{self.root} is not trusted, and its files name places elsewhere: "
                              f"{', '.join(places)}")  # fmt: skip
         if not (trust.is_own(self.root) and trust.is_own(self.root / SETTINGS_FILE)):
             raise NotTrusted(f"{self.root} is not trusted, and it belongs to another user")

@@ -18,6 +18,8 @@ from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.progress import say
 
 STATE_FOLDER = ".mlops"
+#: What to type.
+YES = "If you trust who made it, type: %mlops trust (in a terminal: jupyter mlops trust)"
 _FILE = "trusted.json"
 _LARGEST = 8_000_000
 #: (path, owner) trusted for this process only, where the record cannot be written.
@@ -31,7 +33,7 @@ class NotTrusted(MlopsError):
     status = 403
 
     def __init__(self, what: str, do: str = "") -> None:
-        super().__init__(what, do or "If you trust who made it, type: %mlops trust")
+        super().__init__(what, do or YES)
 
 
 def is_trusted(root: Path) -> bool:

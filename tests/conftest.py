@@ -11,6 +11,7 @@ import pytest
 
 from jupyter_mlops import trust, workspace
 from jupyter_mlops.project import Project
+from jupyter_mlops.runs.stores import moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +68,7 @@ def project(_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     root = tmp_path / "screening"
     subprocess.run(["cp", "-r", str(_template), str(root)], check=True)
     trust.grant(root, "init")  # as `init` would have, had it been run here
-    # The template's experiment 0 has its own artifact folder in the store; it is not used.
     monkeypatch.chdir(root)
-    return Project.find(root)
+    made = Project.find(root)
+    moved.follow(made)  # its store was the template's
+    return made

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jupyter_mlops import storage
+from jupyter_mlops import progress, storage
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
@@ -40,9 +40,25 @@ class Call:
     json: bool = False
 
     def run(self, **more: Any) -> Any:
-        """Call the verb's function."""
+        """Call the verb's function; say when what it returns was only read from a stranger's files."""
         with storage.told():
-            return self.verb.load()(**self.arguments, **more)
+            value = self.verb.load()(**self.arguments, **more)
+        if self.verb.noun:
+            _say_if_not_trusted()
+        return value
+
+
+def _say_if_not_trusted() -> None:
+    from jupyter_mlops.project import Project
+
+    try:
+        project = Project.find()
+    except MlopsError:
+        return
+    if not project.trusted:
+        progress.say(
+            f"{project.root} is not trusted: this comes from its files, and nothing of it runs"
+        )
 
 
 def nouns() -> dict[str, Noun]:

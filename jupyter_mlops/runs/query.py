@@ -45,6 +45,8 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
     Raises:
         NotFound: there is no such run.
     """
+    from mlflow.exceptions import MlflowException
+
     project = project or Project.find()
     sending.send_waiting(project, patience=_PATIENCE)
     store = store_with(run, project)
@@ -59,6 +61,8 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
         model = logged_model.describe(store, found)
     except places.ForeignPlace as error:
         say(f"{error.what}. {error.do}")
+    except MlflowException as error:  # they were deleted, or the disk that holds them is away
+        say(f"The files of '{base.name}' are not at {found.info.artifact_uri}: {error}")
     source = ""
     if "mlops/cell.py" in artifacts:
         source = artifact(base.run_id, "mlops/cell.py", project=project).read_text()

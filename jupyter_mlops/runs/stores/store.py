@@ -21,7 +21,7 @@ from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.redacting.redaction import redact, redact_items
-from jupyter_mlops.runs.stores import places, team, turns
+from jupyter_mlops.runs.stores import moved, places, team, turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,6 +147,7 @@ def open_store(project: Project) -> Store:
     if project.settings.tracking.uri:
         return Store(project, team.client(uri), uri, project.artifacts)
     ensure_store(project)
+    moved.follow(project)
     return Store(project, client_of(uri), uri, project.artifacts)
 
 

@@ -24,8 +24,8 @@ _PORT = re.compile(r":\d+$")
 _DEFAULT_PORT = re.compile(r":(?:80|443)$")
 _REFUSALS = {
     _MISDIRECTED: b'{"error":"This service does not answer to that host name. '
-    b'Allow it: service start NAME --allow-host HOST"}',
-    _FORBIDDEN: b'{"error":"This service does not answer pages of another site"}',
+    b'Allow it: %mlops service start NAME --allow-host HOST"}',
+    _FORBIDDEN: b'{"error":"This service does not answer pages of another site. Ask it from a program"}',
 }
 
 

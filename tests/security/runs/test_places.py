@@ -10,7 +10,6 @@ import pytest
 from jupyter_mlops import runs
 from jupyter_mlops.runs.models import verdict
 from jupyter_mlops.runs.stores import places
-from tests.security.trust.conftest import listener  # noqa: F401 - a fixture
 
 if TYPE_CHECKING:
     from pathlib import Path
