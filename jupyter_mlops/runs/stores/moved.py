@@ -51,7 +51,7 @@ def _followed(path: Path, _inode: int, here: str) -> None:
                     {"here": here, "ours": _OURS},
                 )
                 changed += found.rowcount
-        say(f"the project was moved or copied: {changed} places in its store name this folder now")
+        say(f"the project was moved or copied: its store names this folder now (places: {changed})")
 
 
 def _counted(database: sqlite3.Connection, table: str, column: str, here: str) -> int:
