@@ -150,12 +150,13 @@ class _Keeper:
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._told)
         signal.signal(signal.SIGINT, self._interrupt)
-        watched = [woken]
-        with contextlib.suppress(OSError):  # an old Linux: only the poll is left
-            watched.append(os.pidfd_open(self.executor))
+        watched = select.poll()
+        watched.register(woken, select.POLLIN)
+        with contextlib.suppress(OSError):  # an old Linux: only the wait's own end is left
+            watched.register(os.pidfd_open(self.executor), select.POLLIN)
         self._start(library)
         while not self.over and self.code is None and os.getppid() == self.executor:
-            select.select(watched, [], [], _POLL)
+            watched.poll(_POLL * 1000)
             with contextlib.suppress(BlockingIOError):
                 os.read(woken, 4096)
             self._reap()

@@ -62,6 +62,17 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def _stores_closed(tmp_path: Path) -> Iterator[None]:
+    """Close the stores that MLflow keeps open: hundreds of projects need more files than a process has."""
+    yield
+    for name in ("tracking", "model_registry"):
+        if module := sys.modules.get(f"mlflow.store.{name}.sqlalchemy_store"):
+            for uri, engine in list(module.SqlAlchemyStore._engine_map.items()):
+                if str(tmp_path) in uri:
+                    engine.dispose()
+
+
 @pytest.fixture
 def project(_template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return an initialised temporary project (git, DVC, sqlite store), the working folder in it."""

@@ -2,9 +2,13 @@
 
 SQLite lets one write at a time. Who finds it busy sleeps, longer each time, up to 100 ms, and asks again; a
 newcomer asks at once and gets it. With eight writers some lost so often that they waited for 44 s. Here a
-writer first gets the turn, a lock of the file system that all ask for equally often, and SQLite is free
-then. It is held from a transaction's first change to its end, whoever makes it: we, or a plain `mlflow.*`
-call in a process that has the store open.
+writer first waits for its turn, in the order of arrival, and SQLite is free then. The turn is held from a
+transaction's first change to its end, whoever makes it: we, or a plain `mlflow.*` call in a process that
+has the store open.
+
+The queue is a file without content, in which each writer locks one byte: the byte's place is the time of its
+arrival, so the one with nothing locked before its own byte is the first. The kernel removes the locks of a
+process that ends, so a killed writer leaves the queue.
 
 The turn decides the order only. Whoever does not get it in time, or does not know of it, is kept apart by
 SQLite as ever.
@@ -51,10 +55,12 @@ class Turn:
             if self._file < 0:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
                 self._file = os.open(self._path, flags, 0o666)
+            # Of the process, not of the open file: a forked child must not go on holding them.
+            at_once, place = fcntl.LOCK_EX | fcntl.LOCK_NB, time.monotonic_ns()
+            fcntl.lockf(self._file, at_once, 1, place)
             while True:
                 with suppress(BlockingIOError, PermissionError):
-                    # Of the process, not of the open file: a forked child must not go on holding it.
-                    fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.lockf(self._file, at_once, place)
                     taken = True
                     return True
                 if time.monotonic() > ends:
@@ -64,10 +70,10 @@ class Turn:
             return False  # a folder that cannot be written to, a file system without locks
         finally:
             if not taken:
-                self._threads.release()
+                self.give()
 
     def give(self) -> None:
-        """End the turn."""
+        """End the turn, or leave the queue."""
         import fcntl
 
         with suppress(OSError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import socket
 import subprocess
 from typing import TYPE_CHECKING
@@ -59,6 +61,22 @@ def test_a_started_service_answers_what_the_model_answers(
     assert answer.agree
     assert len(answer.predictions) == 20
     assert answer.latency_ms > 0
+
+
+def test_a_kernel_with_thousands_of_open_files_finds_its_service_ready(
+    service_project: Project, screening: services.Service
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
+    opened = []
+    try:
+        while not opened or opened[-1] < 1024:  # the first number that select() refuses
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        assert services.get("screening", project=service_project).status == "ready"
+    finally:
+        for number in opened:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_frame_goes_in_and_a_frame_comes_out(
