@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from jupyter_mlops import storage
+from jupyter_mlops import disk_errors
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.magics import parser
 
@@ -45,7 +45,7 @@ def _without_iri_grammar() -> None:
 
 def _answer(words: Sequence[str]) -> int:
     try:
-        with storage.told():  # also of the output that is printed
+        with disk_errors.told():  # also of the output that is printed
             return _run(words)
     except parser.Help as asked:
         print(asked.text, flush=True)

@@ -9,12 +9,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def attributes(package: str, homes: dict[str, str]) -> Callable[[str], Any]:
-    """Return a module `__getattr__` for `package`; `homes` names each attribute's module in it."""
+def attributes(
+    package: str, homes: dict[str, str], above: dict[str, str] | None = None
+) -> Callable[[str], Any]:
+    """Return a module `__getattr__` for `package`.
+
+    Args:
+        package: its `__name__`.
+        homes: the module of each attribute, within the package.
+        above: the module of each attribute that a higher room provides, as a full name. The package
+            shows such a verb to its users; no module of the package uses it.
+    """
+    full = {name: f"{package}.{module}" for name, module in homes.items()} | (above or {})
 
     def load(name: str) -> Any:
-        if name in homes:
-            return getattr(import_module(f"{package}.{homes[name]}"), name)
+        if name in full:
+            return getattr(import_module(full[name]), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return load

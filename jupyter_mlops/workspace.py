@@ -8,8 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from jupyter_mlops import files, git, tables
+from jupyter_mlops import files, tables
 from jupyter_mlops import trust as trusted
+from jupyter_mlops.environment import git
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record, Records
@@ -137,7 +138,7 @@ def init(path: str = "", *, name: str = "") -> Initialised:
     Running it again changes nothing; two at once are safe.
     """
     from jupyter_mlops.data.setup import ensure_repository
-    from jupyter_mlops.runs.stores.store import ensure_store
+    from jupyter_mlops.tracking.store import ensure_store
 
     root = Path(path or ".").absolute()
     root.mkdir(parents=True, exist_ok=True)
@@ -197,7 +198,7 @@ def trust_of(project: Project) -> Trust:
 def status(*, project: Project | None = None) -> ProjectStatus:
     """Show the project and how much of each noun it holds; in a notebook also what a recorded cell keeps."""
     from jupyter_mlops import data, jobs, services
-    from jupyter_mlops.runs.capture.environment import git_state
+    from jupyter_mlops.environment.packages import git_state
 
     project = project or Project.find()
     commit, patch = git_state(project.root)
@@ -317,7 +318,7 @@ def _panel() -> Finding:
 
 def _runs(project: Project) -> int | None:
     """Return how many runs there are; None where only a store elsewhere could say, and is not asked."""
-    from jupyter_mlops.runs.listing import count
+    from jupyter_mlops.runs.run_list import count
 
     try:
         return count(project)
@@ -335,7 +336,7 @@ def _not_trusted(project: Project) -> Finding:
 
 
 def _store(project: Project) -> Finding:
-    from jupyter_mlops.runs.stores.store import open_store
+    from jupyter_mlops.tracking.store import open_store
 
     where = without_password(project.settings.tracking.uri or project.tracking_uri)
     try:
@@ -346,14 +347,14 @@ def _store(project: Project) -> Finding:
 
 
 def _lineage(project: Project) -> Finding:
-    from jupyter_mlops.runs.capture import shim
-    from jupyter_mlops.runs.capture.reads import Reads
+    from jupyter_mlops.runs.capture import deep_setup
+    from jupyter_mlops.runs.capture.file_reads import Reads
 
     with Reads(project) as reads:
         pass
     if project.settings.lineage.deep:
         try:
-            shim.compiled(project.state / "lineage")
+            deep_setup.compiled(project.state / "lineage")
         except MlopsError as error:
             return Finding(part="lineage", status="broken", detail=error.what, fix=error.do)
     detail, _, fix = reads.told.partition(". ")

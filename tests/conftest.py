@@ -11,7 +11,7 @@ import pytest
 
 from jupyter_mlops import trust, workspace
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs.stores import moved
+from jupyter_mlops.tracking import moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

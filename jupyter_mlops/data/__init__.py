@@ -11,9 +11,9 @@ from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
     from jupyter_mlops.data.cache import cached, frame, listing, read_table, version
-    from jupyter_mlops.data.collecting import gc, held
-    from jupyter_mlops.data.diffing import diff
+    from jupyter_mlops.data.difference import diff
     from jupyter_mlops.data.folder_list import places
+    from jupyter_mlops.data.garbage import gc, held
     from jupyter_mlops.data.records import DataDiff, DataVersion
     from jupyter_mlops.data.transfers import pull, push
     from jupyter_mlops.data.verbs import add, checkout, list, status
@@ -26,10 +26,10 @@ _HOME = {
     "cached": "cache",
     "checked": "versions",
     "checkout": "verbs",
-    "diff": "diffing",
+    "diff": "difference",
     "frame": "cache",
-    "gc": "collecting",
-    "held": "collecting",
+    "gc": "garbage",
+    "held": "garbage",
     "list": "verbs",
     "listing": "cache",
     "places": "folder_list",

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.data import folder_list, keeping, repository, versions
-from jupyter_mlops.data.keeping import md5
+from jupyter_mlops.data import folder_list, objects, repository, versions
+from jupyter_mlops.data.objects import md5
 from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.paths import typed
@@ -46,7 +46,7 @@ def version(path: Path | str, *, project: Project | None = None, keep: bool = Tr
         known = _known.get(before) if before else None
         if known and (not keep or _object(project, known.version).exists()):
             if keep:
-                keeping.touch(_object(project, known.version))
+                objects.touch(_object(project, known.version))
             return known.model_copy(update={"path": project.relative(target)})
         found = _hash(target, project, keep=keep)
         if _stat_key(target) == before:
@@ -146,7 +146,7 @@ def cache_folder(project: Project) -> Path:
 
 
 def _object(project: Project, version: str) -> Path:
-    return keeping.object_path(_store(project.root), version)
+    return objects.object_path(_store(project.root), version)
 
 
 def _store(root: Path) -> Any:
@@ -170,7 +170,7 @@ def _cache_of(root: Path) -> Any:
 
 def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:
     title = project.relative(target)
-    found, size, files = keeping.version_of(target, _store(project.root), title, keep=keep)
+    found, size, files = objects.version_of(target, _store(project.root), title, keep=keep)
     return DataVersion(path=title, version=found, size=size, files=files)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 
 from jupyter_mlops import tables
 from jupyter_mlops.data.records import ColumnDiff, DistributionPair
-from jupyter_mlops.data.sampling import hashable, row_hashes
+from jupyter_mlops.data.samples import hashable, row_hashes
 from jupyter_mlops.errors import UsageError, nearest
 
 if TYPE_CHECKING:

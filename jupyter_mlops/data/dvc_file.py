@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from jupyter_mlops import files, plain_yaml
+from jupyter_mlops import files, safe_yaml
 from jupyter_mlops.data import versions
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath, below, is_link
@@ -154,7 +154,7 @@ def _content(file: Path, name: str) -> dict[str, Any]:
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
     """Return a `.dvc` file as YAML, with one output that has a version and a path."""
     try:
-        found: dict[str, Any] = plain_yaml.load(content.decode())
+        found: dict[str, Any] = safe_yaml.load(content.decode())
         output = found["outs"][0]
         output["md5"], output["path"], output.keys()
     except (ValueError, LookupError, TypeError, AttributeError):

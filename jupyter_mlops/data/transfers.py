@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.data import locks, referrers, remotes
 from jupyter_mlops.data.cache import cached, cached_size, in_cache, members
-from jupyter_mlops.data.collecting import held
-from jupyter_mlops.data.keeping import md5, object_path
+from jupyter_mlops.data.garbage import held
 from jupyter_mlops.data.meter import Meter, counting
+from jupyter_mlops.data.objects import md5, object_path
 from jupyter_mlops.data.records import DataTransfer
 from jupyter_mlops.data.verbs import checkout, named_versions, status
 from jupyter_mlops.errors import BackendFailed, NotFound

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import git
 from jupyter_mlops.data import dvc_file, folder_list, locks, origins
 from jupyter_mlops.data.cache import _object, cache_folder, cached, in_cache, listing, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
+from jupyter_mlops.environment import git
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.paths import UnsafePath, is_link, typed
 from jupyter_mlops.project import Project

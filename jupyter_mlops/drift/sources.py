@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from jupyter_mlops import data
+from jupyter_mlops import data, models
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def gather(
         from jupyter_mlops import runs
 
         detail = runs.get(trained_on, project=project)
-        old = runs.training_data(detail.run_id, project=project)
+        old = models.training_data(detail.run_id, project=project)
         old_label = f"training data of {detail.name} ({detail.run_id[:8]})"
         inputs = inputs or (_names(detail.model.inputs) if detail.model else [])
         new = _typed_like(new, old)

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
-    from jupyter_mlops.jobs.checking import check
+    from jupyter_mlops.jobs.checks import check
+    from jupyter_mlops.jobs.execution import run
     from jupyter_mlops.jobs.history import cancel, executions, logs
-    from jupyter_mlops.jobs.running import run
+    from jupyter_mlops.jobs.scheduler_process import run_scheduler, start_scheduler
     from jupyter_mlops.jobs.schedules import has_schedules, list, schedule, unschedule
-    from jupyter_mlops.jobs.starting import run_scheduler, start_scheduler
-    from jupyter_mlops.jobs.sweeping import sweep
+    from jupyter_mlops.jobs.sweeps import sweep
 
 _HOME = {
     "cancel": "history",
-    "check": "checking",
+    "check": "checks",
     "executions": "history",
     "has_schedules": "schedules",
     "list": "schedules",
     "logs": "history",
-    "run": "running",
+    "run": "execution",
     "schedule": "schedules",
-    "run_scheduler": "starting",
-    "start_scheduler": "starting",
-    "sweep": "sweeping",
+    "run_scheduler": "scheduler_process",
+    "start_scheduler": "scheduler_process",
+    "sweep": "sweeps",
     "unschedule": "schedules",
 }
 __all__ = [

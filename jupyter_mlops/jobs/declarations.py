@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from jupyter_mlops import paths
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
-from jupyter_mlops.jobs import cron, stored, values
+from jupyter_mlops.jobs import cron, untrusted_json, values
 from jupyter_mlops.project import Project
 
 FOLDER = "jobs"
@@ -100,10 +100,10 @@ def load(path: Path) -> Schedule:
     if paths.is_link(path.parent):
         raise UsageError(f"{where} is in a folder that is a symbolic link", "It was not followed")
     try:
-        content = stored.read(path, _LARGEST)
+        content = untrusted_json.read(path, _LARGEST)
     except FileNotFoundError:
         raise UsageError(f"{where} is not there any more") from None
-    except stored.Unreadable as error:
+    except untrusted_json.Unreadable as error:
         raise UsageError(f"{where} {error}") from None
     return parsed(content, path)
 

@@ -22,8 +22,9 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, NotebookExecutionManager
 
-from jupyter_mlops import files, kernels, processes, temporary
-from jupyter_mlops.jobs import hiding
+from jupyter_mlops import files, temporary
+from jupyter_mlops.jobs import output_redaction
+from jupyter_mlops.processes import kernels, owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +123,7 @@ class _Saving(NotebookExecutionManager):  # type: ignore[misc]
         now = time.monotonic()
         if self.end_time is None and now - getattr(self, "saved", -_SAVE_EVERY) < _SAVE_EVERY:
             return
-        files.replace(Path(self.output_path), nbformat.writes(hiding.notebook(self.nb)))
+        files.replace(Path(self.output_path), nbformat.writes(output_redaction.notebook(self.nb)))
         self.saved = now
 
     def autosave_cell(self, **_kwargs: Any) -> None:
@@ -221,8 +222,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             with contextlib.suppress(Exception):  # it is gone already, which is what we want
                 await self._async_cleanup_kernel()
             if not kept:
-                processes.kill_group(pid)
-            processes.end_marked(self.request.mark)
+                owned.kill_group(pid)
+            owned.end_marked(self.request.mark)
         return self.nb
 
     async def _cells(self) -> None:
@@ -287,10 +288,13 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         """Ask for the variables that are secrets by their names: a cell may have printed them."""
         with contextlib.suppress(Exception):  # a kernel that is gone has said what it could
             asked = self.kc.execute(
-                "", silent=True, store_history=False, user_expressions={"found": hiding.NAMED}
+                "",
+                silent=True,
+                store_history=False,
+                user_expressions={"found": output_redaction.NAMED},
             )
             reply = await asyncio.wait_for(self.async_wait_for_reply(asked), _PATIENCE)
-            hiding.learn(reply["content"]["user_expressions"]["found"])
+            output_redaction.learn(reply["content"]["user_expressions"]["found"])
 
     def _fail(self, cell: CodeCell | None, why: str) -> None:
         self.outcome.complete = False

@@ -14,7 +14,8 @@ import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.jobs import names, source, values
+from jupyter_mlops.cells import source, undefined_names
+from jupyter_mlops.jobs import values
 from jupyter_mlops.jobs.notebook import PARAMETERS_TAG, CodeCell
 from jupyter_mlops.jobs.records import Parameter
 
@@ -62,7 +63,7 @@ def _bindings(cells: list[CodeCell]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for cell in cells:
         for statement in top_level(cell):
-            for name in names.bound(statement):
+            for name in undefined_names.bound(statement):
                 counts[name] = counts.get(name, 0) + 1
     return counts
 
@@ -206,7 +207,7 @@ def _rewritten(cell: CodeCell, chosen: set[str], given: dict[str, Any]) -> str:
     edits: list[tuple[ast.expr, str]] = []
     bound: dict[str, int] = {}
     for statement in parsed.tree.body:
-        for name in names.bound(statement):
+        for name in undefined_names.bound(statement):
             bound[name] = bound.get(name, 0) + 1
         chained = isinstance(statement, ast.Assign) and len(statement.targets) > 1
         for name, value, _ in _assignments(statement):

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import Conflict, MlopsError
 from jupyter_mlops.jobs import cron, declarations, state, ticks
-from jupyter_mlops.jobs.considered import Considered
-from jupyter_mlops.jobs.starting import LOCK
+from jupyter_mlops.jobs.scheduler_process import LOCK
+from jupyter_mlops.jobs.watermarks import Considered
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 

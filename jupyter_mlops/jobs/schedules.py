@@ -24,7 +24,7 @@ from jupyter_mlops.jobs.declarations import FOLDER, Schedule
 from jupyter_mlops.jobs.records import Job, Jobs
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs.redacting.secret_names import names_secret
+from jupyter_mlops.secrets.names import names_secret
 from jupyter_mlops.trust import NotTrusted
 
 _CRON_EXAMPLE = 'For example: --cron "0 6 * * *" (every day at 6)'
@@ -79,7 +79,7 @@ def schedule(
         UsageError: the cron expression, the zone or a parameter is wrong, or the notebook would fail.
         Conflict: there is a job of that name for another notebook.
     """
-    from jupyter_mlops.jobs import checking, running
+    from jupyter_mlops.jobs import checks, execution
 
     project = project or Project.find()
     project.require_trust("its jobs run only once it is")
@@ -95,8 +95,8 @@ def schedule(
         raise UsageError(
             f"--catch-up '{catch_up}' is neither once nor skip", nearest(catch_up, ("once", "skip"))
         )
-    running.check_timeout(timeout)
-    checked = checking.examine(notebook, params=params, cwd=cwd, project=project)
+    execution.check_timeout(timeout)
+    checked = checks.examine(notebook, params=params, cwd=cwd, project=project)
     checked.refuse()
     relative = _below_project("notebook", checked.path, project)
     folder = _below_project("--cwd", Path(cwd).expanduser().absolute(), project) if cwd else ""

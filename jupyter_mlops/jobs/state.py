@@ -4,7 +4,7 @@
 process to stop; `kernel.log` holds what the kernel wrote outside of its cells.
 
 These files are read as anybody's: a note never says whom to end. That is told by the mark that the processes
-carry, whose name comes from the project's folder and the run's id (`jupyter_mlops.processes`).
+carry, whose name comes from the project's folder and the run's id (`jupyter_mlops.processes.owned`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files, paths, processes
-from jupyter_mlops.jobs import stored
+from jupyter_mlops import files, paths
+from jupyter_mlops.jobs import untrusted_json
+from jupyter_mlops.processes import owned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,8 +67,8 @@ def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:
 def owner(project: Project, run_id: str) -> Owner | None:
     """Return who executes `run_id`, if it is being executed on this machine and the note is sound."""
     try:
-        note = stored.json_object(folder(project, run_id) / "process.json")
-    except stored.Unreadable:
+        note = untrusted_json.json_object(folder(project, run_id) / "process.json")
+    except untrusted_json.Unreadable:
         return None
     pids = [note.get("pid"), note.get("kernel_pid", 0)]
     starts = [note.get("start"), note.get("kernel_start")]
@@ -91,15 +92,15 @@ def executed(project: Project, run_id: str) -> Path | None:
 
 def mark(project: Project, run_id: str) -> str:
     """Return the name that the processes of an execution are marked with."""
-    return processes.name_of(project.root, run_id)
+    return owned.name_of(project.root, run_id)
 
 
 def end(project: Project, run_id: str, found: Owner) -> None:
     """End what is left of an execution."""
-    if processes.LINUX:
-        processes.end_marked(mark(project, run_id))
+    if owned.LINUX:
+        owned.end_marked(mark(project, run_id))
     elif found.kernel_alive:
-        processes.kill_group(found.kernel_pid)
+        owned.kill_group(found.kernel_pid)
 
 
 def reap(project: Project) -> None:

@@ -27,9 +27,9 @@ from dbos import DBOS, Serializer, SetWorkflowID
 
 from jupyter_mlops import files, paths
 from jupyter_mlops.errors import BackendFailed
-from jupyter_mlops.jobs import stored
-from jupyter_mlops.jobs.starting import clean_environment
-from jupyter_mlops.processes import end_group
+from jupyter_mlops.jobs import untrusted_json
+from jupyter_mlops.jobs.scheduler_process import clean_environment
+from jupyter_mlops.processes.owned import end_group
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def launch(project: Project, declared: Mapping[str, Schedule]) -> None:
     except Exception as error:  # a sound database of something else, or of another version of DBOS
         DBOS.destroy()
         why = " ".join(str(error).split())[:200]
-        if any(word in why for word in _NOT_ITS_FAULT) or not stored.exists(database):
+        if any(word in why for word in _NOT_ITS_FAULT) or not untrusted_json.exists(database):
             raise BackendFailed(f"The scheduler's database cannot be used: {why}") from None
         _put_aside(database, f"does not work ({type(error).__name__})")
         _launch(project, database)
@@ -109,7 +109,7 @@ def _launch(project: Project, database: Path) -> None:
 
 def _unusable(database: Path) -> str:
     """Return why a database cannot be used; empty if it can, or is not there."""
-    if not stored.exists(database):
+    if not untrusted_json.exists(database):
         return ""
     if paths.is_link(database) or not database.is_file():
         return "is not a regular file"
@@ -136,10 +136,10 @@ def _unusable(database: Path) -> str:
 
 
 def _put_aside(database: Path, why: str) -> None:
-    aside = stored.put_aside(database)
+    aside = untrusted_json.put_aside(database)
     for suffix in ("-wal", "-shm"):  # sqlite looks for them beside it
         path = database.with_name(database.name + suffix)
-        if stored.exists(path):
+        if untrusted_json.exists(path):
             path.rename(aside.with_name(aside.name + suffix))
     say(f"{database.name} {why}: kept as {aside.name}; ticks that waited in it are not fired")
 
@@ -203,9 +203,9 @@ def execute(job: str, tick: str) -> dict[str, Any]:
     name = _name(job, moment).replace(":", "")
     place = folder(_project) / name
     result = result_of(place)
-    if not stored.exists(result) and not _stopping.is_set():
+    if not untrusted_json.exists(result) and not _stopping.is_set():
         code = _work(_project, declared, moment, place)
-        if not stored.exists(result):
+        if not untrusted_json.exists(result):
             # Not written by the worker: it was killed, or ended with this scheduler.
             files.replace(
                 result, json.dumps({"status": "killed", "error": f"The worker ended with {code}"})
@@ -263,9 +263,9 @@ def result_of(place: Path) -> Path:
 def read_result(path: Path) -> dict[str, Any]:
     """Return a tick's result; of a file that is none, what it is."""
     try:
-        given = stored.json_object(path, 100_000)
-    except stored.Unreadable as error:
-        if not stored.exists(path):
+        given = untrusted_json.json_object(path, 100_000)
+    except untrusted_json.Unreadable as error:
+        if not untrusted_json.exists(path):
             return {"status": "killed", "error": "The scheduler stopped before it ran"}
         return {"status": "unknown", "error": f"Its result {error}; it is not run again"}
     kept = {key: given.get(key, "") for key in ("status", "error", "run_id")}

@@ -15,7 +15,8 @@ from typing import Any
 
 from jupyter_mlops import files, runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.jobs import declarations, running, stored, ticks
+from jupyter_mlops.jobs import declarations, ticks, untrusted_json
+from jupyter_mlops.jobs import execution as running
 from jupyter_mlops.jobs.declarations import Schedule
 from jupyter_mlops.project import Project
 
@@ -32,7 +33,7 @@ def main(root: str, place: str) -> None:
     result = ticks.result_of(tick)
     try:
         with files.locked(tick.with_name(f"{tick.name}.lock"), timeout=_FOR_EVER):
-            if not stored.exists(result):
+            if not untrusted_json.exists(result):
                 files.replace(result, json.dumps(_execute(request, project)))
     except OSError as error:  # its lock or its result cannot be written: it must not run unlocked
         sys.exit(f"{tick.name}: {error.strerror or error}: {error.filename or ''}")

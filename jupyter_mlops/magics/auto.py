@@ -7,10 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from jupyter_mlops import storage
+from jupyter_mlops import disk_errors
 from jupyter_mlops.errors import MlopsError, StorageFailed, UsageError
 from jupyter_mlops.magics.cell import notebook_path, shown_images
-from jupyter_mlops.magics.own import OwnWork
+from jupyter_mlops.magics.warning_filters import OwnWork
 from jupyter_mlops.project import Project
 
 #: A cell trains when it calls one of these.
@@ -34,7 +34,7 @@ class Auto:
             name = training_name(self.shell.transform_cell(cell))
             if name is None or cell.lstrip().startswith("%%"):
                 return
-            with OwnWork(), storage.told():
+            with OwnWork(), disk_errors.told():
                 self._open(cell, name)
         except SyntaxError:
             return
@@ -53,7 +53,7 @@ class Auto:
         with OwnWork():
             recording.result = result.result
             try:
-                with storage.told():
+                with disk_errors.told():
                     if error is not None:
                         _leave(stack, error)
                     else:
@@ -121,7 +121,7 @@ def training_name(plain: str) -> str | None:
     Raises:
         SyntaxError: the cell does not parse.
     """
-    from jupyter_mlops.runs.capture import code
+    from jupyter_mlops.cells import code
 
     read = code.read(plain)
     if not _TRAINS & read.keywords.keys():

@@ -11,9 +11,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import storage
+from jupyter_mlops import disk_errors
 from jupyter_mlops.errors import MlopsError, StorageFailed, UsageError
-from jupyter_mlops.magics.own import OwnWork
+from jupyter_mlops.magics.warning_filters import OwnWork
 from jupyter_mlops.project import Project
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def _recorded(
                 raise
     except BaseException as error:
         # An error of the cell itself is the user's, also where it says that a disk is full.
-        failure = None if error is own else storage.refusal(error, project.state)
+        failure = None if error is own else disk_errors.refusal(error, project.state)
         if failure is None:
             if not isinstance(error, MlopsError):
                 _show_only_the_users_frames(shell, error)

@@ -103,14 +103,14 @@ def _names(what: str) -> list[str]:
 
 
 def _ask(what: str) -> Iterable[str]:
-    from jupyter_mlops import data, jobs, runs, services
+    from jupyter_mlops import data, jobs, models, runs, services
 
     if what == "run":
         return [run.name for run in runs.list()]
     if what == "metric":
         return [name for run in runs.list() for name in run.metrics]
     if what == "model":
-        return [item.name for item in runs.list_models()]
+        return [item.name for item in models.list()]
     if what == "data":
         return [item.path for item in data.list()]
     if what == "job":

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from jupyter_mlops import progress, storage
+from jupyter_mlops import disk_errors, progress
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
@@ -41,7 +41,7 @@ class Call:
 
     def run(self, **more: Any) -> Any:
         """Call the verb's function; say when what it returns was only read from a stranger's files."""
-        with storage.told():
+        with disk_errors.told():
             value = self.verb.load()(**self.arguments, **more)
         if self.verb.noun:
             _say_if_not_trusted()

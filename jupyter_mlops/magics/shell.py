@@ -11,16 +11,16 @@ from typing import Any
 from IPython.core.magic import no_var_expand
 
 from jupyter_mlops.errors import MlopsError, UsageError
-from jupyter_mlops.magics import awaiting, history, parser
+from jupyter_mlops.magics import await_cells, executed_cells, parser
 from jupyter_mlops.magics.completion import complete
-from jupyter_mlops.magics.own import OwnWork
+from jupyter_mlops.magics.warning_filters import OwnWork
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 
 
 def register(shell: Any) -> None:
     """Give `shell` the magic and its completion, and note from now on what it executes."""
-    history.watch(shell)
+    executed_cells.watch(shell)
 
     @no_var_expand  # type: ignore[untyped-decorator]
     def mlops(line: str, cell: str | None = None) -> Any:
@@ -31,7 +31,7 @@ def register(shell: Any) -> None:
     mlops.awaited = partial(_awaited_cell, shell)
     mlops.__doc__ = "%mlops NOUN VERB [arguments]: type %mlops -h for the nouns and their verbs."
     shell.register_magic_function(mlops, magic_kind="line_cell", magic_name="mlops")
-    awaiting.register(shell)
+    await_cells.register(shell)
     matchers = shell.Completer.custom_matchers
     if complete not in matchers:
         matchers.append(complete)
@@ -39,8 +39,8 @@ def register(shell: Any) -> None:
 
 def unregister(shell: Any) -> None:
     """Take the magic and its completion away again."""
-    history.unwatch(shell)
-    awaiting.unregister(shell)
+    executed_cells.unwatch(shell)
+    await_cells.unregister(shell)
     for kind in ("line", "cell"):
         shell.magics_manager.magics[kind].pop("mlops", None)
     if complete in shell.Completer.custom_matchers:

@@ -10,106 +10,59 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.capsules.exporting import export
+    from jupyter_mlops.runs.active_run import ActiveRun, start
     from jupyter_mlops.runs.cell import record_cell
-    from jupyter_mlops.runs.comparing.differences import compare
-    from jupyter_mlops.runs.evaluation.evaluating import evaluate
-    from jupyter_mlops.runs.evaluation.evaluation_records import Evaluation, Gate
-    from jupyter_mlops.runs.evaluation.gating import gate
-    from jupyter_mlops.runs.evaluation.promoting import promote
-    from jupyter_mlops.runs.explaining.explanation import Explanation
-    from jupyter_mlops.runs.explaining.why import why
-    from jupyter_mlops.runs.listing import list, parts
-    from jupyter_mlops.runs.models.loading import (
-        load_model,
-        load_weights,
-        model_files,
-        signature,
-        training_data,
-    )
-    from jupyter_mlops.runs.models.registry import list_models, register
+    from jupyter_mlops.runs.comparison.differences import compare
     from jupyter_mlops.runs.query import artifact, get, show
-    from jupyter_mlops.runs.recording import ActiveRun, start
-    from jupyter_mlops.runs.records import Comparison, ModelVersion, Run, RunDetail
-    from jupyter_mlops.runs.replays.reproducing import reproduce
-    from jupyter_mlops.runs.replays.reproduction import Reproduction
-    from jupyter_mlops.runs.stores.sending import send_waiting, sync
-    from jupyter_mlops.runs.stores.store import open_store
+    from jupyter_mlops.runs.records import Comparison, Run, RunDetail
+    from jupyter_mlops.runs.run_list import list, parts
+    from jupyter_mlops.runs.spool_sync import send_waiting, sync
     from jupyter_mlops.runs.trash import delete, restore
+    from jupyter_mlops.tracking.store import open_store
 
 _HOME = {
-    "ActiveRun": "recording",
+    "ActiveRun": "active_run",
     "Comparison": "records",
-    "Evaluation": "evaluation.evaluation_records",
-    "Explanation": "explaining.explanation",
-    "Gate": "evaluation.evaluation_records",
-    "ModelVersion": "records",
-    "Reproduction": "replays.reproduction",
     "Run": "records",
     "RunDetail": "records",
     "artifact": "query",
-    "compare": "comparing.differences",
+    "compare": "comparison.differences",
     "delete": "trash",
-    "evaluate": "evaluation.evaluating",
-    "export": "capsules.exporting",
-    "gate": "evaluation.gating",
     "get": "query",
-    "list": "listing",
-    "list_models": "models.registry",
-    "load_model": "models.loading",
-    "load_weights": "models.loading",
-    "model_files": "models.loading",
-    "open_store": "stores.store",
-    "parts": "listing",
-    "promote": "evaluation.promoting",
+    "list": "run_list",
+    "parts": "run_list",
     "record_cell": "cell",
-    "register": "models.registry",
-    "reproduce": "replays.reproducing",
     "restore": "trash",
-    "send_waiting": "stores.sending",
+    "send_waiting": "spool_sync",
     "show": "query",
-    "signature": "models.loading",
-    "start": "recording",
-    "sync": "stores.sending",
-    "training_data": "models.loading",
-    "why": "explaining.why",
+    "start": "active_run",
+    "sync": "spool_sync",
+}
+#: Verbs of `run` whose rooms stand above this one.
+_ELSEWHERE = {
+    "export": "jupyter_mlops.replays.export",
+    "open_store": "jupyter_mlops.tracking.store",
+    "reproduce": "jupyter_mlops.replays.reproduce",
+    "why": "jupyter_mlops.replays.why.why",
 }
 __all__ = [
     "ActiveRun",
     "Comparison",
-    "Evaluation",
-    "Explanation",
-    "Gate",
-    "ModelVersion",
-    "Reproduction",
     "Run",
     "RunDetail",
     "artifact",
     "compare",
     "delete",
-    "evaluate",
-    "export",
-    "gate",
     "get",
     "list",
-    "list_models",
-    "load_model",
-    "load_weights",
-    "model_files",
     "open_store",
     "parts",
-    "promote",
     "record_cell",
-    "register",
-    "reproduce",
     "restore",
     "send_waiting",
     "show",
-    "signature",
     "start",
     "sync",
-    "training_data",
-    "why",
 ]
 
-__getattr__ = lazy.attributes(__name__, _HOME)
+__getattr__ = lazy.attributes(__name__, _HOME, _ELSEWHERE)

@@ -11,25 +11,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
+from jupyter_mlops.cells import code
+from jupyter_mlops.environment import package_indexes
+from jupyter_mlops.environment import packages as environment
+from jupyter_mlops.environment.git import GitFailed
 from jupyter_mlops.errors import MlopsError, NotFound
-from jupyter_mlops.git import GitFailed
+from jupyter_mlops.formats import saving
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import recording
-from jupyter_mlops.runs.bundle import Bundle
+from jupyter_mlops.runs import active_run
+from jupyter_mlops.runs.batch import Bundle
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
-from jupyter_mlops.runs.capture import code, environment, figures, fitted, indexes
-from jupyter_mlops.runs.capture.reads import Reads
-from jupyter_mlops.runs.models import formats
-from jupyter_mlops.runs.models.loading import REFERENCE
-from jupyter_mlops.runs.plain import autologs_models, lands_in
-from jupyter_mlops.runs.redacting.redaction import is_secret_file, learn, redact, redact_items
+from jupyter_mlops.runs.capture import figures, fitted_models
+from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.logged_model import REFERENCE
+from jupyter_mlops.runs.mlflow_calls import autologs_models, lands_in
+from jupyter_mlops.secrets.redaction import is_secret_file, learn, redact, redact_items
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-    from jupyter_mlops.runs.stores.store import Store
+    from jupyter_mlops.formats.fitted import Fitted
+    from jupyter_mlops.tracking.store import Store
 
 SOURCE = "mlops/cell.py"
 _NO_VERSION = " has no version: "
@@ -39,7 +43,7 @@ _NO_VERSION = " has no version: "
 class Recording:
     """A cell being recorded. After the block, `summary` says in one line what was kept."""
 
-    run: recording.ActiveRun
+    run: active_run.ActiveRun
     project: Project
     source: str
     namespace: dict[str, Any]
@@ -67,7 +71,7 @@ class Recording:
             parts.append(f"model ({self.model})")
         if self.inputs:
             parts.append(" ".join(f"{path}@{version[:6]}" for path, version in self.inputs[:3]))
-        waits = [recording.kept_here(self.run)] if self.run.waits_for else []
+        waits = [active_run.kept_here(self.run)] if self.run.waits_for else []
         return " · ".join(["recorded", *parts, *self.notes, *waits])
 
 
@@ -82,7 +86,7 @@ def record_cell(
     notebook: str = "",
     model: str = "",
     keep_model: bool = True,
-    format: str = formats.AUTO,
+    format: str = saving.AUTO,
     project: Project | None = None,
 ) -> Iterator[Recording]:
     """Record what happens in the block as a run of the cell `source`.
@@ -108,7 +112,7 @@ def record_cell(
     """
     project = project or Project.find()
     project.trust_by_recording()
-    formats.check(format)
+    saving.check(format)
     read = code.read(plain or source)
     before = environment.seeds()
     learn(_sources(source, namespace))
@@ -116,7 +120,7 @@ def record_cell(
         # git's processes run beside the store's calls, and its objects are written beside the cell.
         state = git.submit(environment.git_state, project.root)
         preparing, problem = _prepare(git, project, namespace, notebook)
-        with recording.start(
+        with active_run.start(
             name,
             kind="cell",
             notebook=notebook,
@@ -139,8 +143,8 @@ def record_cell(
             }
             reads = Reads(project)
             shown_before = figures.open_numbers()
-            torch_inputs = fitted.TorchInputs(read)
-            found: list[fitted.Fitted] = []
+            torch_inputs = fitted_models.TorchInputs(read)
+            found: list[Fitted] = []
             try:
                 try:
                     with reads, torch_inputs:
@@ -156,7 +160,7 @@ def record_cell(
                 bundle.metrics |= done.metrics
                 for file, png in figures.images(done.images, shown_before):
                     bundle.files[f"figures/{file}"] = png
-                found = fitted.find(read, namespace, torch_inputs, model)
+                found = fitted_models.find(read, namespace, torch_inputs, model)
                 if found:
                     _keep_hyper_parameters(bundle, done, found[-1])
                     if keep_model and found[-1].sample is not None:
@@ -249,8 +253,8 @@ def _keep_surroundings(
             "seeds": before,
             "hardware": environment.hardware(),
             "packages": packages,
-            "indexes": indexes.options(),
-            "sources": indexes.sources(),
+            "indexes": package_indexes.options(),
+            "sources": package_indexes.sources(),
         },
     )
     if patch:
@@ -270,7 +274,7 @@ def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tupl
             done.notes.append(f"{name}{_NO_VERSION}{why}")
 
 
-def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: fitted.Fitted) -> None:
+def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: Fitted) -> None:
     fresh = {}
     for key, value in found.params.items():
         if key not in done.params:
@@ -281,7 +285,7 @@ def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: fitted.Fitted
     bundle.params |= fresh
 
 
-def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted, format: str) -> None:
+def _keep_model(bundle: Bundle, done: Recording, found: Fitted, format: str) -> None:
     bundle.tags["mlops.model"] = found.name
     if done.run.plain is not None and done.run.plain.model_logged:
         done.model = "logged by the cell"  # a second one would be the same model twice
@@ -291,7 +295,7 @@ def _keep_model(bundle: Bundle, done: Recording, found: fitted.Fitted, format: s
 
     def log(store: Store, _: str) -> tuple[str, str]:
         with lands_in(done.run.entity, store):
-            return formats.log_model(
+            return saving.log_model(
                 found, format, params=bundle.written_params, metrics=bundle.written_metrics
             )
 

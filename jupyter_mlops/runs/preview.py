@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
+from jupyter_mlops.cells import code, names
+from jupyter_mlops.environment import packages as environment
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record
-from jupyter_mlops.runs.capsules import hidden, history, names, snapshot
+from jupyter_mlops.runs.capsules import hidden_state as hidden
+from jupyter_mlops.runs.capsules import history, snapshot
 from jupyter_mlops.runs.capsules.history import Executed, History
-from jupyter_mlops.runs.capture import code, environment, fitted
+from jupyter_mlops.runs.capture import fitted_models
+from jupyter_mlops.runs.capture.file_reads import Reads
 from jupyter_mlops.runs.capture.notebook import path as notebook_path
-from jupyter_mlops.runs.capture.reads import Reads
-from jupyter_mlops.runs.redacting.redaction import HIDDEN, redact
+from jupyter_mlops.secrets.redaction import HIDDEN, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +150,7 @@ def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
     if cell.ran:
         measured = code.metrics(read, namespace, cell.result)
         found.metrics = {name: tables.number(value) for name, value in measured.items()}
-        models = fitted.find(read, namespace, fitted.TorchInputs(read))
+        models = fitted_models.find(read, namespace, fitted_models.TorchInputs(read))
         if models:
             found.model = f"{models[-1].name} ({type(models[-1].model).__name__})"
             for name, value in models[-1].params.items():

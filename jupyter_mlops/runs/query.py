@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs.models import logged_model
+from jupyter_mlops.runs import logged_model, spool_sync
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.runs.stores import live, places, search, sending, spool, team
-from jupyter_mlops.runs.stores.store import Store, import_mlflow, open_store
+from jupyter_mlops.tracking import live, places, search, spool, team
+from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
 
 if TYPE_CHECKING:
     import mlflow.entities
@@ -48,7 +48,7 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
     from mlflow.exceptions import MlflowException
 
     project = project or Project.find()
-    sending.send_waiting(project, patience=_PATIENCE)
+    spool_sync.send_waiting(project, patience=_PATIENCE)
     store = store_with(run, project)
     live.close_dead(store)
     found = find(store, run)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
-from jupyter_mlops.runs.comparing import comparison_view
-from jupyter_mlops.runs.comparing.curves import Curve
+from jupyter_mlops.runs.comparison import view
+from jupyter_mlops.runs.comparison.curves import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -231,10 +231,10 @@ class Comparison(Record):
         )
 
     def __str__(self) -> str:
-        return comparison_view.text(self)
+        return view.text(self)
 
     def _repr_html_(self) -> str:
-        return comparison_view.html(self)
+        return view.html(self)
 
 
 class ModelVersion(Record):

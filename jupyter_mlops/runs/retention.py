@@ -16,8 +16,8 @@ from jupyter_mlops.data.versions import is_version
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import capsule
-from jupyter_mlops.runs.stores import places, search, spool
-from jupyter_mlops.runs.stores.store import Store, open_store
+from jupyter_mlops.tracking import places, search, spool
+from jupyter_mlops.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ from jupyter_mlops import progress
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.query import experiment_names, find
-from jupyter_mlops.runs.stores import search
-from jupyter_mlops.runs.stores.store import Store, open_store
+from jupyter_mlops.tracking import search
+from jupyter_mlops.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

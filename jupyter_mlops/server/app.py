@@ -13,8 +13,8 @@ from jupyter_mlops.server.feed import ChangeFeed
 from jupyter_mlops.server.folders import project_of
 from jupyter_mlops.server.handlers import ROUTES
 from jupyter_mlops.server.records import CHANGE_SCHEMA, Change
-from jupyter_mlops.server.scheduling import Schedulers
-from jupyter_mlops.server.syncing import Syncing
+from jupyter_mlops.server.schedulers import Schedulers
+from jupyter_mlops.server.spool_sync import Syncing
 
 if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp

@@ -9,7 +9,7 @@ from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from jupyter_mlops import data, drift, jobs, runs, services, storage, workspace
+from jupyter_mlops import data, disk_errors, drift, jobs, runs, services, workspace
 from jupyter_mlops._version import __version__
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.records import to_json
@@ -68,7 +68,7 @@ class NounHandler(APIHandler):
 
 
 def _answered(verb: Callable[[Project], Any], project: Project) -> str:
-    with storage.told(project.state):
+    with disk_errors.told(project.state):
         return to_json(verb(project))
 
 

@@ -7,26 +7,26 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import lazy
 
 if TYPE_CHECKING:
-    from jupyter_mlops.services.asking import predict, test
-    from jupyter_mlops.services.building import build
+    from jupyter_mlops.services.builder import build
+    from jupyter_mlops.services.lifecycle import get, list, start, stop
     from jupyter_mlops.services.prediction_log import log, predictions
     from jupyter_mlops.services.records import Answer, Logged, Parity, Service
-    from jupyter_mlops.services.running import get, list, start, stop
+    from jupyter_mlops.services.requests import predict, test
 
 _HOME = {
     "Answer": "records",
     "Logged": "records",
     "Parity": "records",
     "Service": "records",
-    "build": "building",
-    "get": "running",
-    "list": "running",
+    "build": "builder",
+    "get": "lifecycle",
+    "list": "lifecycle",
     "log": "prediction_log",
-    "predict": "asking",
+    "predict": "requests",
     "predictions": "prediction_log",
-    "start": "running",
-    "stop": "running",
-    "test": "asking",
+    "start": "lifecycle",
+    "stop": "lifecycle",
+    "test": "requests",
 }
 
 __all__ = [

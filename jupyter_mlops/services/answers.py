@@ -10,7 +10,7 @@ from jupyter_mlops.services.records import Parity
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jupyter_mlops.services.source import Source
+    from jupyter_mlops.services.served_model import Source
 
 #: Floats may differ by so much, absolutely or relatively.
 TOLERANCE = 1e-6

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.services import store
+from jupyter_mlops.services import bento_store
 from jupyter_mlops.services.records import Logged
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def predictions(name: str, *, last: int = 0, project: Project | None = None) -> 
     import pandas as pd
 
     project = project or Project.find()
-    schema = store.latest(project, name).read_json("schema.json")["inputs"]
+    schema = bento_store.latest(project, name).read_json("schema.json")["inputs"]
     records = _records(project, name, last)
     frame = pd.DataFrame(
         {
@@ -61,7 +61,7 @@ def predictions(name: str, *, last: int = 0, project: Project | None = None) -> 
 def log(name: str, *, last: int = 20, project: Project | None = None) -> Records[Logged]:
     """List what a service was asked and said, the oldest of the `last` rows first."""
     project = project or Project.find()
-    store.latest(project, name)
+    bento_store.latest(project, name)
     return Records(
         [
             Logged(

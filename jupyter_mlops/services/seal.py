@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import own_key
+from jupyter_mlops import signing_key
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.settings import SETTINGS_FILE
@@ -63,9 +63,9 @@ def seal(bento: Path, *, allow_pickle: bool) -> None:
         indent=1,
         sort_keys=True,
     ).encode()
-    keys = {"user": own_key.read(make=True), "configured": _configured_key(bento)}
+    keys = {"user": signing_key.read(make=True), "configured": _configured_key(bento)}
     signatures = {
-        name: own_key.signature(key, _CONTEXT, content) for name, key in keys.items() if key
+        name: signing_key.signature(key, _CONTEXT, content) for name, key in keys.items() if key
     }
     (bento / MANIFEST).write_bytes(content)
     (bento / SIGNATURES).write_text(json.dumps(signatures), encoding="utf-8")
@@ -86,11 +86,11 @@ def verify(bento: Path) -> Sealed:
         raise Unsealed(f"'{name}' has no seal: it was built by an earlier version, or not here", again) from None  # fmt: skip
     except (OSError, ValueError, RecursionError, UnsafePath):
         raise Unsealed(f"The seal of '{name}' cannot be read", again) from None
-    keys = {"user": own_key.read(make=False), "configured": _configured_key(bento)}
+    keys = {"user": signing_key.read(make=False), "configured": _configured_key(bento)}
     if not any(
         key
         and isinstance(signatures, dict)
-        and own_key.is_good(signatures.get(kind), key, _CONTEXT, content)
+        and signing_key.is_good(signatures.get(kind), key, _CONTEXT, content)
         for kind, key in keys.items()
     ):
         signed = f"the key of {KEY_VARIABLE} has not signed it" if keys["configured"] else "no key that you trust has signed it"  # fmt: skip
@@ -188,4 +188,4 @@ def _configured_key(bento: Path) -> bytes | None:
             f"{KEY_VARIABLE} names {named}, which is no file",
             f"Make one: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > {named})",
         )
-    return own_key.private(path, f"The key of {KEY_VARIABLE}")
+    return signing_key.private(path, f"The key of {KEY_VARIABLE}")

@@ -9,16 +9,16 @@ import traitlets
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.comparing import curves as drawn
-from jupyter_mlops.runs.comparing import steps
+from jupyter_mlops.runs.comparison import curves as drawn
+from jupyter_mlops.runs.comparison import metric_history
 from jupyter_mlops.runs.records import Comparison
-from jupyter_mlops.runs.stores.store import open_store
+from jupyter_mlops.tracking.store import open_store
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.runs.comparing.curves import Curve
+    from jupyter_mlops.runs.comparison.curves import Curve
 
 #: More points than a picture has pixels are not seen.
 _MOST_POINTS, _LEAST_POINTS = 800, 16
@@ -47,7 +47,7 @@ def curves(runs: Sequence[str] | Comparison, *, project: Project | None = None) 
         project = project or Project.find()
         details = [query.get(run, project=project) for run in dict.fromkeys(runs)]
         names, ids = [item.name for item in details], [item.run_id for item in details]
-        found = steps.curves(open_store(project), details, most_points=None)
+        found = metric_history.curves(open_store(project), details, most_points=None)
     if not found:
         raise NotFound(
             f"{', '.join(names)}: no metric has more than one step",
@@ -115,7 +115,7 @@ class MetricCurves(Picture):
 
 
 def _points(curve: Curve) -> list[list[tuple[int, float | None]]]:
-    return [steps.thin(line, drawn.MOST_POINTS) for line in curve.lines]
+    return [metric_history.thin(line, drawn.MOST_POINTS) for line in curve.lines]
 
 
 def _thinned(found: Sequence[Curve], most: int) -> list[dict[str, Any]]:
@@ -127,7 +127,7 @@ def _thinned(found: Sequence[Curve], most: int) -> list[dict[str, Any]]:
                     "steps": [step for step, _ in points],
                     "values": [rounded(value) for _, value in points],
                 }
-                for points in (steps.thin(line, most) for line in curve.lines)
+                for points in (metric_history.thin(line, most) for line in curve.lines)
             ],
         }
         for curve in found

@@ -86,18 +86,19 @@ def _ours(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, f
     import skops.io
 
     from jupyter_mlops.runs.records import RunDetail
-    from jupyter_mlops.services import building, launching, packing, source
+    from jupyter_mlops.services import bento_build, builder, served_model
+    from jupyter_mlops.services import process as launching
 
     run = RunDetail(run_id="0" * 32, name="forest", status="finished", start_time=datetime.now(UTC))
     (folder / "files").mkdir()
     skops.io.dump(model, folder / "files" / "model.skops")
-    described = source.Source(
+    described = served_model.Source(
         run=run, model=model, folder=folder / "files", kind="sklearn", format="skops",
-        inputs=source.columns(rows), reference=rows.head(100), framed=True, dtype="float64",
+        inputs=served_model.columns(rows), reference=rows.head(100), framed=True, dtype="float64",
         shape=[rows.shape[1]],
     )  # fmt: skip
-    service = building._write(described, folder / "src", "forest", "v1")
-    bento = packing.pack(
+    service = builder._write(described, folder / "src", "forest", "v1")
+    bento = bento_build.pack(
         folder / "src", folder / "home", name="forest", version="v1",
         service=f"service:{service}", labels={},
     )  # fmt: skip

@@ -25,7 +25,7 @@ NOUN = Noun(
         Verb("data", "list", f"{_HOME}:list", "list the files with versions, and their state"),
         Verb("data", "status", f"{_HOME}:status", "list the files that differ from their versions"),
         Verb(
-            "data", "diff", "jupyter_mlops.data.diffing:diff", "show what changed between two contents",
+            "data", "diff", "jupyter_mlops.data.difference:diff", "show what changed between two contents",
             (
                 Arg("a", _SIDE, required=True, complete="data"),
                 Arg("b", f"{_SIDE}; default: now, or what the .dvc file names", default="", complete="data"),
@@ -60,7 +60,7 @@ NOUN = Noun(
             example="data pull data/train.parquet",
         ),
         Verb(
-            "data", "gc", "jupyter_mlops.data.collecting:gc", "list, or delete, cached versions that nothing refers to",
+            "data", "gc", "jupyter_mlops.data.garbage:gc", "list, or delete, cached versions that nothing refers to",
             (
                 Arg("yes", "delete them", ("--yes", "-y"), switch=True),
                 Arg("older", "only what was last used so many hours ago", ("--older",), float, 1.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
-_HOME = "jupyter_mlops.runs.models.registry"
+_HOME = "jupyter_mlops.models.registry"
 
 NOUN = Noun(
     "model",
@@ -20,7 +20,7 @@ NOUN = Noun(
             example="model register forest",
         ),
         Verb(
-            "model", "promote", "jupyter_mlops.runs.evaluation.promoting:promote", "point an alias at a version, through the gate",
+            "model", "promote", "jupyter_mlops.models.evaluation.promote:promote", "point an alias at a version, through the gate",
             (
                 Arg("name", "the model's name", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),
@@ -31,7 +31,7 @@ NOUN = Noun(
             example="model promote forest --alias champion",
         ),
         Verb(
-            "model", "evaluate", "jupyter_mlops.runs.evaluation.evaluating:evaluate", "score a run's model on data, with intervals",
+            "model", "evaluate", "jupyter_mlops.models.evaluation.evaluate:evaluate", "score a run's model on data, with intervals",
             (
                 Arg("run", "a run's name or id", required=True, complete="run"),
                 Arg("on", "the table to score on", ("--on",), required=True, complete="path"),
@@ -47,7 +47,7 @@ NOUN = Noun(
             example="model evaluate forest --on data/test.csv --method kfold",
         ),
         Verb(
-            "model", "gate", "jupyter_mlops.runs.evaluation.gating:gate", "hold a model against the gate of mlops.toml",
+            "model", "gate", "jupyter_mlops.models.evaluation.gate:gate", "hold a model against the gate of mlops.toml",
             (
                 Arg("name", "a registered model, or a run's name or id", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),
@@ -56,6 +56,6 @@ NOUN = Noun(
             example="model gate forest --version 3",
             outcome=True,
         ),
-        Verb("model", "list", f"{_HOME}:list_models", "list every version of every model"),
+        Verb("model", "list", f"{_HOME}:list", "list every version of every model"),
     ),
 )  # fmt: skip

@@ -33,7 +33,7 @@ ROOT_VERBS = (
         where="magic",
     ),
     Verb(
-        "", "deep", "jupyter_mlops.runs.capture.shim:switch", "add a kernel that sees every file that recorded cells read",
+        "", "deep", "jupyter_mlops.runs.capture.deep_setup:switch", "add a kernel that sees every file that recorded cells read",
         (Arg("state", "on or off", required=True, choices=("on", "off")),),
         example="deep on",
     ),

@@ -25,7 +25,7 @@ NOUN = Noun(
             where="cell",
         ),
         Verb(
-            "run", "list", "jupyter_mlops.runs.listing:list", "list runs, the newest first",
+            "run", "list", "jupyter_mlops.runs.run_list:list", "list runs, the newest first",
             (
                 Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
                 Arg("sort", "a metric, the largest first (-NAME: the smallest)", ("--sort", "-s"), default="", complete="metric"),
@@ -42,7 +42,7 @@ NOUN = Noun(
             example="run show forest",
         ),
         Verb(
-            "run", "compare", "jupyter_mlops.runs.comparing.differences:compare", "show what differs between runs",
+            "run", "compare", "jupyter_mlops.runs.comparison.differences:compare", "show what differs between runs",
             (Arg("runs", _RUN, many=True, required=True, complete="run"),),
             example="run compare baseline forest",
         ),
@@ -67,7 +67,7 @@ NOUN = Noun(
             where="magic",
         ),
         Verb(
-            "run", "why", "jupyter_mlops.runs.explaining.why:why", "explain the difference between two runs",
+            "run", "why", "jupyter_mlops.replays.why.why:why", "explain the difference between two runs",
             (
                 Arg("a", _RUN, required=True, complete="run"),
                 Arg("b", "the run to explain against it", required=True, complete="run"),
@@ -80,7 +80,7 @@ NOUN = Noun(
             example="run why baseline tuned --metric accuracy",
         ),
         Verb(
-            "run", "reproduce", "jupyter_mlops.runs.replays.reproducing:reproduce", "do a run again in a clean kernel and compare",
+            "run", "reproduce", "jupyter_mlops.replays.reproduce:reproduce", "do a run again in a clean kernel and compare",
             (
                 Arg("run", _RUN, required=True, complete="run"),
                 Arg("tolerance", "how far a metric may be off, as a part of it", ("--tolerance", "-t"), float, 1e-9),
@@ -90,7 +90,7 @@ NOUN = Noun(
             outcome=True,
         ),
         Verb(
-            "run", "export", "jupyter_mlops.runs.capsules.exporting:export", "write a run as a clean notebook",
+            "run", "export", "jupyter_mlops.replays.export:export", "write a run as a clean notebook",
             (
                 Arg("run", _RUN, required=True, complete="run"),
                 Arg("output", "the file to write", ("--output", "-o"), default="", complete="path"),
@@ -113,7 +113,7 @@ NOUN = Noun(
             example="run restore 3f2a91c0",
         ),
         Verb(
-            "run", "sync", "jupyter_mlops.runs.stores.sending:sync", "send the runs that wait for the team's store",
+            "run", "sync", "jupyter_mlops.runs.spool_sync:sync", "send the runs that wait for the team's store",
             example="run sync",
         ),
     ),

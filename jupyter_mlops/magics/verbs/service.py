@@ -13,7 +13,7 @@ NOUN = Noun(
     bare="list",
     verbs=(
         Verb(
-            "service", "build", f"{_HOME}.building:build",
+            "service", "build", f"{_HOME}.builder:build",
             "package a run's model, if it answers alike",
             (
                 Arg("run", "the run: its id, the start of it, or its name",
@@ -25,7 +25,7 @@ NOUN = Noun(
             example="service build forest --name screening",
         ),
         Verb(
-            "service", "start", f"{_HOME}.running:start",
+            "service", "start", f"{_HOME}.lifecycle:start",
             "start a service; it ends with this kernel",
             (
                 _SERVICE,
@@ -42,16 +42,16 @@ NOUN = Noun(
             example="service start screening --port 3000",
         ),
         Verb(
-            "service", "stop", f"{_HOME}.running:stop",
+            "service", "stop", f"{_HOME}.lifecycle:stop",
             "stop a service, wherever it was started",
             (_SERVICE,),
         ),
         Verb(
-            "service", "list", f"{_HOME}.running:list",
+            "service", "list", f"{_HOME}.lifecycle:list",
             "list the services, and which of them run",
         ),
         Verb(
-            "service", "test", f"{_HOME}.asking:test",
+            "service", "test", f"{_HOME}.requests:test",
             "ask a service, and compare with the model",
             (
                 _SERVICE,

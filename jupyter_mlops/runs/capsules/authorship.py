@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import own_key
+from jupyter_mlops import signing_key
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.signatures import CAPSULE, MANIFEST, SUFFIX, context
@@ -39,9 +39,9 @@ def warning(detail: RunDetail, *, project: Project, packages: bool = False) -> s
 
 def _is_own(run_id: str, name: str, project: Project) -> bool:
     try:
-        key = own_key.read(make=False)
+        key = signing_key.read(make=False)
         content = query.artifact(run_id, name, project=project).read_bytes()
         given = query.artifact(run_id, name + SUFFIX, project=project).read_text("ascii")
     except (NotFound, OSError, ValueError):
         return False
-    return key is not None and own_key.is_good(given, key, context(name), content)
+    return key is not None and signing_key.is_good(given, key, context(name), content)

@@ -19,22 +19,25 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from jupyter_mlops import data, files, git
+from jupyter_mlops import data, files
+from jupyter_mlops.cells import names
 from jupyter_mlops.data import dvc_file
+from jupyter_mlops.environment import git
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.records import Record
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules import hidden, names, session, snapshot
+from jupyter_mlops.runs.capsules import hidden_state as hidden
+from jupyter_mlops.runs.capsules import session_files, snapshot
 from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
-from jupyter_mlops.runs.redacting.redaction import is_secret_file, redact_all
+from jupyter_mlops.secrets.redaction import is_secret_file, redact_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from concurrent.futures import Executor, Future
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.runs.bundle import Bundle
+    from jupyter_mlops.runs.batch import Bundle
 
 ARTIFACT = "mlops/capsule.json"
 #: Set where a replay records: a copy of a run needs no capsule of its own.
@@ -143,10 +146,10 @@ class Preparing:
         # A file that the cell changed is put in place as the snapshot has it: as it was before.
         unchanged = {path: version for path, version in used if self._unchanged(path)}
         named = self._named(unchanged, taken)
-        made, changed = session.files(
+        made, changed = session_files.files(
             self.project,
             dict.fromkeys([*taken.changed, *named, *unchanged]),
-            session.process_began(),
+            session_files.process_began(),
         )
         capsule = Capsule(
             cells=cells,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import own_key
+from jupyter_mlops import signing_key
 from jupyter_mlops.errors import MlopsError
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.bundle import Bundle
+    from jupyter_mlops.runs.batch import Bundle
 
 #: The signature of each of these artifacts is kept beside it.
 CAPSULE, MANIFEST = "mlops/capsule.json", "mlops/manifest.json"
@@ -23,10 +23,10 @@ def sign(bundle: Bundle) -> None:
     Where no key can be made the run has no signature, and counts as somebody else's.
     """
     with suppress(MlopsError, OSError):
-        key = own_key.read(make=True)
+        key = signing_key.read(make=True)
         for name in (CAPSULE, MANIFEST):
             if key and name in bundle.files:
-                found = own_key.signature(key, context(name), bundle.files[name])
+                found = signing_key.signature(key, context(name), bundle.files[name])
                 bundle.files[name + SUFFIX] = found.encode()
 
 

@@ -19,9 +19,8 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import git
-from jupyter_mlops.runs.capture import filtered
-from jupyter_mlops.runs.redacting.redaction import is_secret_file, redact_file
+from jupyter_mlops.environment import git, git_filters
+from jupyter_mlops.secrets.redaction import is_secret_file, redact_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -164,7 +163,7 @@ def _changed(
         "--exclude-standard", environment=own,
     )  # fmt: skip
     paths = dict.fromkeys(listed.split("\0"))
-    same = {*filtered.unchanged(project.root, paths, own)}
+    same = {*git_filters.unchanged(project.root, paths, own)}
     kept: list[str] = []
     total = 0
     for path in paths:

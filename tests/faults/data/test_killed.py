@@ -13,7 +13,7 @@ import pytest
 
 from jupyter_mlops import data, runs, workspace
 from jupyter_mlops.data.cache import cache_folder, md5
-from jupyter_mlops.data.keeping import UNFINISHED
+from jupyter_mlops.data.objects import UNFINISHED
 from jupyter_mlops.errors import Conflict
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from jupyter_mlops import files, jobs, keeper, processes, runs
+from jupyter_mlops import files, jobs, runs
 from jupyter_mlops.jobs import state
+from jupyter_mlops.processes import keeper, owned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -165,7 +166,7 @@ def killed(victim: str, tmp_path: Path, source: random.Random, *, patient: bool)
                 os.kill(keeper_pid, signal.SIGKILL)
                 process.wait()
                 # Nobody is left to look: the next execution, or `job list`, does.
-                assert processes.end_orphans()
+                assert owned.end_orphans()
             else:
                 os.kill(keeper_pid if victim == "keeper" else kernel_pid, signal.SIGKILL)
         process.wait(60)
@@ -229,7 +230,7 @@ def test_a_service_that_was_detached_stays(tmp_path: Path, tag: str) -> None:
     )
     assert driver(write(tmp_path / "n.ipynb", cell), tag).wait(120) == 0
     assert [*of(tag).values()] == [f"sleep 600.{tag} "]
-    assert processes.end_orphans()
+    assert owned.end_orphans()
     assert len(of(tag)) == 1, "its executing process is gone, and it stays"
 
 
@@ -285,9 +286,9 @@ def test_only_the_very_process_is_ended(tmp_path: Path, tag: str, trials: Trials
     )
     ours = subprocess.Popen(["sleep", "600"], env={**os.environ, "MLOPS_EXECUTION": mark})
     try:
-        assert processes.end_orphans()
+        assert owned.end_orphans()
         assert ours.wait(5) == -signal.SIGKILL, "it carries the mark of a dead process"
-        processes.end_marked("nobody")
+        owned.end_marked("nobody")
         assert [process.poll() for process in living] == [None] * len(living)
         # A reused pid has another start.
         status = keeper.status(living[0].pid)

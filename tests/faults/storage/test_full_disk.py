@@ -13,7 +13,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from jupyter_mlops import cli, files, runs, storage
+from jupyter_mlops import cli, disk_errors, files, runs
 from jupyter_mlops.errors import MlopsError, StorageFailed
 from jupyter_mlops.project import Project
 
@@ -286,7 +286,7 @@ def test_a_folder_of_somebody_else_is_told(tmp_path: Path) -> None:
     try:
         with (
             pytest.raises(StorageFailed, match=r"No permission: .*theirs.* ls -ld"),
-            storage.told(),
+            disk_errors.told(),
         ):
             files.replace(folder / "x.json", "{}")
     finally:
@@ -308,19 +308,19 @@ def test_an_error_is_found_in_whatever_an_engine_made_of_it(name: str, tmp_path:
     wrapped.__cause__.__context__ = plain
     database = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
     for error in (plain, wrapped, OperationalError("x", {}, plain)):
-        found = storage.refusal(error, tmp_path)
+        found = disk_errors.refusal(error, tmp_path)
         assert found is not None
         assert "/data/x" in str(found)
         assert found.exit_code == 1
         assert found.status == 507
-    assert "The disk is full" in str(storage.refusal(database, tmp_path))
+    assert "The disk is full" in str(disk_errors.refusal(database, tmp_path))
     for error in (
         ValueError("x"),
         FileNotFoundError(2, "no", "y"),
         MlopsError("a mistake"),
         KeyError(28),
     ):
-        assert storage.refusal(error) is None
+        assert disk_errors.refusal(error) is None
 
 
 def test_a_line_that_fits_only_in_part_is_taken_back(disk: Any) -> None:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-from jupyter_mlops import files, kernels, processes, temporary
+from jupyter_mlops import files, temporary
+from jupyter_mlops.processes import kernels, owned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.skipif(not processes.LINUX, reason="keepers are for Linux")
+pytestmark = pytest.mark.skipif(not owned.LINUX, reason="keepers are for Linux")
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def kernel(**variables: str) -> Iterator[Any]:
             kernel_name="python3", transport="ipc", connection_file=str(folder / "k.json")
         )
         assert kernels.keep(manager, folder)
-        manager.start_kernel(env=processes.marked({**os.environ, **variables}, "a-test"))
+        manager.start_kernel(env=owned.marked({**os.environ, **variables}, "a-test"))
         client = manager.client()
         client.start_channels()
         try:

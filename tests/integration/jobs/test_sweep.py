@@ -8,7 +8,7 @@ import pytest
 
 from jupyter_mlops import jobs, runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.jobs.sweeping import values_of
+from jupyter_mlops.jobs.sweeps import values_of
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project

@@ -209,7 +209,7 @@ def main(root: str, modes: str, result: str) -> None:
 
 
 def _tried(project: Any, names: dict[str, Any], call: str) -> dict[str, Any]:
-    from jupyter_mlops.runs.capture.reads import Reads
+    from jupyter_mlops.runs.capture.file_reads import Reads
 
     error = ""
     with Reads(project) as reads:

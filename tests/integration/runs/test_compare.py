@@ -12,7 +12,7 @@ import pytest
 from jupyter_mlops import data, runs
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capsules import snapshot
-from jupyter_mlops.runs.comparing import changes, steps
+from jupyter_mlops.runs.comparison import file_changes, metric_history
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import Comparison
@@ -109,10 +109,10 @@ def test_large_tables_are_sampled_and_larger_ones_left_out_and_it_says_so(
 ) -> None:
     record(project, "old", {"people.csv": table})
     record(project, "new", {"people.csv": table.iloc[100:]})
-    monkeypatch.setattr(changes, "_MEMORY_FOR_WHOLE", 5_000)
+    monkeypatch.setattr(file_changes, "_MEMORY_FOR_WHOLE", 5_000)
     sampled = runs.compare(["old", "new"])
     assert "would take long: compared on one row in" in str(sampled)
-    monkeypatch.setattr(changes, "_LARGEST_PAIR", 1_000)
+    monkeypatch.setattr(file_changes, "_LARGEST_PAIR", 1_000)
     left_out = runs.compare(["old", "new"])
     assert "Not compared here" in str(left_out)
     assert "in full: data diff people.csv@" in str(left_out)
@@ -133,5 +133,5 @@ def test_what_a_cell_logged_by_its_steps_is_not_logged_again(cell: Any) -> None:
     assert cell(f"{source}    mlflow.log_metric('loss', loss, step=step)\nscore = loss * 2").success
     walk = runs.get("walk")
     assert walk.metrics == {"loss": 0.5, "score": 1.0}
-    (curve,) = steps.curves(runs.open_store(Project.find()), [walk])
+    (curve,) = metric_history.curves(runs.open_store(Project.find()), [walk])
     assert curve.lines == [[(0, 1.0), (1, 0.75), (2, 0.5)]]

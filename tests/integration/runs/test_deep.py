@@ -15,7 +15,7 @@ from nbclient import NotebookClient
 from jupyter_mlops import jobs, runs, workspace
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs.capture import shim
+from jupyter_mlops.runs.capture import deep_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ import os, sys
 from pathlib import Path
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capture import deep, fanotify
-from jupyter_mlops.runs.capture.reads import Reads
+from jupyter_mlops.runs.capture.file_reads import Reads
 def refused(*_, **__):
     raise OSError(1, "Operation not permitted")
 fanotify.Watch = refused
@@ -44,7 +44,7 @@ def seen(reads):
 
 @pytest.fixture(scope="session")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shim.compiled(tmp_path_factory.mktemp("shim"))
+    return deep_setup.compiled(tmp_path_factory.mktemp("shim"))
 
 
 @pytest.fixture
@@ -249,8 +249,8 @@ def test_one_line_makes_a_kernel_in_which_a_recorded_cell_is_deep(
     project: Project, home: Path
 ) -> None:
     Path("t.csv").write_text("a\n1\n")
-    assert "Choose 'Python 3 (deep lineage)' under Kernel" in shim.switch("on")
-    assert shim.switch("on")  # again changes nothing
+    assert "Choose 'Python 3 (deep lineage)' under Kernel" in deep_setup.switch("on")
+    assert deep_setup.switch("on")  # again changes nothing
     outputs = _execute(
         project,
         "mlops-deep",
@@ -262,10 +262,10 @@ def test_one_line_makes_a_kernel_in_which_a_recorded_cell_is_deep(
     assert [use.path for use in run.data] == ["t.csv"]
     assert run.tags["mlops.lineage"] in {"Python, fanotify, deep", "Python, deep"}
     assert (
-        shim.switch("off")
+        deep_setup.switch("off")
         == "The kernel 'Python 3 (deep lineage)' is removed; restart those that still run"
     )
-    assert shim.switch("off") == "There is no kernel 'Python 3 (deep lineage)'"
+    assert deep_setup.switch("off") == "There is no kernel 'Python 3 (deep lineage)'"
     assert not home.exists()
 
 
@@ -297,30 +297,30 @@ def test_without_a_compiler_one_line_says_what_to_install(
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MlopsError, match=r"needs a C compiler.*Debian: apt-get install gcc"):
-        shim.switch("on")
+        deep_setup.switch("on")
     monkeypatch.setenv("MLOPS_LINEAGE_DEEP", "1")
-    assert shim.environment(Project.find()) == {}
+    assert deep_setup.environment(Project.find()) == {}
     finding = workspace._lineage(Project.find())
     assert (finding.status, finding.fix[:11]) == ("broken", "Install one")
     monkeypatch.setenv("CC", "/nowhere/cc")
     with pytest.raises(MlopsError, match="CC names a compiler that is not here: /nowhere/cc"):
-        shim.switch("on")
+        deep_setup.switch("on")
     monkeypatch.setenv("CC", "/bin/false")
     with pytest.raises(BackendFailed, match="does not compile: no reason told"):
-        shim.switch("on")
+        deep_setup.switch("on")
     assert not list(home.glob("*"))
 
 
 def test_on_another_system_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(MlopsError, match="works on Linux only"):
-        shim.compiled(tmp_path)
+        deep_setup.compiled(tmp_path)
 
 
 def test_a_library_that_was_preloaded_already_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LD_PRELOAD", "/lib/malloc.so:/old/lineage-1234.so")
-    assert shim._preload(Path("/new/lineage-5.so")) == {
+    assert deep_setup._preload(Path("/new/lineage-5.so")) == {
         "LD_PRELOAD": "/new/lineage-5.so:/lib/malloc.so"
     }

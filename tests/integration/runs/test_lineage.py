@@ -18,9 +18,9 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.runs.capture import fanotify
-from jupyter_mlops.runs.capture.early import Early
-from jupyter_mlops.runs.capture.processes import Family
-from jupyter_mlops.runs.capture.reads import Reads
+from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.own_processes import Family
+from jupyter_mlops.runs.capture.read_versions import Early
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ import pytest
 from jupyter_mlops import runs, widgets
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.magics import parser
-from jupyter_mlops.runs.comparing import steps
+from jupyter_mlops.runs.comparison import metric_history
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -124,7 +124,7 @@ def test_long_curves_keep_their_peaks_and_say_that_they_were_thinned(project: Pr
 @pytest.mark.parametrize("most", [4, 10, 101])
 def test_thinning_keeps_ends_order_and_extremes(most: int) -> None:
     line = [(step, float((step * 37) % 101)) for step in range(1000)]
-    kept = steps.thin(line, most)
+    kept = metric_history.thin(line, most)
     assert len(kept) <= most
     assert kept == sorted(kept)
     assert (kept[0], kept[-1]) == (line[0], line[-1])

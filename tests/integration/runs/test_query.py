@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_mlops import runs, workspace
+from jupyter_mlops import models, runs, workspace
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
-from jupyter_mlops.runs.stores import embedded
+from jupyter_mlops.runs import embedded_list
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -123,7 +123,7 @@ def test_the_list_shows_the_chosen_columns(three: list[str]) -> None:
 
 
 def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project: Project) -> None:
-    from jupyter_mlops.runs import listing
+    from jupyter_mlops.runs import run_list
 
     store = runs.open_store(project)
     with runs.start("odd", kind="other", experiment="elsewhere", project=project) as run:
@@ -137,12 +137,14 @@ def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project
         for ascending in (True, False):
             for kind in ("", "job", "drift"):
                 for experiment in ("", "elsewhere"):
-                    theirs = listing._through_mlflow(
+                    theirs = run_list._through_mlflow(
                         "", metric, ascending, experiment, kind, 3, store
                     )
                     # Most of the runs are read in another way than a few.
                     for limit in (1, 3):
-                        ours = embedded.newest(project, metric, ascending, experiment, kind, limit)
+                        ours = embedded_list.newest(
+                            project, metric, ascending, experiment, kind, limit
+                        )
                         assert ours is not None
                         assert [*map(_plain, ours)] == [*map(_plain, theirs[:limit])]
     assert runs.list(experiment="elsewhere")[0].run_id == runs.get("odd").run_id
@@ -156,11 +158,11 @@ def _plain(run: Run) -> str:
 def test_a_store_of_another_schema_is_left_to_mlflow(project: Project) -> None:
     import sqlite3
 
-    assert embedded.newest(project, "", False, "", "", 5) == []
+    assert embedded_list.newest(project, "", False, "", "", 5) == []
     with sqlite3.connect(project.state / "mlflow.db") as database:
         database.execute("ALTER TABLE latest_metrics RENAME TO newest_metrics")
     database.close()
-    assert embedded.newest(project, "auc", False, "", "", 5) is None
+    assert embedded_list.newest(project, "auc", False, "", "", 5) is None
 
 
 def test_statistics_are_renewed_as_the_store_grows(project: Project) -> None:
@@ -173,7 +175,7 @@ def test_statistics_are_renewed_as_the_store_grows(project: Project) -> None:
             " VALUES (?, 'r', 'FINISHED', 1, 'active', 0, 'JOB')",
             [(f"{i:032x}",) for i in range(1200)],
         )
-    embedded.refresh_statistics(project)
+    embedded_list.refresh_statistics(project)
     assert database.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = 'runs'").fetchall()
     database.close()
     assert len(runs.list(limit=2000, project=project)) == 1200
@@ -215,10 +217,10 @@ def test_an_unknown_experiment_or_kind_is_one_line(three: list[str]) -> None:
 
 def test_a_run_without_a_model_cannot_be_registered(three: list[str]) -> None:
     with pytest.raises(NotFound, match="has no model"):
-        runs.register("a")
+        models.register("a")
     with pytest.raises(NotFound, match="No registered model"):
-        runs.promote("a")
-    assert len(runs.list_models()) == 0
+        models.promote("a")
+    assert len(models.list()) == 0
 
 
 def test_status_counts_what_the_list_holds(
@@ -226,5 +228,5 @@ def test_status_counts_what_the_list_holds(
 ) -> None:
     runs.delete([three[0]], yes=True)
     assert workspace.status().runs == len(runs.list()) == 2
-    monkeypatch.setattr(embedded, "count", lambda project: None)  # as for a team's store
+    monkeypatch.setattr(embedded_list, "count", lambda project: None)  # as for a team's store
     assert workspace.status().runs == 2

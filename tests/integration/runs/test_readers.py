@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_mlops import trust
-from jupyter_mlops.runs.capture import shim
+from jupyter_mlops.runs.capture import deep_setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ def tried(
     place = tmp_path_factory.mktemp("readers")
     started = [
         _start(_template, place / "plain", "default,refused", {}),
-        _start(_template, place / "deep", "deep", shim._preload(shim.compiled(place))),
+        _start(_template, place / "deep", "deep", deep_setup._preload(deep_setup.compiled(place))),
     ]
     found: dict[str, Any] = {}
     for process in started:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from jupyter_mlops import runs
+from jupyter_mlops import models, runs
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -72,11 +72,11 @@ def test_the_model_comes_back_and_answers_the_same(
     table: pd.DataFrame, cell: Callable[[str], Any]
 ) -> None:
     cell(TRAIN)
-    model = runs.load_model("forest")
+    model = models.load_model("forest")
     fresh = cell.shell.user_ns["model"]  # type: ignore[attr-defined]
     columns = table[["a", "b"]]
     assert (model.predict_proba(columns) == fresh.predict_proba(columns)).all()
-    pd.testing.assert_frame_equal(runs.training_data("forest"), table)
+    pd.testing.assert_frame_equal(models.training_data("forest"), table)
 
 
 def test_the_training_data_is_the_version_that_was_read_even_after_a_change(
@@ -84,7 +84,7 @@ def test_the_training_data_is_the_version_that_was_read_even_after_a_change(
 ) -> None:
     cell(TRAIN)
     (table * 100).to_csv("train.csv", index=False)
-    pd.testing.assert_frame_equal(runs.training_data("forest"), table)
+    pd.testing.assert_frame_equal(models.training_data("forest"), table)
 
 
 def test_a_file_written_by_the_cell_is_an_output(
@@ -231,8 +231,8 @@ def test_a_torch_module_comes_back_without_running_code(
 
     rows = torch.rand(5, 4)
     fresh = cell.shell.user_ns["net"]  # type: ignore[attr-defined]
-    assert torch.equal(runs.load_model("net")(rows), fresh(rows))
-    assert runs.training_data("net").shape == (16, 4)
+    assert torch.equal(models.load_model("net")(rows), fresh(rows))
+    assert models.training_data("net").shape == (16, 4)
 
 
 def test_a_pickled_model_is_refused_until_it_is_allowed(
@@ -256,8 +256,8 @@ def test_a_pickled_model_is_refused_until_it_is_allowed(
     assert run.model is not None
     assert (run.model.format, run.model.safe) == ("pickle", False)
     with pytest.raises(MlopsError, match="--allow-pickle"):
-        runs.load_model("own")
-    assert runs.load_model("own", allow_pickle=True).predict([[1.0]]) == [0]
+        models.load_model("own")
+    assert models.load_model("own", allow_pickle=True).predict([[1.0]]) == [0]
 
 
 def test_shown_figures_are_kept(project: Project, cell: Callable[[str], Any]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from jupyter_mlops import runs, services
+from jupyter_mlops import models, runs, services
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def test_an_onnx_model_is_built_started_and_answers(
     assert built.parity.equal
     started = services.start(f"onnx-{name}", project=service_project)
     try:
-        rows = runs.training_data(f"onnx-{name}", project=service_project).head(7)
-        model = runs.load_model(f"onnx-{name}", project=service_project)
+        rows = models.training_data(f"onnx-{name}", project=service_project).head(7)
+        model = models.load_model(f"onnx-{name}", project=service_project)
         with Client(started.url, name=built.name) as client:
             said = client.predict(rows)
         if name == "net":

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_mlops import data, runs
+from jupyter_mlops import data, models, runs
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -61,7 +61,7 @@ def test_runs_from_the_first_cell_to_a_model_with_a_name(project: Project, whole
         assert most.split()[0] == "parameters"
     exported = said["%mlops run export forest --output wine-forest.ipynb"]
     assert "REPRODUCED · forest" in exported
-    (model,) = runs.list_models(project=project)
+    (model,) = models.list(project=project)
     assert (model.name, model.aliases, model.gate) == ("wine", ["champion"], "passed")
     listed = [run.name for run in runs.list(experiment="wine", project=project)]
     assert listed == ["fast", "slow", "forest"]

@@ -145,7 +145,7 @@ def test_a_run_cannot_name_another_file(project: Project, outside: Path, trials:
     """What a run's record says of its data goes into tables, diffs and scratch copies."""
     from jupyter_mlops import runs
     from jupyter_mlops.runs import retention
-    from jupyter_mlops.runs.stores.store import open_store
+    from jupyter_mlops.tracking.store import open_store
 
     store = open_store(project)
     tried = [

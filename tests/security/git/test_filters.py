@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jupyter_mlops.environment import packages
+from jupyter_mlops.replays import scratch_project
 from jupyter_mlops.runs.capsules import snapshot
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell
-from jupyter_mlops.runs.capture import environment
-from jupyter_mlops.runs.replays import scratch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,10 +57,10 @@ def large(project: Project, tmp_path: Path) -> Project:
 
 def test_a_filtered_file_is_not_called_changed(large: Project) -> None:
     # Committed a moment ago, so git would look into each file.
-    assert environment.git_state(large.root)[1] == ""
+    assert packages.git_state(large.root)[1] == ""
     assert snapshot.pending(large).changed == []
     (large.root / "train.py").write_text("2\n")
-    patch = environment.git_state(large.root)[1]
+    patch = packages.git_state(large.root)[1]
     assert "train.py" in patch
     assert ".bin" not in patch
     assert snapshot.pending(large).changed == ["train.py"]
@@ -73,7 +73,7 @@ def test_a_changed_filtered_file_is_kept_as_it_lies_there(large: Project) -> Non
     assert taken.changed == ["weights.bin"]
     assert _git(large, "cat-file", "blob", f"{taken.commit}:weights.bin") == "trained" * 100
     assert _git(large, "cat-file", "blob", f"{taken.commit}:other.bin").startswith("pointer")
-    assert "weights.bin" in environment.git_state(large.root)[1]
+    assert "weights.bin" in packages.git_state(large.root)[1]
     assert not _told(large)
 
 
@@ -81,7 +81,7 @@ def test_a_replay_has_the_content_and_says_what_was_not_run(large: Project) -> N
     (large.root / "weights.bin").write_bytes(b"trained" * 100)
     taken = snapshot.take(large)
     capsule = Capsule(cells=[CapsuleCell(source="1")], commit=taken.commit, prefix=taken.prefix)
-    with scratch.checkout(large, "0" * 32, capsule) as copy:
+    with scratch_project.checkout(large, "0" * 32, capsule) as copy:
         assert (copy.project.root / "weights.bin").read_bytes() == b"trained" * 100
         assert (copy.project.root / "other.bin").read_bytes() == b"other" * 100
         (note,) = copy.notes
@@ -90,7 +90,7 @@ def test_a_replay_has_the_content_and_says_what_was_not_run(large: Project) -> N
     # The project's file is another one now, so that content is not to be had.
     time.sleep(0.01)
     (large.root / "other.bin").write_bytes(b"newer" * 100)
-    with scratch.checkout(large, "0" * 32, capsule) as copy:
+    with scratch_project.checkout(large, "0" * 32, capsule) as copy:
         assert (copy.project.root / "other.bin").read_bytes().startswith(b"pointer")
         assert "as the snapshot has it: other.bin, weights.bin" in copy.notes[0]
     assert not _told(large)

@@ -13,8 +13,8 @@ import pytest
 from nbclient import NotebookClient
 
 from jupyter_mlops import runs, workspace
-from jupyter_mlops.runs.capsules.exporting import export
-from jupyter_mlops.runs.replays.reproducing import reproduce
+from jupyter_mlops.replays.export import export
+from jupyter_mlops.replays.reproduce import reproduce
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project

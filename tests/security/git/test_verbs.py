@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import data, git, trust, workspace
+from jupyter_mlops import data, trust, workspace
+from jupyter_mlops.environment import git, packages
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.project import Project
+from jupyter_mlops.replays import scratch_project
+from jupyter_mlops.replays.why import file_trees
 from jupyter_mlops.runs.capsules import snapshot
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell
-from jupyter_mlops.runs.capture import environment
-from jupyter_mlops.runs.explaining import trees
-from jupyter_mlops.runs.replays import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +74,8 @@ def _verbs(project: Project) -> dict[str, Callable[[], object]]:
             changed=["train.py"],
         )  # fmt: skip
         for fresh in (False, True):
-            with scratch.checkout(project, "0" * 32, capsule, fresh=fresh) as copy:
-                environment.git_state(copy.project.root)
+            with scratch_project.checkout(project, "0" * 32, capsule, fresh=fresh) as copy:
+                packages.git_state(copy.project.root)
                 snapshot.take(copy.project)
 
     def explained() -> None:
@@ -84,18 +84,18 @@ def _verbs(project: Project) -> dict[str, Callable[[], object]]:
             return
         entries = [
             (item.path, item.after)
-            for item in trees.changes(project, f"{taken.commit}^", taken.commit)
+            for item in file_trees.changes(project, f"{taken.commit}^", taken.commit)
         ]
-        trees.tree_of(project, trees.mixed(project, f"{taken.commit}^", entries))
-        trees.files(project, taken.commit)
-        trees.version_in(project, taken.commit, "data/train.csv")
+        file_trees.tree_of(project, file_trees.mixed(project, f"{taken.commit}^", entries))
+        file_trees.files(project, taken.commit)
+        file_trees.version_in(project, taken.commit, "data/train.csv")
 
     def added() -> None:
         (project.root / "data/more.csv").write_text("b\n")
         data.add(["data/more.csv"], project=project)
 
     return {
-        "status": lambda: environment.git_state(project.root),
+        "status": lambda: packages.git_state(project.root),
         "what a cell would keep": lambda: snapshot.pending(project),
         "recording": recorded,
         "reproduce": replayed,
@@ -134,7 +134,7 @@ def test_no_verb_runs_a_program_of_a_hostile_repository(
                 tried += 1
                 if said := trap.fell():
                     ran.append(f"{attack.name}, {verb}: {said}")
-            known = bool(environment.git_state(root)[0])
+            known = bool(packages.git_state(root)[0])
         if known == attack.refused:
             ran.append(f"{attack.name}: {'read' if known else 'not read'}")
         read += known
@@ -162,7 +162,7 @@ def test_nothing_of_another_repository_is_read_or_written(screening: Project, tr
         taken = snapshot.take(project)
         assert not taken.commit
         assert "another folder" in taken.left_out[0]
-        assert environment.git_state(root) == ("", "")
+        assert packages.git_state(root) == ("", "")
         with pytest.raises(MlopsError, match="another folder"):
             data.gc(project=project, yes=True)
         assert _refs(other) == before
@@ -175,12 +175,12 @@ def test_what_git_says_of_a_repository_of_somebody_else(
         pytest.skip("only root can give a folder to another user")
     os.chown(screening.root, 12345, 12345)
     os.chown(screening.root / ".git", 12345, 12345)
-    assert environment.git_state(screening.root) == ("", "")
+    assert packages.git_state(screening.root) == ("", "")
     with pytest.raises(git.Refused, match=r"belongs to another user\. If you trust it: git config"):
         git.text(screening.root, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "own"))
     (tmp_path / "own").write_text(f"[safe]\ndirectory = {screening.root}\n")
-    assert environment.git_state(screening.root)[0]
+    assert packages.git_state(screening.root)[0]
 
 
 def test_linked_worktrees_and_submodules_are_read(screening: Project, tmp_path: Path) -> None:
@@ -192,12 +192,12 @@ def test_linked_worktrees_and_submodules_are_read(screening: Project, tmp_path: 
 
     linked = tmp_path / "linked"
     plain(screening.root, "worktree", "add", "-q", str(linked))
-    assert environment.git_state(linked)[0] == plain(linked, "rev-parse", "HEAD")
+    assert packages.git_state(linked)[0] == plain(linked, "rev-parse", "HEAD")
     outer = tmp_path / "outer"
     outer.mkdir()
     plain(outer, "init", "-q")
     plain(outer, "submodule", "add", "-q", str(screening.root), "inner")
-    assert environment.git_state(outer / "inner")[0] == plain(screening.root, "rev-parse", "HEAD")
+    assert packages.git_state(outer / "inner")[0] == plain(screening.root, "rev-parse", "HEAD")
     apart = tmp_path / "apart"
     plain(tmp_path, "init", "-q", "--separate-git-dir", str(tmp_path / "kept"), str(apart))
     plain(apart, "commit", "-q", "--allow-empty", "-m", "x")
@@ -205,7 +205,7 @@ def test_linked_worktrees_and_submodules_are_read(screening: Project, tmp_path: 
         git.text(apart, "rev-parse", "HEAD")
     told = str(refused.value).rpartition("or git ")[2].split()
     plain(apart, *told)
-    assert environment.git_state(apart)[0] == plain(apart, "rev-parse", "HEAD")
+    assert packages.git_state(apart)[0] == plain(apart, "rev-parse", "HEAD")
 
 
 def test_only_one_module_runs_git() -> None:

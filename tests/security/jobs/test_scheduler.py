@@ -21,7 +21,7 @@ import nbformat
 import pytest
 
 from jupyter_mlops import runs
-from jupyter_mlops.jobs import considered, declarations, stored
+from jupyter_mlops.jobs import declarations, untrusted_json, watermarks
 from tests.security.jobs import hostile
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def test_a_damaged_considered_file_is_put_aside(tmp_path: Path, trials: Trials) 
         path = tmp_path / str(number) / "considered.json"
         path.parent.mkdir()
         path.write_text(text)
-        read = considered.Considered(path)
+        read = watermarks.Considered(path)
         read.begin(job, long_ago)
         last = read.last(job, datetime.now(UTC))
         if read.damaged:
@@ -152,13 +152,13 @@ def test_a_damaged_considered_file_is_put_aside(tmp_path: Path, trials: Trials) 
             (aside,) = path.parent.glob("considered.json.damaged-*")
             assert aside.read_text() == text
         # What it wrote is sound, whatever it read.
-        assert not considered.Considered(path).damaged
+        assert not watermarks.Considered(path).damaged
     assert damaged > len(GARBAGE)
     for make in (os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")):
         path = tmp_path / f"thing-{make!r}"[-40:].replace("/", "") / "considered.json"
         path.parent.mkdir()
         make(path)
-        assert considered.Considered(path).damaged
+        assert watermarks.Considered(path).damaged
     trials("considered.json, damaged", len(texts) + 3, "put aside, no catch-up")
 
 
@@ -321,10 +321,10 @@ def test_a_small_file_is_read_without_trust(tmp_path: Path) -> None:
         ("x" * 200, "larger"),
     ):
         path.write_text(text)
-        with pytest.raises(stored.Unreadable, match=why):
-            stored.json_object(path, 100 if why == "larger" else stored.LARGEST)
-    with pytest.raises(stored.Unreadable, match="not there"):
-        stored.json_object(tmp_path / "none.json")
+        with pytest.raises(untrusted_json.Unreadable, match=why):
+            untrusted_json.json_object(path, 100 if why == "larger" else untrusted_json.LARGEST)
+    with pytest.raises(untrusted_json.Unreadable, match="not there"):
+        untrusted_json.json_object(tmp_path / "none.json")
     for name in ("a\0b", "a" * 5000):
-        with pytest.raises(stored.Unreadable):
-            stored.json_object(tmp_path / name)
+        with pytest.raises(untrusted_json.Unreadable):
+            untrusted_json.json_object(tmp_path / name)

@@ -9,14 +9,14 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.errors import NotFound, UsageError
+from jupyter_mlops.models import registry
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query, trash
-from jupyter_mlops.runs.models import registry
-from jupyter_mlops.runs.stores import search
-from jupyter_mlops.runs.stores.store import open_store
+from jupyter_mlops.tracking import search
+from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.stores.store import Store
+    from jupyter_mlops.tracking.store import Store
     from tests.trials import Trials
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")

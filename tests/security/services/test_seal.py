@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import own_key, runs, services, trust
+from jupyter_mlops import runs, services, signing_key, trust
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import launching, seal, store
+from jupyter_mlops.services import bento_store, process, seal
 
 if TYPE_CHECKING:
     from tests.trials import Trials
@@ -76,7 +76,7 @@ def sent(built: Project, tmp_path: Path) -> Project:
 
 
 def bento(project: Project) -> Path:
-    return store.latest(project, "line").path
+    return bento_store.latest(project, "line").path
 
 
 def with_payload(folder: Path, canary: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_changed_bento_runs_nothing_neither_here_nor_in_the_service_process(
         services.start("line", project=sent)
     # The process looks for itself, should the file change after the parent has looked.
     with pytest.raises(BackendFailed, match="did not start"):
-        launching.launch(
+        process.launch(
             folder, log=tmp_path / "log", environment={}, host="127.0.0.1", port=0, detach=False, timeout=60
         )  # fmt: skip
     assert not canary.exists()
@@ -245,14 +245,14 @@ def signed_by_another(folder: Path, file: Path, pick: random.Random) -> None:
     resealed(folder)
     content = (folder / seal.MANIFEST).read_bytes()
     key = secrets.token_hex(32).encode()
-    signature = own_key.signature(key, seal._CONTEXT, content)
+    signature = signing_key.signature(key, seal._CONTEXT, content)
     (folder / seal.SIGNATURES).write_text(json.dumps({"user": signature, "configured": signature}))
 
 
 def no_key(folder: Path, file: Path, pick: random.Random) -> None:
     """Sign as one may hope that an empty key would."""
     content = (folder / seal.MANIFEST).read_bytes()
-    empty = own_key.signature(b"", seal._CONTEXT, content)
+    empty = signing_key.signature(b"", seal._CONTEXT, content)
     plain = hashlib.sha256(content).hexdigest()
     (folder / seal.SIGNATURES).write_text(
         pick.choice([json.dumps({"user": value}) for value in (empty, plain, "", None, [], {})] + ["[]", "{", ""])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mlops.data import comparison, sampling
+from jupyter_mlops.data import comparison, samples
 from jupyter_mlops.errors import UsageError
 
 
@@ -137,7 +137,7 @@ def test_a_sample_holds_the_same_rows_of_both(tmp_path: object) -> None:
         for name, table in (("old", old), ("new", new)):
             path = tmp_path / f"{name}{suffix}"  # type: ignore[operator]
             getattr(table, write)(path, index=False)
-            tables.append(sampling.read(path, suffix, 10, [])[0])
+            tables.append(samples.read(path, suffix, 10, [])[0])
         found = comparison.rows(tables[0], tables[1], [])
         assert found.removed * 10 == pytest.approx(3000, rel=0.2)
         assert found.added * 10 == pytest.approx(1000, rel=0.3)

@@ -99,7 +99,7 @@ def test_what_is_derived_from_a_parameter_follows_it(source: str) -> None:
             return lambda *args, **kwargs: None
 
     namespace: dict[str, Any] = {"get_ipython": Shell}
-    from jupyter_mlops.jobs import source as code
+    from jupyter_mlops.cells import source as code
 
     exec(code.transform(injected(source, {"n": 10})), namespace)
     assert (namespace["n"], namespace["half"]) == (10, 5)

@@ -12,7 +12,14 @@ import pytest
 
 from jupyter_mlops import services
 from jupyter_mlops.errors import MlopsError, UsageError
-from jupyter_mlops.services import answers, client, launching, prediction_log, source, store
+from jupyter_mlops.services import (
+    answers,
+    bento_store,
+    client,
+    prediction_log,
+    process,
+    served_model,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,13 +32,13 @@ if TYPE_CHECKING:
 )
 def test_a_name_that_no_bento_can_have_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="cannot name a service"):
-        store.check_name(name)
+        bento_store.check_name(name)
 
 
 def test_a_runs_name_becomes_one_that_a_bento_can_have() -> None:
-    assert store.slug("My Forest (v2)") == "my-forest-v2"
-    store.check_name(store.slug("Ünïcode!!"))
-    store.check_name(store.slug("—"))
+    assert bento_store.slug("My Forest (v2)") == "my-forest-v2"
+    bento_store.check_name(bento_store.slug("Ünïcode!!"))
+    bento_store.check_name(bento_store.slug("—"))
 
 
 def test_no_services_yet_says_what_to_type(project: Project) -> None:
@@ -51,7 +58,7 @@ def test_the_schema_is_what_the_training_data_was() -> None:
             "t": pd.to_datetime(["2026-01-01", "2026-01-02"]),
         }
     )
-    assert source.columns(frame) == [
+    assert served_model.columns(frame) == [
         {"name": "n", "type": "integer", "dtype": "int32"},
         {"name": "x", "type": "double", "dtype": "float64", "nullable": True},
         {"name": "s", "type": "string", "dtype": "object", "nullable": True, "missing": "none"},
@@ -60,7 +67,7 @@ def test_the_schema_is_what_the_training_data_was() -> None:
         {"name": "t", "type": "datetime", "dtype": "datetime64[ns]"},
     ]
     with pytest.raises(MlopsError, match="Column 'o' holds"):
-        source.columns(pd.DataFrame({"o": [[1], [2]]}))
+        served_model.columns(pd.DataFrame({"o": [[1], [2]]}))
 
 
 def test_a_frame_travels_without_losing_what_it_is() -> None:
@@ -118,5 +125,5 @@ def test_a_logs_last_words_are_the_error_not_the_goodbye(tmp_path: Path) -> None
         "zipfile.BadZipFile: File is not a zip file\n"
         "2026-11-21 13:00:00,000 ERROR uvicorn.error: Application startup failed. Exiting.\n"
     )
-    assert launching.last_words(log) == "zipfile.BadZipFile: File is not a zip file"
-    assert launching.last_words(tmp_path / "none.log") == "it said nothing"
+    assert process.last_words(log) == "zipfile.BadZipFile: File is not a zip file"
+    assert process.last_words(tmp_path / "none.log") == "it said nothing"

@@ -1,0 +1,1 @@
+"""Notebook source read as Python: names, literals, constants, the files that it needs."""

@@ -1,0 +1,102 @@
+"""Constants taken out of cells, to stand in the one that a job sets its parameters in."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections import Counter
+
+from jupyter_mlops.cells import names
+
+
+def hoist(sources: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Take constants out of cells: name → its line, and the cells without those lines.
+
+    A constant moves when nothing else makes its name: the one statement stands by itself at the top
+    level, and no cell may make names that cannot be seen.
+    """
+    read = [names.read(source) for source in sources]
+    if any(item.unknown for item in read):
+        return {}, sources
+    makers = Counter(name for item in read for name in item.makes)
+    found: dict[str, str] = {}
+    cleaned = []
+    for source in sources:
+        lines = source.splitlines()
+        gone: set[int] = set()
+        for name, first, last in _constants(source):
+            alone = makers[name] == 1 and not _changed_elsewhere(name, sources)
+            if alone and name not in found:
+                found[name] = "\n".join(lines[first - 1 : last])
+                gone |= {*range(first, last + 1)}
+        kept = [line for number, line in enumerate(lines, start=1) if number not in gone]
+        cleaned.append("\n".join(kept).strip("\n"))
+    return found, cleaned
+
+
+def _constants(source: str) -> list[tuple[str, int, int]]:
+    """Return (name, first line, last line) of each top-level `name = constant` of a plain cell."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)  # a cell with magics is left as it is
+    except (SyntaxError, ValueError):
+        return []
+    taken = Counter(
+        line
+        for statement in tree.body
+        for line in range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
+    )
+    found = []
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+            target, value = statement.targets[0], statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            target, value = statement.target, statement.value
+        else:
+            continue
+        first, last = statement.lineno, statement.end_lineno or statement.lineno
+        if (
+            isinstance(target, ast.Name)
+            and not target.id.startswith("_")
+            and _is_constant(value)
+            and all(taken[line] == 1 for line in range(first, last + 1))
+        ):
+            found.append((target.id, first, last))
+    return found
+
+
+def _is_constant(value: ast.expr) -> bool:
+    """Whether a value can be given as a parameter: what JSON has, at most a flat list of it."""
+    if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
+        value = value.operand
+        return isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
+    if isinstance(value, ast.List):
+        return bool(value.elts) and all(
+            not isinstance(item, ast.List) and _is_constant(item) for item in value.elts
+        )
+    return isinstance(value, ast.Constant) and (
+        value.value is None or isinstance(value.value, (bool, int, float, str))
+    )
+
+
+def _changed_elsewhere(name: str, sources: list[str]) -> bool:
+    """Whether a cell uses the name before it is made, or deletes or augments it."""
+    for source in sources:
+        read = names.read(source)
+        if name in read.makes:
+            try:
+                tree = ast.parse(names.plain(source))
+            except (SyntaxError, ValueError):
+                return True
+            stores = [
+                node
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Name)
+                and node.id == name
+                and isinstance(node.ctx, (ast.Store, ast.Del))
+            ]
+            return len(stores) != 1
+        if name in read.takes:
+            return True
+    return False

@@ -1,0 +1,343 @@
+"""The only place that runs git: as a reader of somebody else's folder, which runs nothing of it.
+
+A repository's configuration may name programs, and git runs them while it only looks: `core.fsmonitor` at
+each status, filters at each comparison, a promisor remote's `ext::` address when an object is missing. So
+each call here
+
+- finds the repository itself, and refuses a `.git` that leads to another one (`repositories.py`);
+- turns off every key of the configuration that names a program (`_OFF` and `_NAMED`, with the reasons);
+- takes no `GIT_*` variable over but the user's own settings, and contacts nobody;
+- ends after a time.
+
+The configuration is asked for first, as a driver's key has its name in it: `filter.lfs.clean`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.environment import repositories
+from jupyter_mlops.environment.repositories import GitFailed, NoRepository, Refused
+
+if TYPE_CHECKING:
+    from jupyter_mlops.environment.repositories import Repository
+
+__all__ = [
+    "GitFailed",
+    "GitMissing",
+    "NoRepository",
+    "Refused",
+    "filters",
+    "outside",
+    "run",
+    "text",
+]
+
+_LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
+#: Keys of a fixed name: whatever the configuration says, this counts.
+_OFF = {
+    "core.fsmonitor": "false",  # a program that each look at the index calls, or a daemon
+    "core.hooksPath": os.devnull,  # programs at post-index-change, reference-transaction, post-checkout
+    "core.pager": "cat",
+    "core.editor": ":",
+    "sequence.editor": ":",
+    "core.askPass": "",  # a program that is asked for passwords
+    "core.sshCommand": "false",  # programs that make a connection
+    "core.gitProxy": "",
+    "core.alternateRefsCommand": "",  # a program that lists another repository's refs
+    "core.splitIndex": "false",  # would write a part of our own index into the user's .git
+    "credential.helper": "",  # programs that know passwords
+    "diff.external": "",
+    "diff.submodule": "short",  # `log` and `diff` run git in the submodule, by its own configuration
+    "diff.noprefix": "false",  # a patch that is kept must be one that can be applied
+    "diff.mnemonicPrefix": "false",
+    "interactive.diffFilter": "",
+    "gpg.program": "false",  # programs that sign, or check a signature while a commit is shown
+    "gpg.ssh.defaultKeyCommand": "",
+    "commit.gpgSign": "false",
+    "tag.gpgSign": "false",
+    "log.showSignature": "false",
+    "submodule.recurse": "false",  # a submodule has a configuration of its own
+    "fetch.recurseSubmodules": "false",
+    "status.submoduleSummary": "false",
+    "uploadpack.packObjectsHook": "",  # a program in place of `git pack-objects`
+    "protocol.allow": "never",  # no remote is contacted: ext:: names a program, file: runs uploadpack
+    "fetch.bundleURI": "",  # an address that a missing object would be fetched from
+    "maintenance.auto": "false",  # neither at our expense, nor with the hook pre-auto-gc
+    "gc.auto": "0",
+}
+#: Keys with a name of the repository's own in them, and what they are set to where they are found.
+_NAMED = [
+    (re.compile(pattern, re.DOTALL), value)
+    for pattern, value in (
+        (r"filter\..*\.(clean|smudge|process)", ""),  # programs that a file's content goes through
+        (r"filter\..*\.required", "false"),  # else a filter that is off would be an error
+        (r"diff\..*\.(command|textconv)", ""),  # programs that compare, or make text of a file
+        (r"diff\..*\.cachetextconv", "false"),
+        (r"merge\..*\.driver", ""),
+        (r"(difftool|mergetool|guitool|browser|man)\..*\.(cmd|path)", ""),
+        (r"(pager|alias)\..*", ""),
+        (r"credential\..*\.helper", ""),
+        (r"gpg\..*\.program", "false"),
+        (r"hook\..*\.command", ""),  # since git 2.54
+        (r"hook\..*\.enabled", "false"),
+        (
+            r"remote\..*\.(uploadpack|receivepack)",
+            "false",
+        ),  # programs on the other side, here for file:
+        (r"remote\..*\.(vcs|proxy)", ""),
+        (r"remote\..*\.promisor", "false"),  # missing objects are not fetched
+        (r"protocol\..*\.allow", "never"),
+        (r"submodule\..*\.update", "none"),  # `!program`
+        (r"trailer\..*\.(command|cmd)", ""),
+        (r"tar\..*\.command", ""),
+        (r"sendemail\..*", ""),
+        (r"imap\.tunnel|web\.browser|instaweb\..*|help\.browser", ""),
+    )
+]
+#: The user's own settings among git's variables: where the configuration is, where to stop looking.
+_KEPT = {
+    "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM",
+    "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+}  # fmt: skip
+#: What decides where the user's own configuration is.
+_PLACES = ("HOME", "XDG_CONFIG_HOME", *sorted(_KEPT))
+_ENVIRONMENT = {
+    # The commits that are made here are the extension's, not the user's.
+    "GIT_AUTHOR_NAME": "jupyter_mlops",
+    "GIT_AUTHOR_EMAIL": "jupyter_mlops@localhost",
+    "GIT_COMMITTER_NAME": "jupyter_mlops",
+    "GIT_COMMITTER_EMAIL": "jupyter_mlops@localhost",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+    # A recorded commit is what its id says, not what a ref of the repository puts in its place.
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_PAGER": "cat",
+    "GIT_EDITOR": ":",
+    "LC_ALL": "C",
+}
+#: `--ignore-submodules=dirty`: a submodule's commit is compared, git is not run in it.
+_OPTIONS = {
+    "diff": ("--no-color", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty"),
+    "diff-index": ("--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty"),
+    "diff-tree": ("--no-ext-diff", "--no-textconv"),
+}
+
+
+class GitMissing(GitFailed):
+    """git is not installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """What the configuration of a repository makes necessary."""
+
+    switches: tuple[str, ...]
+    #: Drivers that a file's content would go through.
+    filters: frozenset[str]
+    stamps: tuple[tuple[str, tuple[int, ...]], ...]
+
+
+def run(
+    folder: Path,
+    *words: str,
+    give: bytes = b"",
+    environment: dict[str, str] | None = None,
+    seconds: float | None = _LONGEST,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git in the repository that `folder` is in, and return what it said.
+
+    Raises:
+        NoRepository: there is none.
+        Refused: it leads to another one, or belongs to somebody else.
+        GitMissing: git is not installed.
+        GitFailed: it took longer than `seconds`, or could not be started.
+    """
+    repository = _find(folder)
+    settings = _settings(repository)
+    command, *rest = words
+    return _execute(
+        folder,
+        [*settings.switches, command, *_OPTIONS.get(command, ()), *rest],
+        give,
+        _of(repository) | (environment or {}),
+        seconds,
+    )
+
+
+def text(
+    folder: Path,
+    *words: str,
+    give: str = "",
+    environment: dict[str, str] | None = None,
+    check: bool = True,
+    seconds: float | None = _LONGEST,
+) -> str:
+    """Run git like `run`, and return what it printed.
+
+    Raises:
+        GitFailed: as `run`, and with `check` also where git itself failed.
+    """
+    done = run(folder, *words, give=os.fsencode(give), environment=environment, seconds=seconds)
+    if check and done.returncode:
+        raise GitFailed(reason(done))
+    return os.fsdecode(done.stdout)
+
+
+def reason(done: subprocess.CompletedProcess[bytes]) -> str:
+    """Return the last line of what a failed command said."""
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("fatal: ") if lines else f"exit {done.returncode}"
+
+
+def outside(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    """Run git in `folder` with no repository: `init`, `version`."""
+    return _execute(folder, [*_fixed(), *words], b"", {}, _LONGEST)
+
+
+def top(folder: Path) -> Path:
+    """Return the folder of the work tree that `folder` is in.
+
+    Raises:
+        GitFailed: as `run`.
+    """
+    return _find(folder).top
+
+
+def filters(folder: Path) -> frozenset[str]:
+    """Return the names of the filters that plain git would run here, and this module does not.
+
+    Raises:
+        GitFailed: as `run`.
+    """
+    return _settings(_find(folder)).filters
+
+
+def _find(folder: Path) -> Repository:
+    repository = repositories.find(folder)
+    if repository.foreign:
+        # Whose repositories are read is the user's choice: `safe.directory`. git knows it.
+        asked = ["-c", "safe.bareRepository=explicit", "rev-parse", "--git-dir"]
+        done = _execute(repository.top, asked, b"", {}, _LONGEST)
+        if done.returncode:
+            raise Refused(
+                f"git does not read {repository.top}, as it belongs to another user",
+                f"If you trust it: git config --global --add safe.directory {repository.top}",
+            )
+    return repository
+
+
+#: What was found out of each repository; it counts as long as the files that said so are the same.
+_known: dict[tuple[str | None, ...], _Settings] = {}
+
+
+def _settings(repository: Repository) -> _Settings:
+    key = (str(repository.folder), *(os.environ.get(name) for name in _PLACES))
+    known = _known.get(key)
+    if known and known.stamps and known.stamps == repositories.stamps(p for p, _ in known.stamps):
+        return known
+    done = _execute(
+        repository.top,
+        [*_fixed(), "config", "--list", "-z", "--show-origin"],
+        b"",
+        _of(repository),
+        _LONGEST,
+    )
+    if done.returncode:
+        raise GitFailed(f"git cannot read the configuration of {repository.top}: {reason(done)}")
+    found = _read(repository, os.fsdecode(done.stdout))
+    _known[key] = found
+    return found
+
+
+def _read(repository: Repository, listed: str) -> _Settings:
+    switches: dict[str, str] = {}
+    drivers = set()
+    origins = set()
+    lasting = True
+    words = listed.split("\0")
+    for origin, item in zip(words[0::2], words[1::2], strict=False):
+        key, _, value = item.partition("\n")
+        name = repository.absolute(origin.removeprefix("file:")) if "file:" in origin else ""
+        if name:
+            origins.add(name)
+        section = key.partition(".")[0]
+        if section in {"include", "includeif"}:
+            # What it leads to may come later, or depend on the branch.
+            lasting &= name not in repository.settings and not key.startswith(
+                ("includeif.onbranch", "includeif.hasconfig")
+            )
+        elif key == "core.worktree" and repository.folder == repository.common:
+            repository.refuse_other_worktree(value)
+        else:
+            switches.update((key, to) for pattern, to in _NAMED if pattern.fullmatch(key))
+        if section == "filter" and value and not key.endswith(".required"):
+            drivers.add(key.partition(".")[2].rpartition(".")[0])
+    for key in switches:
+        if "=" in key:
+            raise Refused(
+                f"The git configuration of {repository.top} has the key {ascii(key)[:80]}",
+                "It cannot be switched off; rename it without a '='",
+            )
+    pairs = [word for key, value in switches.items() for word in ("-c", f"{key}={value}")]
+    files = {*origins, *repository.settings, *repositories.users_settings()}
+    return _Settings(
+        (*_fixed(), *pairs),
+        frozenset(drivers),
+        repositories.stamps(sorted(files)) if lasting else (),
+    )
+
+
+@lru_cache(maxsize=1)
+def _fixed() -> tuple[str, ...]:
+    return (
+        "--no-pager",
+        *(word for key, value in _OFF.items() for word in ("-c", f"{key}={value}")),
+    )
+
+
+def _of(repository: Repository) -> dict[str, str]:
+    return {"GIT_DIR": str(repository.folder), "GIT_WORK_TREE": str(repository.top)}
+
+
+def _execute(
+    folder: Path,
+    words: list[str],
+    give: bytes,
+    environment: dict[str, str],
+    seconds: float | None,
+) -> subprocess.CompletedProcess[bytes]:
+    program = _program(os.environ.get("PATH", os.defpath))
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
+    try:
+        return subprocess.run(
+            [program, *words],
+            cwd=folder,
+            input=give,
+            capture_output=True,
+            check=False,
+            env=inherited | _ENVIRONMENT | environment,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise GitFailed(f"git took more than {seconds:.0f} s") from None
+    except (OSError, ValueError) as error:
+        raise GitFailed(f"git could not be run: {error}") from None
+
+
+def _program(path: str) -> str:
+    """Return git's own path; a relative entry of PATH would be the folder that is looked at."""
+    entries = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
+    found = shutil.which("git", path=os.pathsep.join(entries))
+    if not found:
+        raise GitMissing("git is not installed", "Install it (Debian: apt-get install git)")
+    return found

@@ -1,0 +1,136 @@
+"""Where packages come from: the indexes that pip and uv are told of, and what came from no index.
+
+A version alone does not say where it is to be had (`torch 2.13.0+cpu` is on no default index), so a
+run keeps both, without user names, passwords and tokens.
+"""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from jupyter_mlops.secrets.redaction import redact
+
+#: What a requirements file calls it → the variables that set it, the stronger ones first.
+_VARIABLES = {
+    "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"),
+    "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
+    "find-links": ("UV_FIND_LINKS", "PIP_FIND_LINKS"),
+}
+_NAMED = re.compile(r"^[\w-]+=(?=\w+://)")  # uv's `name=URL`
+
+
+def options(*, credentials: bool = False) -> dict[str, list[str]]:
+    """Return the index options of this environment, by their names in a requirements file.
+
+    Args:
+        credentials: keep what is in a URL to log in with; never where the result is stored.
+    """
+    configured = _configured()
+    found: dict[str, list[str]] = {}
+    for name, variables in _VARIABLES.items():
+        given = [
+            word
+            for variable in variables
+            for word in re.split(r"[\s,]+", os.environ.get(variable, ""))
+            if word
+        ] + configured.get(name, "").split()
+        urls = [_NAMED.sub("", word) for word in given]
+        if not credentials:
+            urls = [without_credentials(url) for url in urls]
+        if name == "index-url":
+            urls = urls[:1]
+        if urls:
+            found[name] = [*dict.fromkeys(urls)]
+    return found
+
+
+def certificate() -> str:
+    """Return the file of certificates that pip is told to trust; empty if it is told of none."""
+    return os.environ.get("PIP_CERT", "") or _configured().get("cert", "")
+
+
+def sources() -> dict[str, str]:
+    """Return where the packages that came from no index came from, by name.
+
+    That is a requirement's URL (`git+https://…@COMMIT`, `file:///…whl`) or `editable file:///…`.
+    """
+    # 330 packages are 330 files to look for; a folder's time changes with each installation.
+    return dict(_sources(tuple((folder, _time(folder)) for folder in sys.path)))
+
+
+@lru_cache(maxsize=4)
+def _sources(folders: tuple[tuple[str, int], ...]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for folder, _ in folders:
+        try:
+            with os.scandir(folder) as entries:
+                places = [entry for entry in entries if entry.name.endswith(".dist-info")]
+        except OSError:
+            continue
+        for place in places:
+            try:
+                text = Path(place.path, "direct_url.json").read_text(encoding="utf-8")
+                name = place.name.rpartition("-")[0].rpartition("-")[0].replace("_", "-")
+                found.setdefault(name, _source(json.loads(text)))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+    return found
+
+
+def _time(folder: str) -> int:
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL without what it is logged in with; a path as it is."""
+    if "://" not in url:
+        return redact(url)
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return redact(urlunsplit((parts.scheme, host, parts.path, "", "")))
+
+
+def _source(direct: dict[str, Any]) -> str:
+    url = without_credentials(direct["url"])
+    if "vcs_info" in direct:
+        return f"{direct['vcs_info']['vcs']}+{url}@{direct['vcs_info']['commit_id']}"
+    if direct.get("dir_info", {}).get("editable"):
+        return f"editable {url}"
+    return url
+
+
+def _configured() -> dict[str, str]:
+    """Return what pip's configuration files say, the stronger file last."""
+    home = Path.home()
+    settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    files = [
+        Path("/etc/xdg/pip/pip.conf"),
+        Path("/etc/pip.conf"),
+        home / ".pip" / "pip.conf",
+        settings / "pip" / "pip.conf",
+        Path(sys.prefix) / "pip.conf",
+    ]
+    if own := os.environ.get("PIP_CONFIG_FILE"):
+        files.append(Path(own))
+    found: dict[str, str] = {}
+    for file in files:
+        reader = configparser.RawConfigParser()
+        try:
+            reader.read(file, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            continue
+        for section in ("global", "install"):
+            if reader.has_section(section):
+                found |= {key.replace("_", "-"): text for key, text in reader.items(section)}
+    return found

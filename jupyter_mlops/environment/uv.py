@@ -1,0 +1,180 @@
+"""uv: finding it, an interpreter by it, and packages from the indexes that a run knew."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.environment import package_indexes
+from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OFFLINE = re.compile(r"error sending request|dns error|Failed to fetch|Connection refused")
+_BECAUSE = re.compile(r"Because (?P<reason>.+?)(?: and you require |, we can conclude )")
+_BETWEEN_LINES = 5.0  # seconds
+_LONGEST = 200
+
+
+def command() -> list[str]:
+    """Return the words that start uv.
+
+    Raises:
+        MlopsError: there is none.
+    """
+    if path := shutil.which("uv"):
+        return [path]
+    if importlib.util.find_spec("uv") is not None:
+        return [sys.executable, "-P", "-m", "uv"]
+    raise MlopsError(
+        "Another environment is built by uv, which is not here", "Type: pip install uv"
+    )
+
+
+def interpreter(minor: str) -> str:
+    """Return a Python of version `minor` (`3.12`).
+
+    Raises:
+        NotFound: there is none on this machine.
+    """
+    found = subprocess.run(
+        [*command(), "python", "find", "--no-project", "--system", minor],
+        capture_output=True, text=True, check=False, env=_environment(),
+    )  # fmt: skip
+    if found.returncode:
+        raise NotFound(
+            f"The run had Python {minor}, and there is none on this machine",
+            f"Type: uv python install {minor}",
+        )
+    return found.stdout.strip()
+
+
+def install(
+    requirements: dict[str, str],
+    python: Path,
+    known: dict[str, list[str]],
+    say: Callable[[str], None],
+) -> dict[str, str]:
+    """Install requirements without their dependencies; return what could not be had, and why.
+
+    Args:
+        requirements: name → requirement.
+        python: of the environment to install into.
+        known: the index options to look in beside this machine's own.
+        say: gets the progress lines.
+
+    Raises:
+        BackendFailed: an index cannot be reached.
+    """
+    if not requirements:
+        return {}
+    error = _try(requirements, python, known, say)
+    if error is None:
+        return {}
+    if _OFFLINE.search(error):
+        raise BackendFailed(f"A package index cannot be reached: {_last(error)}", "Try again")
+    if len(requirements) == 1:
+        return dict.fromkeys(requirements, _last(error))
+    # uv installs all or nothing. Those that its message names are most often the ones at fault.
+    named = {key: text for key, text in requirements.items() if _names(error, key)}
+    if not named or len(named) == len(requirements):
+        half = len(requirements) // 2
+        named = dict([*requirements.items()][:half])
+    rest = {key: text for key, text in requirements.items() if key not in named}
+    return install(named, python, known, say) | install(rest, python, known, say)
+
+
+def _try(
+    requirements: dict[str, str],
+    python: Path,
+    known: dict[str, list[str]],
+    say: Callable[[str], None],
+) -> str | None:
+    """Install all of them or none; return what uv said when it was none."""
+    lines = [
+        f"--{name} {url}"
+        for name, urls in _merged(known, package_indexes.options(credentials=True)).items()
+        for url in urls
+        if _is_there(url)
+    ]
+    # By standard input: a URL may hold a password, and every process sees the arguments.
+    given = "\n".join([*lines, *requirements.values()])
+    arguments = [
+        *command(), "pip", "install", "--python", str(python), "--no-deps", "--no-progress",
+        # pip takes a version from whichever index has it, and so does a run that pip installed.
+        "--index-strategy", "unsafe-best-match", "--requirements", "-",
+    ]  # fmt: skip
+    started = time.monotonic()
+    process = subprocess.Popen(
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True, env=_environment(), cwd=python.parent.parent,
+    )  # fmt: skip
+    text: str | None = given
+    try:
+        while True:
+            try:
+                _, said = process.communicate(text, timeout=_BETWEEN_LINES)
+            except subprocess.TimeoutExpired:
+                text = None  # it has it already
+                took = time.monotonic() - started
+                say(f"environment: {len(requirements)} packages from the index … {took:.0f} s")
+            else:
+                return said if process.returncode else None
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+
+
+def _merged(known: dict[str, list[str]], own: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Put the run's options after this machine's, whose URLs may hold what logs in."""
+    merged = {name: [*urls] for name, urls in own.items()}
+    for name, urls in known.items():
+        mine = merged.setdefault(name, [])
+        have = {package_indexes.without_credentials(url) for url in mine}
+        fresh = [url for url in urls if url not in have]
+        if name == "index-url" and mine:  # there is one; another one is an extra
+            merged.setdefault("extra-index-url", []).extend(fresh)
+        else:
+            mine += fresh
+    return merged
+
+
+def _is_there(url: str) -> bool:
+    """Whether a folder exists, where an option names one; uv stops at one that does not."""
+    path = url.removeprefix("file://")
+    return "://" in path or Path(path).expanduser().exists()
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    if "SSL_CERT_FILE" not in kept and (certificate := package_indexes.certificate()):
+        kept["SSL_CERT_FILE"] = certificate
+    return kept
+
+
+def _names(error: str, name: str) -> bool:
+    return bool(re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", error, re.IGNORECASE))
+
+
+def _last(error: str) -> str:
+    """Return the reason in uv's message, as one line and without its drawing."""
+    lines = [line.strip(" ╰─▶│├×✕") for line in error.strip().splitlines()]
+    lines = [line for line in lines if line and not line.startswith(("hint:", "Using Python"))]
+    text = _hidden(" ".join(lines))
+    if found := _BECAUSE.search(text):
+        text = found["reason"]
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def _hidden(text: str) -> str:
+    """Return a message without what a URL in it logs in with."""
+    return re.sub(r"(?<=://)[^/\s@]+@", "", text)

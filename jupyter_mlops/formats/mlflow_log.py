@@ -1,0 +1,80 @@
+"""Log a model into MLflow's active run, in the fewest calls that leave what `Model.log` leaves.
+
+`mlflow.models.Model.log` asks the store for the run, for every metric's history, for the model and for
+its folder again and again; a recorder knows all of that already.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import temporary
+from jupyter_mlops.tracking.store import import_mlflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import mlflow.models
+    from mlflow.entities import Metric, Param
+
+
+def log(
+    save: Callable[[Path, mlflow.models.Model], None],
+    *,
+    params: list[Param],
+    metrics: list[Metric],
+) -> str:
+    """Log a model named `model` and return its id.
+
+    Args:
+        save: writes the model's folder, which is not there yet: `MLmodel` and the files that it names.
+        params: the run's parameters, which MLflow shows with the model too.
+        metrics: likewise.
+    """
+    mlflow = import_mlflow()
+    from mlflow.entities import LoggedModelOutput, Metric
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    client = mlflow.MlflowClient()
+    run = mlflow.active_run().info
+    logged = client.create_logged_model(
+        run.experiment_id,
+        name="model",
+        source_run_id=run.run_id,
+        params={item.key: item.value for item in params},
+    )
+    status = "FAILED"
+    try:
+        with temporary.folder() as folder:
+            path = folder / "model"
+            model = mlflow.models.Model(
+                artifact_path=logged.artifact_location,
+                run_id=run.run_id,
+                model_uuid=logged.model_id,
+                model_id=logged.model_id,
+            )
+            save(path, model)
+            get_artifact_repository(
+                logged.artifact_location, tracking_uri=mlflow.get_tracking_uri()
+            ).log_artifacts(str(path))
+        status = "READY"
+    finally:
+        client.finalize_logged_model(logged.model_id, status)
+    client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    if metrics:
+        client.log_batch(
+            run.run_id,
+            metrics=[
+                Metric(
+                    item.key,
+                    item.value,
+                    item.timestamp,
+                    item.step,
+                    model_id=logged.model_id,
+                    run_id=run.run_id,
+                )
+                for item in metrics
+            ],
+        )
+    return str(logged.model_id)

@@ -1,0 +1,101 @@
+"""Up to which time each job's ticks were dealt with: `.mlops/jobs/considered.json`.
+
+Only the scheduler that holds the lock writes it. A file that is damaged is put aside under another name. What it said
+of a job and is sound still counts; every other job then begins at that moment: ticks that it missed before are neither
+caught up nor fired twice.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import files
+from jupyter_mlops.jobs import untrusted_json
+from jupyter_mlops.progress import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mlops.jobs.declarations import Schedule
+
+#: A clock that was put back leaves such times; what lies further ahead would stop a job for good.
+_AHEAD = timedelta(days=1)
+
+
+class Considered:
+    """The times, by the jobs' names."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.times: dict[str, dict[str, str]] = {}
+        self.damaged = False
+        try:
+            given = untrusted_json.json_object(path)
+        except untrusted_json.Unreadable as error:
+            if untrusted_json.exists(path):
+                self._put_aside(str(error))
+            return
+        self.times = {name: entry for name, entry in given.items() if _sound(entry)}
+        if len(self.times) < len(given):
+            self._put_aside("holds what the scheduler has not written")
+
+    def begin(self, job: Schedule, changed: float) -> None:
+        """Start a job that is new, or whose times changed, from when its file was written."""
+        kept = self.times.get(job.name)
+        when = f"{job.cron} {job.timezone}"
+        if kept is None or kept["when"] != when:
+            start = time.time() if self.damaged else min(max(changed, 0.0), time.time())
+            self.times[job.name] = {
+                "when": when,
+                "until": datetime.fromtimestamp(start, UTC).isoformat(),
+            }
+            self._write()
+
+    def last(self, job: Schedule, now: datetime) -> datetime:
+        """Return up to when a job's ticks were dealt with."""
+        kept = self.times.get(job.name)
+        return datetime.fromisoformat(kept["until"]) if kept else now
+
+    def until(self, job: Schedule, moment: datetime) -> None:
+        """Note that a job's ticks up to a moment are dealt with."""
+        kept = self.times.get(job.name)
+        if kept is not None:
+            kept["until"] = moment.isoformat()
+            self._write()
+
+    def forget(self, name: str) -> None:
+        """Drop a job that is no longer declared."""
+        if self.times.pop(name, None) is not None:
+            self._write()
+
+    def begun(self) -> None:
+        """Note that every declared job was begun: those that come later are new ones."""
+        self.damaged = False
+
+    def _put_aside(self, why: str) -> None:
+        self.damaged = True
+        aside = untrusted_json.put_aside(self.path)
+        say(
+            f"{self.path.name} {why}: kept as {aside.name}; jobs that it lost begin now, "
+            "what they missed before is not caught up"
+        )
+
+    def _write(self) -> None:
+        files.replace(self.path, json.dumps(self.times, indent=1))
+
+
+def _sound(entry: Any) -> bool:
+    if not isinstance(entry, dict) or entry.keys() != {"when", "until"}:
+        return False
+    if not all(isinstance(value, str) and len(value) < 1000 for value in entry.values()):
+        return False
+    try:
+        until = datetime.fromisoformat(entry["until"])
+        if until.tzinfo is None:
+            return False
+        return until.timestamp() >= 0 and until <= datetime.now(UTC) + _AHEAD
+    except (ValueError, OverflowError):
+        return False

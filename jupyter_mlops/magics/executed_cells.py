@@ -1,0 +1,68 @@
+"""Notes what a shell executes, from `%load_ext` on.
+
+What loading the extension sets: it appends to a list in this process, looks at each global random
+generator once, and does nothing else, because what was executed before recording began (a cell
+deleted since, its id, where the random numbers started) cannot be found out later. Cells that ran before `%load_ext` are taken from IPython's own history, which
+knows their text and whether they failed, not their ids.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from jupyter_mlops.runs.capsules import history as kept
+from jupyter_mlops.runs.capsules.history import Executed, History
+from jupyter_mlops.runs.capsules.import_watch import Arrivals
+
+_watched: WeakKeyDictionary[Any, tuple[Any, Any, Arrivals]] = WeakKeyDictionary()
+
+
+def watch(shell: Any) -> None:
+    """Begin to note what `shell` executes; twice is once."""
+    if shell in _watched:
+        return
+    history = History(cells=_earlier(shell))
+
+    def before(info: Any) -> None:
+        if info is not None and info.raw_cell is not None:
+            meta = getattr(info, "cell_meta", None) or {}
+            history.begin(info.raw_cell, info.cell_id or "", meta.get("deletedCells"))
+
+    def after(result: Any) -> None:
+        history.end(result and (result.error_before_exec or result.error_in_exec))
+
+    shell.events.register("pre_run_cell", before)
+    shell.events.register("post_run_cell", after)
+    history.look_now()
+    arrivals = Arrivals([*kept.GENERATORS.values()], lambda _name: history.look_now())
+    _watched[shell] = (before, after, arrivals)
+    kept.attach(shell.user_ns, history)
+
+
+def unwatch(shell: Any) -> None:
+    """Stop, and forget what was noted."""
+    known = _watched.pop(shell, None)
+    if known:
+        shell.events.unregister("pre_run_cell", known[0])
+        shell.events.unregister("post_run_cell", known[1])
+        known[2].stop()
+        kept.detach(shell.user_ns)
+
+
+def _earlier(shell: Any) -> list[Executed]:
+    """Return the cells that ran before; the last one holds the `%load_ext` and is still running."""
+    manager = shell.history_manager
+    sources = [*getattr(manager, "input_hist_raw", [])][1:]
+    failed = getattr(manager, "exceptions", {})
+    cells = [
+        Executed(source, ok=number not in failed, error=_kind(failed.get(number)))
+        for number, source in enumerate(sources, start=1)
+    ]
+    if cells and cells[-1].ok:
+        cells[-1].ok = None
+    return cells
+
+
+def _kind(stored: Any) -> str:
+    return str(stored.get("ename", "")) if isinstance(stored, dict) else ""

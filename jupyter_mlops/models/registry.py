@@ -1,0 +1,138 @@
+"""`model register` and `list`: MLflow's registry, with aliases instead of stages."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import NotFound, UsageError, nearest
+from jupyter_mlops.project import Project
+from jupyter_mlops.records import Records
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.records import ModelVersion
+from jupyter_mlops.tracking import search
+from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: What the gate said when a version was promoted: `passed`, or `forced: …`.
+GATE_TAG = "mlops.gate"
+_EMPTY = "No registered models yet. Type: %mlops model register RUN"
+
+
+def register(run: str, *, name: str = "", project: Project | None = None) -> ModelVersion:
+    """Register the model of a run as the next version of `name` (default: the run's name)."""
+    from mlflow.exceptions import MlflowException
+
+    project = project or Project.find()
+    detail = query.get(run, project=project)
+    if detail.model is None:
+        raise NotFound(
+            f"Run '{detail.name}' ({detail.run_id[:8]}) has no model",
+            "Fit an estimator in the recorded cell, or name it: %%mlops run NAME --model VARIABLE",
+        )
+    store = open_store(project)
+    name = name or detail.name
+    with project.locked("registry"):
+        for item in _versions_of(store, name):
+            if item.run_id == detail.run_id:
+                return described(store, item)
+        try:
+            store.client.get_registered_model(name)
+        except MlflowException:
+            try:
+                store.client.create_registered_model(name)
+            except MlflowException as error:
+                raise UsageError(
+                    f"MLflow refuses the name '{name}': {str(error).splitlines()[0]}",
+                    "Give another: --name NAME",
+                ) from None
+        with _used_by_mlflow(store):
+            made = store.client.create_model_version(
+                name,
+                f"models:/{detail.model.model_id}",
+                run_id=detail.run_id,
+                model_id=detail.model.model_id,
+            )
+    project.announce("model", "registered", name)
+    return described(store, made)
+
+
+@contextmanager
+def _used_by_mlflow(store: Store) -> Iterator[None]:
+    """Make MLflow itself look into `store`: its registry asks a client of its own for the model."""
+    mlflow = import_mlflow()
+    theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
+    mlflow.set_tracking_uri(store.uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(theirs or store.uri)
+
+
+def list(*, project: Project | None = None) -> Records[ModelVersion]:
+    """List every version of every registered model, the newest first."""
+    store = open_store(project or Project.find())
+    found = [described(store, item) for item in search.pages(store.client.search_model_versions)]
+    return Records(sorted(found, key=lambda item: item.created, reverse=True), empty=_EMPTY)
+
+
+def version_of(
+    store: Store, name: str, version: int = 0, *, alias: str = ""
+) -> ModelVersion | None:
+    """Return a registered model's version (default: the newest), or the one that `alias` names.
+
+    None when nothing of that name is registered, or the model has no such alias.
+
+    Raises:
+        NotFound: the model has no such version.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        model = store.client.get_registered_model(name)
+        if alias:
+            number = (model.aliases or {}).get(alias)
+            if number is None:
+                return None
+        else:
+            number = version or latest(store, name)
+    except MlflowException:
+        return None
+    try:
+        return described(store, store.client.get_model_version(name, str(number)))
+    except MlflowException:
+        raise NotFound(f"'{name}' has no version {number}", "Type: %mlops model list") from None
+
+
+def latest(store: Store, name: str) -> int:
+    """Return the number of the newest version of a registered model."""
+    versions = [int(item.version) for item in _versions_of(store, name)]
+    if not versions:
+        known = {item.name for item in search.pages(store.client.search_registered_models)}
+        raise NotFound(f"No registered model '{name}'", nearest(name, known) or _EMPTY)
+    return max(versions)
+
+
+def _versions_of(store: Store, name: str) -> Iterator[Any]:
+    """Give the versions of the registered model of exactly this name."""
+    found = search.pages(store.client.search_model_versions, search.clause("name", name))
+    return (item for item in found if item.name == name)
+
+
+def described(store: Store, item: Any) -> ModelVersion:
+    """Return MLflow's model version as a record."""
+    # Search results leave the aliases out; the model has them all.
+    aliases = store.client.get_registered_model(item.name).aliases
+    return ModelVersion(
+        name=item.name,
+        version=int(item.version),
+        run_id=item.run_id or "",
+        aliases=sorted(
+            alias for alias, version in aliases.items() if str(version) == str(item.version)
+        ),
+        gate=(item.tags or {}).get(GATE_TAG, ""),
+        created=datetime.fromtimestamp(item.creation_timestamp / 1000, UTC),
+    )

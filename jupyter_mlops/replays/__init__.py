@@ -1,0 +1,1 @@
+"""A run done again: `run reproduce`, `run why` and `run export`."""

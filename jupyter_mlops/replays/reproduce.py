@@ -1,0 +1,187 @@
+"""`run reproduce`: the whole history again, in a clean kernel, on the code and data of the run."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.environment import packages, rebuilt
+from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops.progress import say
+from jupyter_mlops.project import Project
+from jupyter_mlops.replays import scratch_project
+from jupyter_mlops.replays.execution import Outcome, outcome, recorded
+from jupyter_mlops.replays.verdict import Reproduction, compare
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import authorship
+from jupyter_mlops.runs.capsules.capsule import Capsule, load
+from jupyter_mlops.secrets.redaction import redact
+from jupyter_mlops.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from jupyter_mlops.environment.rebuilt import Environment
+    from jupyter_mlops.runs.records import RunDetail
+
+ENVIRONMENTS = ("current", "recorded")
+ARTIFACT = "mlops/reproduction.json"
+TAG = "mlops.reproduced"
+_CALLBACKS = re.compile(r"\.observe\(|\.on_click\(|\binteract(?:ive|_manual)?\(")
+_MOST_NAMED = 3
+
+
+def reproduce(
+    run: str, *, tolerance: float = 1e-9, env: str = "current", project: Project | None = None
+) -> Reproduction:
+    """Do a run again in a clean kernel, and compare what comes out with what was recorded.
+
+    The code is the run's snapshot and the data its versions, in a scratch project that is removed
+    afterwards; nothing of the user's is touched, and only the verdict is kept on the run. Failed
+    cells are executed again (what they did before they failed counts), interrupted ones are not.
+
+    Args:
+        run: its name, id, or the start of its id.
+        tolerance: how far a metric may be off, as a part of it; 0 for bit by bit.
+        env: `current`: the packages of this kernel; `recorded`: those that the run had, in an
+            environment that is built where they differ.
+        project: default: the project at or above the working folder.
+
+    Raises:
+        NotFound: there is no such run, it has no capsule, or there is no such Python.
+        UsageError: the run has not ended, or the tolerance is no tolerance.
+    """
+    if env not in ENVIRONMENTS:
+        raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
+    if not tolerance >= 0:
+        raise UsageError(f"A tolerance of {tolerance} makes no sense", "For example: 1e-6")
+    project = project or Project.find()
+    detail = query.get(run, project=project)
+    if detail.status == "running":
+        raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
+    capsule = load(detail.run_id, detail.name, project=project)
+    started = time.monotonic()
+    warned = _warnings(capsule)
+    if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
+        say(foreign)
+        warned.insert(0, foreign)
+    manifest = _manifest(project, detail)
+    interpreter, used = None, "current"
+    if env == "recorded":
+        place = recorded_environment(detail, manifest, project=project)
+        warned += place.notes
+        if place.name:
+            interpreter, used = place.python, f"recorded, {place.name}"
+    else:
+        warned += _packages_that_differ(manifest)
+    now = outcome(
+        project, detail, capsule, interpreter=interpreter, title=f"reproduce {detail.name}"
+    )
+    result = _compared(detail, now, tolerance)
+    anew = [*capsule.made, *scratch_project.committed(project, capsule)]
+    if result.verdict != "reproduced" and anew:
+        # A file that a cell appends to was there already, as the session left it.
+        say(f"reproduce {detail.name}: once more, with {_some(anew)} as before the session …")
+        second = _compared(
+            detail,
+            outcome(project, detail, capsule, interpreter=interpreter,
+                    title=f"reproduce {detail.name}", fresh=True),
+            tolerance,
+        )  # fmt: skip
+        if second.verdict == "reproduced":
+            result = second
+            result.notes.append(f"as they were before the session: {_some(anew)}")
+    unknown = [path for path in capsule.changed if path not in anew]
+    if result.verdict != "reproduced" and unknown:
+        result.notes.append(
+            f"changed by the session, and what was there before is not known: {_some(unknown)}"
+        )
+    result.notes = warned + result.notes
+    result.environment = used
+    result.seconds = round(time.monotonic() - started, 3)
+    _keep(project, result)
+    return result
+
+
+def recorded_environment(
+    detail: RunDetail, manifest: dict[str, Any], *, project: Project
+) -> Environment:
+    """Return the environment that a run had, built if it has to be.
+
+    Raises:
+        UsageError: the run does not tell its packages.
+    """
+    python = manifest.get("hardware", {}).get("python", "")
+    if not python or not manifest.get("packages"):
+        raise UsageError(f"Run '{detail.name}' does not tell its packages", "Type: --env current")
+    return rebuilt.interpreter(
+        manifest["packages"],
+        python=python,
+        project=project,
+        sources=manifest.get("sources"),
+        indexes=manifest.get("indexes"),
+    )
+
+
+def _compared(detail: RunDetail, now: Outcome, tolerance: float) -> Reproduction:
+    result = Reproduction(
+        run_id=detail.run_id,
+        name=detail.name,
+        verdict="failed",
+        tolerance=tolerance,
+        cells=now.cells,
+        error=now.failed,
+        notes=now.notes,
+    )
+    if now.failed:
+        return result
+    result.compared, result.verdict = compare(recorded(detail), now, tolerance)
+    if not result.compared:
+        result.notes.append("the run has no metric and no output file to compare; its cells ran")
+    return result
+
+
+def _some(paths: list[str]) -> str:
+    more = len(paths) - _MOST_NAMED
+    return ", ".join(paths[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _warnings(capsule: Capsule) -> list[str]:
+    notes = [f"hidden state then: {line}" for line in capsule.hidden]
+    if capsule.left_out:
+        notes.append(f"not in the snapshot: {_some(capsule.left_out)}")
+    notes += [f"secrets were taken out of {path}" for path in capsule.redacted[:_MOST_NAMED]]
+    for number, cell in enumerate(capsule.cells, start=1):
+        if _CALLBACKS.search(cell.source):
+            notes.append(
+                f"cell [{number}] has widget callbacks: what they did is not in the history"
+            )
+    return notes
+
+
+def _manifest(project: Project, detail: RunDetail) -> dict[str, Any]:
+    try:
+        path = query.artifact(detail.run_id, "mlops/manifest.json", project=project)
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except (MlopsError, OSError, ValueError):
+        return {}
+    return manifest
+
+
+def _packages_that_differ(manifest: dict[str, Any]) -> list[str]:
+    then, now = manifest.get("packages", {}), packages.packages()
+    changed = [
+        f"{name} {then.get(name, '—')} → {now.get(name, '—')}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
+    ]
+    if not then or not changed:
+        return []
+    return [f"packages differ: {_some(changed)}; with those of then: --env recorded"]
+
+
+def _keep(project: Project, result: Reproduction) -> None:
+    store = open_store(project)
+    store.client.log_text(result.run_id, redact(result.to_json()), ARTIFACT)
+    store.log(result.run_id, tags={TAG: result.verdict})
+    project.announce("run", result.verdict, result.name)

@@ -1,0 +1,257 @@
+"""A scratch copy of the project as a run found it: code from its snapshot, data from the cache.
+
+It lies in `.mlops/reproduce/`, beside a note that names its process; what a killed process left is
+removed by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import data, files, temporary
+from jupyter_mlops.data import dvc_file
+from jupyter_mlops.environment import git
+from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.paths import ThroughALink, UnsafePath, below, is_link
+from jupyter_mlops.project import Project
+from jupyter_mlops.replays import filtered_files
+from jupyter_mlops.runs.capsules.capsule import is_elsewhere
+from jupyter_mlops.settings import SETTINGS_FILE
+from jupyter_mlops.tracking.store import ensure_store
+from jupyter_mlops.trust import STATE_FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_mlops.runs.capsules.capsule import Capsule
+
+_FOLDER = "reproduce"
+_SOURCE = "The run's capsule"
+_EMPTY = "empty-store-"
+_NOT_COPIED = (
+    STATE_FOLDER, ".git", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints",
+    "cache", "tmp",
+)  # fmt: skip
+_LARGEST_UNASKED = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Scratch:
+    """A scratch project; `notes` says what could not be put in place as it was."""
+
+    project: Project
+    notes: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def checkout(
+    project: Project, run_id: str, capsule: Capsule, *, fresh: bool = False
+) -> Iterator[Scratch]:
+    """Make the scratch project of a run, and remove it whatever happens.
+
+    With `fresh`, the data files that the session made are not there, and those that it changed are
+    as they were committed.
+
+    Raises:
+        NotFound: the snapshot is no longer in git.
+    """
+    home = project.state / _FOLDER
+    sweep(project)
+    top = below(home, f"{run_id[:8]}-{secrets.token_hex(3)}", source="A run's id")
+    note = top.with_name(f"{top.name}.json")
+    files.replace(note, json.dumps({"pid": os.getpid(), "start": files.process_start(os.getpid())}))
+    try:
+        notes: list[str] = []
+        _code(project, capsule, top, notes)
+        root = _root(top, capsule)
+        root.mkdir(parents=True, exist_ok=True)
+        _own_state(root)
+        if not (root / SETTINGS_FILE).is_file():
+            shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
+        _data(project, capsule, root, notes)
+        if fresh:
+            _before_the_session(project, capsule, root)
+        if capsule.commit:
+            with suppress(git.GitFailed):
+                notes += filtered_files.place(project, top)
+        _own_cache(root)
+        yield Scratch(Project(root, project.settings), notes)
+    finally:
+        _remove(project, top)
+        note.unlink(missing_ok=True)
+
+
+def sweep(project: Project) -> None:
+    """Remove what killed processes left."""
+    for note in (project.state / _FOLDER).glob("*.json"):
+        try:
+            owner = files.json_in(note)
+            gone = files.process_start(int(owner["pid"])) != owner["start"]
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if gone:
+            _remove(project, note.with_suffix(""))
+            note.unlink(missing_ok=True)
+
+
+def _root(top: Path, capsule: Capsule) -> Path:
+    """Return the project's folder in the snapshot."""
+    if not capsule.commit or not capsule.prefix.strip("/"):
+        return top
+    return below(top, capsule.prefix, source=_SOURCE)
+
+
+def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> None:
+    if not capsule.commit:
+        notes.append("no snapshot (no git then): the code is as it is now")
+        shutil.copytree(
+            project.root, top, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED)
+        )
+        return
+    try:
+        git.text(
+            project.root, "worktree", "add", "--quiet", "--detach", str(top), capsule.commit,
+            seconds=None,
+        )  # fmt: skip
+    except git.GitFailed as error:
+        raise NotFound(
+            f"The snapshot {capsule.commit[:12]} of the code cannot be checked out: {error}",
+            "A clone gets it by: git fetch origin 'refs/mlops/*:refs/mlops/*'",
+        ) from None
+
+
+def _remove(project: Project, top: Path) -> None:
+    shutil.rmtree(top, ignore_errors=True)
+    with suppress(git.GitFailed, OSError):
+        git.text(project.root, "worktree", "prune")
+
+
+def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> None:
+    """Put the capsule's files in place, then those that `.dvc` files in the snapshot name."""
+    # Nothing is put in place before every path is known to be one.
+    for path, version, target in _uses(capsule, root, notes):
+        _place(project, version, target, path, notes)
+    total = 0
+    copy = Project(root, project.settings)
+    for file in dvc_file.files_of(copy):
+        try:
+            pointer = dvc_file.read(file, copy)
+        except MlopsError as error:
+            notes.append(error.what)
+            continue
+        if pointer.target.exists():
+            continue
+        total += pointer.size
+        if total <= _LARGEST_UNASKED:
+            path = pointer.target.relative_to(root).as_posix()
+            _place(project, pointer.version, pointer.target, path, notes)
+
+
+def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str, Path]]:
+    """Return (path, version, place) of the capsule's files; what is elsewhere is read there again."""
+    found = []
+    for use in capsule.data:
+        if is_elsewhere(use.path):
+            continue
+        try:
+            place = below(root, use.path, source=_SOURCE, link=True)
+        except ThroughALink:
+            # The user's own folder of data, perhaps: it is read, and not written to.
+            notes.append(f"{use.path}: reached through a symbolic link, so it is as it is now")
+            continue
+        found.append((use.path, data.checked(use.version, _SOURCE), place))
+    return found
+
+
+def committed(project: Project, capsule: Capsule) -> list[str]:
+    """Return which of the files that the session changed the last commit before it has."""
+    if not (capsule.commit and capsule.changed):
+        return []
+    paths = [path for path in capsule.changed if not is_elsewhere(path)]
+    for path in paths:
+        with suppress(ThroughALink):  # git does not follow it
+            below(project.root, path, source=_SOURCE, link=True)
+    told = git.text(
+        project.root, "ls-tree", "-z", "--name-only", f"{capsule.commit}^", "--", *paths,
+        check=False,
+    )  # fmt: skip
+    return [path for path in told.split("\0") if path]
+
+
+def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:
+    made = []
+    for path in capsule.made:
+        with suppress(ThroughALink):
+            if not is_elsewhere(path):
+                made.append(below(root, path, source=_SOURCE, link=True))
+    for place in made:
+        place.unlink(missing_ok=True)
+    for path in committed(project, capsule):
+        git.text(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
+
+
+def _place(project: Project, version: str, target: Path, shown: str, notes: list[str]) -> None:
+    try:
+        if not version.endswith(".dir"):
+            _copy(data.cached(version, project=project), target)
+            return
+        if is_link(target):
+            target.unlink()  # what it leads to is the user's
+        listed = data.listing(version, project=project)
+        for place, oid in data.places(listed, target, shown).items():
+            _copy(data.cached(oid, project=project), place)
+    except UnsafePath:
+        raise  # somebody meant it
+    except (MlopsError, OSError) as error:
+        notes.append(f"{shown}: {error.what if isinstance(error, MlopsError) else error}")
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy without the mode: cached objects are read-only, a working copy is not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        target.unlink()
+    shutil.copyfile(source, target)
+
+
+def _own_state(root: Path) -> None:
+    """Take out of a snapshot what we, or DVC, would write through to somewhere else."""
+    for name in (STATE_FOLDER, SETTINGS_FILE, ".dvc", ".dvc/config", ".dvc/tmp", ".dvc/cache"):
+        if is_link(root / name):
+            (root / name).unlink()
+    shutil.rmtree(root / STATE_FOLDER, ignore_errors=True)
+
+
+def _own_cache(root: Path) -> None:
+    """Give the scratch project a DVC repository of its own, so that nothing lands in the user's."""
+    folder = root / ".dvc"
+    folder.mkdir(exist_ok=True)
+    config = folder / "config"
+    if not config.exists():
+        config.write_text("[core]\n    no_scm = true\n")
+    files.replace(folder / "config.local", "[cache]\n    dir = cache\n    type = copy\n")
+
+
+def give_store(project: Project, to: Project) -> None:
+    """Give a scratch project a copy of an empty store: MLflow takes two seconds to make one."""
+    template = project.state / f"{_EMPTY}{metadata.version('mlflow')}.db"
+    if not template.exists():
+        with project.locked("empty-store"), temporary.folder() as folder:
+            for old in project.state.glob(f"{_EMPTY}*.db"):
+                old.unlink(missing_ok=True)
+            place = Project(folder)
+            ensure_store(place)
+            files.replace(template, (place.state / "mlflow.db").read_bytes())
+    store = to.state / "mlflow.db"
+    store.parent.mkdir(exist_ok=True)
+    # One that makes another version of MLflow the current one may remove it just now.
+    with suppress(FileNotFoundError):
+        shutil.copyfile(template, store)

@@ -1,0 +1,156 @@
+"""What `run reproduce` says: metric by metric and file by file, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from jupyter_mlops import tables
+from jupyter_mlops.records import Record
+
+if TYPE_CHECKING:
+    from jupyter_mlops.replays.execution import Outcome
+
+Verdict = Literal["reproduced", "differs", "failed"]
+
+
+class Compared(Record):
+    """One metric, output file or error of a run, then and in the replay."""
+
+    what: Literal["metric", "output", "error"]
+    name: str
+    then: str
+    now: str
+    same: bool
+    identical: bool
+
+    @property
+    def said(self) -> str:
+        """The word that is printed."""
+        if not self.same:
+            return "DIFFERS"
+        return "REPRODUCED" if not self.identical else "REPRODUCED, bit for bit"
+
+
+class Reproduction(Record):
+    """A run done again in a clean kernel. `notes` says what the replay could not do as it was done.
+
+    `environment` is `current`, or `recorded` with the name of the one that was built.
+    """
+
+    run_id: str
+    name: str
+    verdict: Verdict
+    tolerance: float
+    compared: list[Compared] = []
+    cells: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    environment: str = "current"
+    notes: list[str] = []
+
+    @property
+    def status(self) -> str:
+        """`failed` when the replay could not be carried out."""
+        return self.verdict
+
+    def _heading(self) -> str:
+        same = sum(item.same for item in self.compared)
+        line = f"{self.verdict.upper()} · {self.name} {self.run_id[:8]}"
+        if self.verdict != "failed":
+            line += f" · {same} of {len(self.compared)} the same · {self.cells} cells"
+        if self.environment != "current":
+            line += f" · environment {self.environment}"
+        return f"{line} · {tables.duration(self.seconds)}"
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "what": item.what,
+                "name": item.name,
+                "then": item.then,
+                "now": item.now,
+                "": item.said,
+            }
+            for item in self.compared
+        ]
+
+    def __str__(self) -> str:
+        parts = [self._heading()]
+        if self.error:
+            parts.append(self.error)
+        if self.compared:
+            parts.append(tables.table_text(self._rows()))
+        return "\n".join([*parts, *(f"note: {note}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        lines = [f"<p><b>{tables.escape(self._heading())}</b></p>"]
+        if self.error:
+            lines.append(f"<p>{tables.escape(self.error)}</p>")
+        if self.compared:
+            lines.append(tables.table_html(self._rows()))
+        return "".join([*lines, *(f"<p>note: {tables.escape(note)}</p>" for note in self.notes)])
+
+
+def compare(then: Outcome, now: Outcome, tolerance: float) -> tuple[list[Compared], Verdict]:
+    """Compare two outcomes.
+
+    Metrics are the same when they differ by at most `tolerance` of the larger one; files when their
+    content is.
+    """
+    compared = []
+    for name in sorted({*then.metrics, *now.metrics}):
+        old, new = then.metrics.get(name), now.metrics.get(name)
+        identical = name in then.metrics and name in now.metrics and _identical(old, new)
+        close = old is not None and new is not None and _close(old, new, tolerance)
+        compared.append(
+            Compared(
+                what="metric",
+                name=name,
+                then=_number(old),
+                now=_number(new),
+                same=identical or close,
+                identical=identical,
+            )
+        )
+    for name in sorted({*then.outputs, *now.outputs}):
+        before, after = then.outputs.get(name, "—"), now.outputs.get(name, "—")
+        compared.append(
+            Compared(
+                what="output",
+                name=name,
+                then=before[:12],
+                now=after[:12],
+                same=before == after,
+                identical=before == after,
+            )
+        )
+    if then.error or now.error:
+        same = then.error == now.error
+        compared.append(
+            Compared(
+                what="error",
+                name="",
+                then=then.error or "—",
+                now=now.error or "—",
+                same=same,
+                identical=same,
+            )
+        )
+    return compared, "reproduced" if all(item.same for item in compared) else "differs"
+
+
+def _identical(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return old == new or (math.isnan(old) and math.isnan(new))
+
+
+def _close(old: float, new: float, tolerance: float) -> bool:
+    if not (math.isfinite(old) and math.isfinite(new)):
+        return False
+    return abs(old - new) <= tolerance * max(abs(old), abs(new))
+
+
+def _number(value: float | None) -> str:
+    return "—" if value is None else repr(value)

@@ -1,0 +1,141 @@
+"""What capsules come to, each executed once: outcomes are kept in `.mlops/explanations/` by content.
+
+The name of an outcome is a hash of all that goes into it: cells, files, data versions, the states of
+generators, packages. Several processes may write the same one; each file is replaced whole.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import secrets
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import files
+from jupyter_mlops.environment import packages
+from jupyter_mlops.replays import execution
+from jupyter_mlops.replays.why import file_trees
+from jupyter_mlops.runs.capsules.capsule import Capsule, body
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mlops.project import Project
+    from jupyter_mlops.runs.records import RunDetail
+
+_FOLDER = "explanations"
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An environment to replay in; the default is the one that is running."""
+
+    interpreter: Path | None = None
+    name: str = ""
+
+
+@dataclass(slots=True)
+class Came:
+    """What a capsule came to; `failed` is its error in one line, empty if there was none."""
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    drew: list[str] = field(default_factory=list)
+    failed: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Trials:
+    """Executes capsules, or remembers what they came to; `fresh` remembers only this call's own.
+
+    `expected` is how many replays there will be at most, as far as that is known.
+    """
+
+    project: Project
+    fresh: bool = False
+    replays: int = 0
+    known: int = 0
+    expected: int = 0
+    _own: dict[str, Came] = field(default_factory=dict)
+
+    def come(self, detail: RunDetail, capsule: Capsule, place: Place, title: str) -> Came:
+        """Return what a capsule comes to in an environment.
+
+        Args:
+            detail: the run that it is of, more or less.
+            capsule: what to execute.
+            place: where.
+            title: what the progress line says is being replayed.
+        """
+        key = self._key(capsule, place)
+        if key in self._own:
+            return self._own[key]
+        found = None if self.fresh else self._read(key)
+        if found is None:
+            self.replays += 1
+            of = f" of {self.expected}" if self.expected >= self.replays else ""
+            found = self._execute(
+                detail, capsule, place, f"why: replay {self.replays}{of}, {title}"
+            )
+            self._write(key, found)
+        else:
+            self.known += 1
+        self._own[key] = found
+        return found
+
+    def _execute(self, detail: RunDetail, capsule: Capsule, place: Place, title: str) -> Came:
+        outcome = execution.outcome(
+            self.project, detail, capsule, interpreter=place.interpreter, title=title
+        )
+        return Came(
+            metrics={k: v for k, v in outcome.metrics.items() if math.isfinite(v)},
+            drew=outcome.drew,
+            failed=outcome.failed or outcome.error,
+            notes=outcome.notes,
+        )
+
+    def _key(self, capsule: Capsule, place: Place) -> str:
+        # Without git the code is what lies there now, and may be something else the next time.
+        tree = (
+            file_trees.tree_of(self.project, capsule.commit)
+            if capsule.commit
+            else secrets.token_hex()
+        )
+        content = {
+            "format": _FORMAT,
+            "cells": [(body(cell), cell.ok, cell.error) for cell in capsule.cells],
+            "tree": tree,
+            "place": [capsule.prefix, capsule.folder],
+            "data": sorted((use.path, use.version) for use in capsule.data),
+            "generators": capsule.generators,
+            "before": capsule.before,
+            "environment": place.name or [platform.python_version(), packages.packages()],
+        }
+        return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
+
+    def _file(self, key: str) -> Path:
+        return self.project.state / _FOLDER / f"{key}.json"
+
+    def _read(self, key: str) -> Came | None:
+        try:
+            kept = json.loads(self._file(key).read_text())
+            return Came(
+                {name: float(value) for name, value in kept["metrics"].items()},
+                kept["drew"],
+                kept["failed"],
+                kept["notes"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _write(self, key: str, came: Came) -> None:
+        # A kernel that died or did not start may live the next time.
+        if came.failed and not came.failed.startswith("Cell ["):
+            return
+        metrics = {name: repr(value) for name, value in came.metrics.items()}
+        kept = {"metrics": metrics, "drew": came.drew, "failed": came.failed, "notes": came.notes}
+        files.replace(self._file(key), json.dumps(kept))

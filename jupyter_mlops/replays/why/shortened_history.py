@@ -1,0 +1,91 @@
+"""A run's history without the cells that its recorded cell seems not to need.
+
+In one kernel the second run's history holds the first run and all that was looked at in between;
+what differs between the two reads better without it, and replays faster. No choice of cells is
+trusted: a short form is used only where its replay gave the recorded metrics. It lies between
+`slicing`'s two proposals: the makers of each name, and what is called on their objects for its
+effect alone.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from jupyter_mlops.cells import names, slices
+from jupyter_mlops.cells.programs import Program
+from jupyter_mlops.runs.capsules.capsule import Capsule, body
+
+#: Modules whose state is the process's: a cell that touches them is kept.
+_PROCESS = {"os", "sys", "warnings"}
+
+
+def shortened(capsule: Capsule) -> Capsule | None:
+    """Return the capsule with only the cells that seem needed; None if that leaves out nothing."""
+    sources = [body(cell) for cell in capsule.cells]
+    late: set[str] = set()
+    while True:
+        kept, found = _walk(capsule, sources, late)
+        if found <= late:
+            break
+        late |= found
+    dropped = [source for number, source in enumerate(sources) if number not in kept]
+    if not Program.of(dropped).lines:
+        return None
+    order = sorted(kept)
+    return capsule.model_copy(
+        update={
+            "cells": [capsule.cells[number] for number in order],
+            "generators": {
+                name: (sum(number < after for number in order), state)
+                for name, (after, state) in capsule.generators.items()
+            },
+        }
+    )
+
+
+def _walk(capsule: Capsule, sources: list[str], late: set[str]) -> tuple[set[int], set[str]]:
+    """Return the cells to keep, and the names that functions in them read when they are called.
+
+    Such a name may be made after the function, so it is needed from the end: `late`.
+    """
+    last = len(sources) - 1
+    needed = {*names.read(sources[last]).takes} | late
+    kept, found = {last}, _late(sources[last])
+    for number in range(last - 1, -1, -1):
+        cell, source = capsule.cells[number], sources[number]
+        read = names.read(source)
+        ours = not Program.of([source]).lines
+        if ours or cell.error == "KeyboardInterrupt":
+            continue
+        makes = read.makes & needed
+        if not (
+            makes
+            or read.unknown
+            or _has_magic(source)
+            or (needed | _PROCESS) & slices.effects(source).commands
+        ):
+            continue
+        kept.add(number)
+        if cell.ok:
+            needed -= makes - read.takes - late
+        needed |= read.takes
+        found |= _late(source)
+    return kept, found
+
+
+def _late(source: str) -> set[str]:
+    """Return what a cell takes if it makes functions, else nothing."""
+    tree = _tree(source)
+    scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    if any(isinstance(node, scopes) for node in ast.walk(tree)):
+        return {*names.read(source).takes}
+    return set()
+
+
+def _has_magic(source: str) -> bool:
+    return "get_ipython" in names.plain(source) or source.lstrip().startswith("%%")
+
+
+def _tree(source: str) -> ast.AST:
+    cell = Program.of([source]).cells[0]
+    return cell.tree or ast.Module([], [])

@@ -1,0 +1,140 @@
+"""`run why`: the difference between two runs, one factor swapped at a time and replayed."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.environment.git import GitFailed
+from jupyter_mlops.errors import BackendFailed, MlopsError, UsageError, nearest
+from jupyter_mlops.progress import say
+from jupyter_mlops.project import Project
+from jupyter_mlops.replays.why import effects
+from jupyter_mlops.replays.why.baselines import Pair
+from jupyter_mlops.replays.why.factors import Side
+from jupyter_mlops.replays.why.outcomes import Trials
+from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import authorship
+from jupyter_mlops.runs.capsules.capsule import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jupyter_mlops.replays.why.records import Explanation
+    from jupyter_mlops.runs.records import RunDetail
+
+_EXAMPLE = "For example: run why baseline forest"
+
+
+def why(
+    a: str,
+    b: str,
+    *,
+    metric: str = "",
+    tolerance: float = 1e-9,
+    exact: bool = False,
+    fresh: bool = False,
+    env: str = "",
+    project: Project | None = None,
+) -> Explanation:
+    """Explain the difference between two runs: how much of it each factor brings about.
+
+    Both runs are done again first; then A with one factor of B at a time, in scratch projects that
+    are removed afterwards. What a combination came to is kept, and not executed a second time.
+
+    Args:
+        a: the first run: its name, id, or the start of its id.
+        b: the second run.
+        metric: the one to show; default: the project's (`[gate]`), else the one that changed most.
+        tolerance: how far a replay of A or B itself may be off, as a part of the metric.
+        exact: replay every combination, and share the interactions out (Shapley's values).
+        fresh: execute again what is known from before.
+        env: `recorded` swaps the packages too, in environments that are built; `current` replays
+            with those of now. Default: `recorded` where the two runs' packages differ.
+        project: default: the project at or above the working folder.
+
+    Raises:
+        NotFound: there is no such run, or it has no capsule.
+        UsageError: they are one run, one has not ended well, or they have no metric that changed.
+        BackendFailed: one of them cannot be done again.
+    """
+    if not tolerance >= 0:
+        raise UsageError(f"A tolerance of {tolerance} makes no sense", "For example: 1e-6")
+    if env not in {"", "current", "recorded"}:
+        raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
+    project = project or Project.find()
+    started = time.monotonic()
+    details = [query.get(run, project=project) for run in (a, b)]
+    changed = _changed_metrics(details, metric)
+    sides = [_side(project, detail) for detail in details]
+    for detail in details:
+        if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
+            say(foreign)
+    pair = Pair(project, sides[0], sides[1], changed, tolerance, Trials(project, fresh))
+    try:
+        pair.find_places(env)
+        pair.do_again()
+        answer = effects.explain(pair, metric or pair.most_changed(), exact=exact)
+    except GitFailed as error:
+        raise BackendFailed(f"The runs' snapshots cannot be compared: git says {error}") from None
+    answer.seconds = round(time.monotonic() - started, 3)
+    return answer
+
+
+def _changed_metrics(details: Sequence[RunDetail], metric: str) -> list[str]:
+    """Return the metrics that both runs have and that differ, and `metric`.
+
+    Raises:
+        UsageError: there are none, or the runs are not two that ended well.
+    """
+    a, b = details
+    if a.run_id == b.run_id:
+        raise UsageError(f"That is one run, {a.name} ({a.run_id[:8]})", _EXAMPLE)
+    for detail in details:
+        if detail.status == "running":
+            raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
+        if detail.status != "finished":
+            raise UsageError(
+                f"Run '{detail.name}' {_became(detail)}: there is no result to explain",
+                f"Type: %mlops run show {detail.run_id[:8]}",
+            )
+    both = [
+        name
+        for name in a.metrics
+        if _is_number(a.metrics[name]) and _is_number(b.metrics.get(name))
+    ]
+    if metric and metric not in both:
+        known = f"Both have: {', '.join(both)}" if both else "They have no metric in common"
+        raise UsageError(
+            f"Not both runs have the metric '{metric}'", nearest(metric, both) or known
+        )
+    if not both:
+        raise UsageError(f"Runs '{a.name}' and '{b.name}' have no metric in common", _EXAMPLE)
+    changed = [name for name in both if a.metrics[name] != b.metrics[name]]
+    if not changed and not metric:
+        raise UsageError(
+            f"There is nothing to explain: {' and '.join(both[:3])} did not change",
+            f"Effects may cancel out; to see them: run why {a.name} {b.name} --metric {both[0]}",
+        )
+    return [*dict.fromkeys([*([metric] if metric else []), *changed])]
+
+
+def _became(detail: RunDetail) -> str:
+    return "was killed" if detail.status == "killed" else detail.status
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _side(project: Project, detail: RunDetail) -> Side:
+    capsule = load(detail.run_id, detail.name, project=project)
+    manifest: dict[str, Any] = {}
+    try:
+        path = query.artifact(detail.run_id, "mlops/manifest.json", project=project)
+        manifest = json.loads(path.read_text())
+    except (MlopsError, OSError, ValueError):
+        pass  # its packages are then not known, and the environment is no factor
+    return Side(detail, capsule, manifest)

@@ -1,1 +1,0 @@
-"""The models of runs: stored in safe formats, described, loaded, registered."""

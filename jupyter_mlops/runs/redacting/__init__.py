@@ -1,1 +1,0 @@
-"""Secrets are found, and replaced before anything is stored."""

@@ -1,0 +1,244 @@
+"""Secrets in Python code that only its syntax tree shows: `pd.Series(["…"], name="password")`.
+
+What stands right after its name is found in any text by `secret_text` and `secret_lists`; this reads
+code in which name and value stand apart, or the value is put together from parts.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.secrets.lists import MAKERS, column, is_listed_secret, of_many
+from jupyter_mlops.secrets.names import looks_random
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Span = tuple[int, int]
+
+_LONGEST = 100_000
+_LONGEST_HEADER = 2_000
+_FIELD = re.compile(r"[\w.-]+")
+_MAGIC = re.compile(r"(?m)^([ \t]*)[%!?]")
+_PIECE = re.compile(
+    r"""[rbuRBU]{0,2}(?P<quote>\"{3}|'{3}|["'])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)""",
+    re.DOTALL,
+)
+#: Methods whose argument after a name is its value, and those that add to what they belong to.
+_SETS = {
+    "insert",
+    "setattr",
+    "setdefault",
+    "get",
+    "getenv",
+    "setenv",
+    "putenv",
+    "set",
+    "put",
+    "__setitem__",
+}
+_PLACES = {"iloc", "iat", "loc", "at", "values", "str"}
+_ADDS = {"append", "extend", "add", "insert", "appendleft", "put"}
+
+
+def find(text: str) -> list[Span]:
+    """Return where secrets stand in Python code; nothing where `text` is something else."""
+    if len(text) > _LONGEST:
+        return []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # of the user's code: an invalid escape, `is` with a literal
+            tree = ast.parse(_MAGIC.sub(r"\1#", text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    lines = _Lines(text)
+    tables = [span for node in ast.walk(tree) for span in lines.columns(node)]
+    return tables + [
+        span
+        for node in ast.walk(tree)
+        for title, given in _given(node)
+        if (name := of_many(title))
+        for constant, key in _texts(given, "")
+        for span in lines.secrets(constant, name, key)
+    ]
+
+
+def _given(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Return (name, value) for everything that a node gives a value to."""
+    match node:
+        case ast.Assign(targets=targets, value=value):
+            for target in targets:
+                yield from _assigned(target, value)
+        case ast.AnnAssign(target=target, value=ast.expr() as value):
+            yield from _assigned(target, value)
+        case ast.AugAssign(target=target, value=value) | ast.NamedExpr(target=target, value=value):
+            yield from _assigned(target, value)
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                yield from ((name, value) for name in _quoted(key))
+        case ast.Compare(left=left, comparators=values):
+            yield from ((name, value) for name in _names(left) for value in values)
+        case ast.arguments(args=args, posonlyargs=first, defaults=defaults):
+            every = [*first, *args]
+            for arg, value in zip(every[len(every) - len(defaults) :], defaults, strict=True):
+                yield arg.arg, value
+            for arg, default in zip(node.kwonlyargs, node.kw_defaults, strict=True):
+                if default is not None:
+                    yield arg.arg, default
+        case ast.Call():
+            yield from _called(node)
+        case ast.Tuple(
+            elts=[ast.Constant(value=str() as name), ast.Constant(value=str() as text) as value]
+        ):
+            if looks_random(text):
+                yield name, value  # a pair of a list that becomes a dict
+
+
+def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        if isinstance(value, (ast.Tuple, ast.List)) and len(value.elts) == len(target.elts):
+            for left, right in zip(target.elts, value.elts, strict=True):
+                yield from _assigned(left, right)
+        return
+    yield from ((name, value) for name in _names(target))
+
+
+def _called(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    keywords = {item.arg: item.value for item in call.keywords if item.arg}
+    yield from keywords.items()
+    values = [*call.args[:1], *(keywords[key] for key in ("data", "values") if key in keywords)]
+    for name in _quoted(keywords.get("name")):
+        yield from ((name, value) for value in values)
+    titles = [*_quoted(keywords.get("columns"))]
+    for rows in values:
+        for row in rows.elts if titles and isinstance(rows, (ast.List, ast.Tuple)) else ():
+            if isinstance(row, (ast.List, ast.Tuple)) and len(row.elts) == len(titles):
+                yield from zip(titles, row.elts, strict=True)
+    function = _called_name(call.func)
+    for value in (*call.args, *values):
+        if isinstance(value, ast.Constant) and looks_random(str(value.value)):
+            yield function, value  # `check_password("…")`, `SecretStr("…")`
+    if function in _SETS:
+        for before, value in zip(call.args, call.args[1:], strict=False):
+            yield from ((name, value) for name in _quoted(before))
+    if function in _ADDS and isinstance(call.func, ast.Attribute):
+        yield from ((name, value) for name in _names(call.func.value) for value in call.args)
+
+
+def _names(node: ast.expr) -> Iterator[str]:
+    """Return the names that a target has: `password`, `x.password`, `x["password"]`, `x.loc[0, "password"]`."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            yield name
+        case ast.Subscript(value=value, slice=inside):
+            found = [*_quoted(inside)]
+            if isinstance(value, ast.Attribute) and value.attr in _PLACES:
+                found += _names(value.value)
+            yield from found or _names(value)
+        case ast.Call(func=ast.Attribute(attr="setdefault"), args=[first, *_]):
+            yield from _quoted(first)
+
+
+def _quoted(node: ast.expr | None) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str() as name):
+            yield name
+        case ast.Tuple(elts=parts) | ast.List(elts=parts):
+            for part in parts:
+                yield (
+                    part.value
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                    else ""
+                )
+
+
+def _texts(node: ast.expr, key: str) -> Iterator[tuple[ast.Constant, str]]:
+    """Return the texts that a value is made of, each with the key of the dict that it stands in."""
+    match node:
+        case ast.Constant(value=str() | bytes()):
+            yield node, key
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            for part in parts:
+                yield from _texts(part, key)
+        case ast.Dict(keys=keys, values=values):
+            for title, value in zip(keys, values, strict=True):
+                named = title.value if isinstance(title, ast.Constant) else key
+                yield from _texts(value, named if isinstance(named, str) else key)
+        case ast.BinOp(left=left, op=ast.Add() | ast.Mult() | ast.BitOr(), right=right):
+            yield from _texts(left, key)
+            yield from _texts(right, key)
+        case ast.BoolOp(values=values):
+            for value in values:
+                yield from _texts(value, key)
+        case ast.IfExp(body=body, orelse=other):
+            yield from _texts(body, key)
+            yield from _texts(other, key)
+        case ast.Starred(value=value) | ast.Subscript(value=value) | ast.Await(value=value):
+            yield from _texts(value, key)
+        case ast.Call(func=ast.Attribute(value=value, attr="encode" | "strip" | "split" | "copy")):
+            yield from _texts(value, key)
+        case ast.Call(func=function, args=args):
+            name = (
+                function.attr
+                if isinstance(function, ast.Attribute)
+                else getattr(function, "id", "")
+            )
+            for part in args if name in MAKERS else ():
+                yield from _texts(part, key)
+
+
+def _called_name(function: ast.expr) -> str:
+    match function:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
+
+
+class _Lines:
+    """Where in a text the nodes of its tree stand; Python counts the columns of a line in bytes."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._lines = text.splitlines(keepends=True) if "\f" not in text else text.split("\n")
+        self._starts = [0]
+        for line in self._lines:
+            self._starts.append(self._starts[-1] + len(line))
+
+    def secrets(self, node: ast.Constant, name: str, key: str) -> Iterator[Span]:
+        """Return where the pieces of a secret text stand, without their quotes."""
+        value = node.value
+        text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+        if not is_listed_secret(name, text, key):
+            return
+        start = self._at(node.lineno, node.col_offset)
+        end = self._at(node.end_lineno or node.lineno, node.end_col_offset or 0)
+        for piece in _PIECE.finditer(self._text, start, end):
+            if piece["text"]:
+                yield piece.span("text")
+
+    def columns(self, node: ast.AST) -> Iterator[Span]:
+        """Return the secrets in a table that is written as one text, its header first."""
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            return
+        header, line_end, _ = node.value.partition("\n")
+        if not line_end or len(header) > _LONGEST_HEADER:
+            return
+        start = self._at(node.lineno, node.col_offset)
+        end = self._at(node.end_lineno or node.lineno, node.end_col_offset or 0)
+        for named in _FIELD.finditer(header):
+            if name := of_many(named[0]):
+                for begins, ends in column(node.value, name, named.start()):
+                    found = self._text.find(node.value[begins:ends], start, end)
+                    if found >= 0:
+                        yield found, found + ends - begins
+
+    def _at(self, line: int, column: int) -> int:
+        text = self._lines[line - 1]
+        if not text.isascii():
+            column = len(text.encode()[:column].decode("utf-8", "replace"))
+        return self._starts[line - 1] + column

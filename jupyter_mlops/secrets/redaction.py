@@ -1,0 +1,256 @@
+"""Secrets are replaced by `***` before anything is stored.
+
+A value is secret by its name (`api_key=…`, `--token …`, a parameter `password`), by its form (a
+GitHub token, a private key, a password in a URL), or because it is the value of a sensitive
+environment variable or was seen as a secret before in this process: then it goes wherever it
+stands. What the user gives to MLflow directly (`mlflow.log_param("api_key", …)`) never passes here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from fnmatch import fnmatch
+from functools import lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jupyter_mlops.secrets import text as secret_text
+from jupyter_mlops.secrets.lists import is_listed_secret, of_many
+from jupyter_mlops.secrets.names import is_secret, names_secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+HIDDEN = "***"
+_SHORTEST = 8  # of a value that is looked for wherever it stands
+_LONGEST = 20_000
+_MOST_KNOWN = 1_000
+_DEEPEST = 3
+_MOST_ITEMS = 100
+_MOST_COLUMNS = 1_000
+_LARGEST_FILE = 2_000_000
+_TEXTS = {
+    "", ".py", ".ipynb", ".md", ".txt", ".rst", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg",
+    ".conf", ".sh", ".bash", ".zsh", ".ps1", ".r", ".jl", ".sql", ".html", ".log", ".patch", ".diff",
+}  # fmt: skip
+#: Files that hold secrets by custom.
+_FILES = (
+    ".env", ".env.*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore",
+    "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".netrc", "_netrc", ".pgpass",
+    ".pypirc", ".npmrc", ".htpasswd", ".git-credentials", ".dockercfg", "*credentials*", "secrets.*",
+    "secret.*", "kubeconfig", "service[-_]account*.json", "token.json", "kaggle.json", "*.tfstate",
+)  # fmt: skip
+#: Passwords by default, which are words of their own elsewhere.
+_COMMON = {"postgres", "changeme", "minioadmin", "username", "anonymous", "mongodb", "rabbitmq"}
+_NO_VALUE = {"", "None", "True", "False"}
+_FOLDERS = {"PWD", "OLDPWD"}
+#: Values seen as secrets in this process, in the forms in which they may stand in a text.
+_known: dict[str, tuple[str, ...]] = {}
+_read: set[int] = set()
+#: The environment as it was last looked at, and the secrets in it.
+_seen: tuple[tuple[object, ...], tuple[tuple[str, tuple[str, ...]], ...]] = ((), ())
+
+
+def redact(text: str, *, key: str = "") -> str:
+    """Return `text` without secrets; all of it is one where `key` names a secret."""
+    if key and text not in _NO_VALUE and names_secret(key):
+        return HIDDEN
+    return _without_known(_without_found(text), _values())
+
+
+def redact_all(texts: Iterable[str]) -> list[str]:
+    """Return texts without secrets, the same ones again and again (a session's cells) at little cost."""
+    found = [_without_found(text) for text in texts]
+    values = _values()
+    return [_without_known(text, values) for text in found]
+
+
+def redact_items(items: Mapping[str, Any]) -> dict[str, str]:
+    """Return parameters or tags as texts without secrets, also where a name holds one."""
+    return {redact(key): redact(str(value), key=key) for key, value in items.items()}
+
+
+def redact_json(value: Any) -> Any:
+    """Return a JSON value without secrets."""
+    if isinstance(value, dict):
+        return {redact(str(k)): _item(str(k), item) for k, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact_json(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _item(name: str, value: Any) -> Any:
+    if isinstance(value, str) and is_secret(name, value):
+        return HIDDEN
+    if isinstance(value, (dict, list, tuple)) and (one := of_many(name)):
+        return _listed(one, value, "")
+    return redact_json(value)
+
+
+def _listed(name: str, value: Any, key: str) -> Any:
+    """Return what stands in a list or dict under a name that says secret, without the secrets."""
+    if isinstance(value, dict):
+        return {redact(str(k)): _listed(name, item, str(k)) for k, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_listed(name, item, key) for item in value]
+    if isinstance(value, str):
+        return HIDDEN if is_listed_secret(name, value, key) else redact(value)
+    return value
+
+
+def redact_file(path: Path) -> bytes | None:
+    """Return a text file's content without secrets; None where there is nothing to hide."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    if path.suffix.lower() not in _TEXTS or stat.st_size > _LARGEST_FILE:
+        return None
+    return _clean_file(path, stat.st_mtime_ns, stat.st_size, len(_known))
+
+
+@lru_cache(maxsize=4096)
+def _clean_file(path: Path, _changed: int, _size: int, _knowing: int) -> bytes | None:
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, ValueError):
+        return None
+    clean = redact(text)
+    return clean.encode("utf-8") if clean != text else None
+
+
+def is_secret_file(path: str) -> bool:
+    """Whether a file holds secrets by its name: `.env`, `id_rsa`, `credentials.json`."""
+    name = path.rpartition("/")[2]
+    if name.endswith((".py", ".pub")):
+        return False  # code is read, and its secrets are replaced
+    return any(fnmatch(name.lower(), pattern) for pattern in _FILES)
+
+
+def learn(texts: Iterable[str], namespace: Mapping[str, Any] | None = None) -> None:
+    """Remember the secrets in sources and in variables, so that they go wherever they stand.
+
+    Called before anything of a run is stored: what is stored first may hold what is found last.
+    """
+    for text in texts:
+        if hash(text) not in _read:
+            _read.add(hash(text))
+            for start, end in secret_text.find(text):
+                _remember(text[start:end])
+    if namespace:
+        _learn_names(namespace, 1)
+
+
+def _learn_names(names: Mapping[Any, Any], depth: int) -> None:
+    for name, value in [*names.items()]:
+        if type(value) is str:
+            if type(name) is str and is_secret(name, value):
+                _remember(value)
+            elif "://" in value[:40] and "@" in value:
+                learn([value[:_LONGEST]])
+        elif type(value) is dict and depth < _DEEPEST and len(value) <= _MOST_ITEMS:
+            _learn_names(value, depth + 1)
+        elif type(value) in {list, tuple, set, frozenset} and type(name) is str:
+            _learn_listed(name, value)
+        elif type(value).__module__.startswith("pandas.") and depth == 1:
+            _learn_columns(value)
+
+
+def _learn_columns(frame: Any) -> None:
+    """Remember the secrets in a table's columns, or in a Series, that are named so."""
+    named: Any = []
+    if type(frame).__name__ == "DataFrame":
+        named = [(name, frame.iloc[:, at]) for at, name in enumerate(frame.columns[:_MOST_COLUMNS])
+                 if type(name) is str and of_many(name)]  # fmt: skip
+    elif type(frame).__name__ == "Series":
+        named = [(frame.name, frame)]
+    for name, column in named:
+        if type(name) is str:
+            _learn_listed(name, column.head(_MOST_ITEMS).tolist())
+
+
+def _learn_listed(name: str, values: Iterable[Any]) -> None:
+    if one := of_many(name):
+        for value in islice(values, _MOST_ITEMS):
+            if type(value) is str and is_listed_secret(one, value):
+                _remember(value)
+
+
+def _remember(value: str) -> None:
+    value = value.strip()
+    if _SHORTEST <= len(value) <= _LONGEST and value not in _known and value not in _COMMON:
+        if len(_known) >= _MOST_KNOWN:
+            del _known[next(iter(_known))]
+        _known[value] = _forms(value)
+
+
+def _forms(value: str) -> tuple[str, ...]:
+    """Return a value as it stands plainly, in JSON, in a Python literal and in a URL, longest first."""
+    plain = {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")}
+    twice = {json.dumps(item)[1:-1] for item in plain}
+    return tuple(sorted(plain | twice, key=len, reverse=True))
+
+
+@lru_cache(maxsize=2048)
+def _spans(text: str) -> tuple[tuple[int, int], ...]:
+    return tuple(secret_text.find(text))
+
+
+def _without_found(text: str) -> str:
+    spans = _spans(text) if len(text) <= _LONGEST else secret_text.find(text)
+    if not spans:
+        return text
+    parts, past = [], 0
+    for start, end in spans:
+        _remember(text[start:end])
+        parts += [text[past:start], HIDDEN]
+        past = end
+    return "".join([*parts, text[past:]])
+
+
+def _values() -> list[tuple[str, tuple[str, ...]]]:
+    return [*_environment(), *_known.items()]
+
+
+def _without_known(text: str, values: list[tuple[str, tuple[str, ...]]]) -> str:
+    if len(text) < _SHORTEST:
+        return text
+    for value, forms in values:
+        for form in forms:
+            if form in text:
+                if value.isalpha():  # a word: only where it stands by itself
+                    text = re.sub(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])", HIDDEN, text)
+                else:
+                    text = text.replace(form, HIDDEN)
+    return text
+
+
+def _environment() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the secrets among the environment's values, in their forms."""
+    global _seen
+    # The mapping below `os.environ`, as decoding each value for each text would cost the most here.
+    raw = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001
+    now = (*raw, *raw.values())
+    if now != _seen[0]:
+        _seen = (now, tuple(_of_environment()))
+    return _seen[1]
+
+
+def _of_environment() -> Iterator[tuple[str, tuple[str, ...]]]:
+    for name, value in os.environ.items():
+        if name in _FOLDERS or len(value) < _SHORTEST:
+            continue
+        if names_secret(name) or "://" in value:
+            yield from _of_variable(name, value)
+
+
+@lru_cache(maxsize=256)
+def _of_variable(name: str, value: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if is_secret(name, value):
+        return ((value, _forms(value)),)
+    found = (value[start:end] for start, end in secret_text.find(value))
+    return tuple((part, _forms(part)) for part in found if len(part) >= _SHORTEST)

@@ -1,0 +1,66 @@
+"""Runs that wait for a team's store are sent in the background while the server runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.tracking import spool
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mlops.project import Project
+
+#: Seconds between two looks; each costs a listing of one small folder.
+INTERVAL = 20.0
+
+
+class Syncing:
+    """One `run sync` at a time, for the projects that were looked at and have something waiting.
+
+    It is a process of its own: MLflow would stay in the server's memory, and block its loop.
+    """
+
+    def __init__(self) -> None:
+        self._projects: dict[Path, Project] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def follow(self, project: Project) -> None:
+        """Send what waits in this project, from now on; nothing of one that is not trusted."""
+        if not project.trusted:
+            return
+        self._projects[project.root] = project
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def stop(self) -> None:
+        """Send nothing any more."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _run(self) -> None:
+        while True:
+            for project in [*self._projects.values()]:
+                notes = await asyncio.to_thread(spool.waiting, project)
+                if project.trusted and any(not note.refused for note in notes):
+                    await _sync(project)
+            await asyncio.sleep(INTERVAL)
+
+
+async def _sync(project: Project) -> None:
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "jupyter_mlops.cli", "run", "sync",
+        cwd=os.sep, env={**os.environ, "MLOPS_ROOT": str(project.root)}, stdin=quiet, stdout=quiet, stderr=quiet,
+    )  # fmt: skip
+    try:
+        await process.wait()  # away or not: the next look tries again
+    finally:
+        if process.returncode is None:
+            process.kill()  # which loses nothing: another sender starts over
+            await process.wait()

@@ -1,0 +1,75 @@
+"""Building a Bento in a process of its own.
+
+BentoML keeps one store, one configuration and the imported service for the life of a process; a
+kernel that builds for two projects would mix them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.errors import BackendFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def pack(
+    source: Path, home: Path, *, name: str, version: str, service: str, labels: dict[str, str]
+) -> Path:
+    """Build the Bento `name:version` of `source` into the store `home`; return its folder.
+
+    Raises:
+        BackendFailed: BentoML refused.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "jupyter_mlops.services.bento_build", str(source), "--name", name,
+         "--version", version, "--service", service, "--labels", json.dumps(labels)],
+        env={**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    built = home / "bentos" / name / version
+    if done.returncode != 0 or not built.is_dir():
+        said = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+        raise BackendFailed(
+            f"BentoML could not build '{name}': {(said or ['it said nothing'])[-1][:400]}"
+        )
+    return built
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Build with BentoML, in this process."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("source", type=Path)
+    for option in ("--name", "--version", "--service", "--labels"):
+        parser.add_argument(option, required=True)
+    options = parser.parse_args(arguments)
+    import bentoml
+
+    bentoml.build(
+        options.service,
+        name=options.name,
+        version=options.version,
+        labels=json.loads(options.labels),
+        build_ctx=str(options.source),
+        include=["*"],
+        # Every line names its version already; resolving them again needs the network.
+        python={
+            "packages": (options.source / "requirements.txt").read_text().splitlines(),
+            "lock_packages": False,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,237 @@
+"""Starting a Bento in a process of its own, and being sure that it ends.
+
+The parent opens the socket, so a busy port is known before anything starts, and no port but this
+one is ever open. A pipe on the child's standard input says when to begin, and, unless the service
+is detached, closes with the parent: a kernel that is killed takes its services along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jupyter_mlops import files
+from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, UsageError
+from jupyter_mlops.processes import keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+_LAST_PORT = 65_535
+_STOP_SECONDS = 10.0
+#: The line below a traceback: `package.SomeError: what happened`.
+_RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(Error|Exception)$")
+
+#: Children of this process, kept so that they are waited for and their pipes stay open.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Launched:
+    """A started process, named for good by its pid and its start time."""
+
+    pid: int
+    started: float
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """Open a listening socket on `host`:`port` (0: any free one); this process closes it after.
+
+    Raises:
+        UsageError: no such address or port.
+        Conflict: the port is busy.
+    """
+    if not 0 <= port <= _LAST_PORT:
+        raise UsageError(
+            f"There is no port {port}", f"Give one from 1 to {_LAST_PORT}, or none for any"
+        )
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (socket.gaierror, UnicodeError):
+        raise UsageError(f"There is no address '{host}' here", "Try --host 127.0.0.1") from None
+    with socket.socket(family, kind, protocol) as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind(address)
+            opened.listen(2048)
+        except OSError as error:
+            raise _cannot_listen(error, host, port) from None
+        yield opened
+
+
+def _cannot_listen(error: OSError, host: str, port: int) -> MlopsError:
+    if error.errno == errno.EADDRINUSE:
+        return Conflict(
+            f"Port {port} is busy", "Give another with --port, or none for any free one"
+        )
+    if error.errno == errno.EACCES:
+        return UsageError(f"Port {port} is reserved for the system", "Give one above 1023")
+    return UsageError(f"Cannot listen on {host}:{port}: {error.strerror}", "Try --host 127.0.0.1")
+
+
+def launch(
+    folder: Path,
+    *,
+    log: Path,
+    environment: Mapping[str, str],
+    host: str,
+    port: int,
+    detach: bool,
+    timeout: float,
+    note: Callable[[Launched], None] = lambda _: None,
+) -> Launched:
+    """Start the Bento in `folder` and return when it answers; `note` is told before it begins.
+
+    Raises:
+        BackendFailed: it ended, or did not answer within `timeout` seconds; the process is gone.
+    """
+    with listening(host, port) as opened, files.log(log, fresh=True) as output:
+        arguments = [] if detach else ["--parent", str(os.getpid())]
+        process = subprocess.Popen(
+            # -P: what lies in the user's folder must not replace a module of ours.
+            [sys.executable, "-P", "-m", "jupyter_mlops.services.server", str(folder),
+             str(opened.fileno()), *arguments],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=[opened.fileno()],
+            cwd=folder / "src",
+            env=_environment(environment, detach=detach),
+            # An interrupt meant for the cell must not reach the service.
+            start_new_session=True,
+        )  # fmt: skip
+        _children[process.pid] = process
+        bound = opened.getsockname()
+    launched = Launched(process.pid, files.process_start(process.pid) or 0.0, host, bound[1])
+    try:
+        note(launched)
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(b"g")
+            process.stdin.flush()
+            if detach:
+                process.stdin.close()
+        _wait_until_ready(process, launched, log, timeout)
+    except BaseException:
+        end(launched.pid, launched.started, grace=0)
+        raise
+    return launched
+
+
+def _environment(extra: Mapping[str, str], *, detach: bool) -> dict[str, str]:
+    environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1", **extra}
+    # One process, one set of counters, in memory: no folder that two services could share and wipe.
+    for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir", "BENTOML_CONFIG"):
+        environment.pop(name, None)
+    if detach:
+        environment[keeper.OUTLIVES] = "1"  # also the job whose cell starts it
+    return environment
+
+
+def _wait_until_ready(
+    process: subprocess.Popen[bytes], launched: Launched, log: Path, timeout: float
+) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        remaining = deadline - time.monotonic()
+        if answers(launched, timeout=remaining, meanwhile=lambda: process.poll() is None):
+            return
+        if process.poll() is not None:
+            raise BackendFailed(f"The service did not start: {last_words(log)}", f"Its log: {log}")
+    raise BackendFailed(
+        f"The service did not answer within {timeout:.0f} s: {last_words(log)}",
+        f"Give it longer with --timeout, or read its log: {log}",
+    )
+
+
+def answers(
+    launched: Launched, *, timeout: float, meanwhile: Callable[[], bool] = lambda: True
+) -> bool:
+    """Return whether the service says that it is ready, asking for `timeout` seconds at most."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(launched.host, launched.host)
+    deadline = time.monotonic() + timeout
+    try:
+        with socket.create_connection((host, launched.port), timeout=timeout) as asked:
+            asked.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            # Not select(): it fails in a kernel that has more than 1,024 files open.
+            asked.settimeout(0.1)
+            while time.monotonic() < deadline and meanwhile():
+                with contextlib.suppress(TimeoutError):
+                    return b" 200 " in asked.recv(64)
+    except OSError:
+        pass
+    # Nobody listens, or it is not ready: pace the caller that asks again.
+    time.sleep(0.05)
+    return False
+
+
+def last_words(log: Path) -> str:
+    """Return the line of a service's log that says best why it ended."""
+    try:
+        lines = [
+            line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()
+        ]
+    except OSError:
+        lines = []
+    errors = [line for line in lines if _RAISED.match(line)]
+    return (errors or lines or ["it said nothing"])[-1][:400]
+
+
+def alive(pid: int, started: float) -> bool:
+    """Return whether that very process still runs."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        _release(pid)
+        return False
+    return files.process_start(pid) == started
+
+
+def end(pid: int, started: float, *, grace: float = _STOP_SECONDS) -> None:
+    """End that very process; it may finish its answers for `grace` seconds, then it is killed."""
+    deadline = time.monotonic() + grace
+    if grace and alive(pid, started):
+        _signal(pid, signal.SIGTERM)
+        while alive(pid, started) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    if alive(pid, started):
+        _signal(pid, signal.SIGKILL)
+    _release(pid)
+    while alive(pid, started):
+        time.sleep(0.01)
+
+
+def _release(pid: int) -> None:
+    """Wait for a child that has ended and close the pipe to it."""
+    child = _children.pop(pid, None)
+    if child is None:
+        return
+    child.wait()
+    if child.stdin and not child.stdin.closed:
+        # What was never read cannot be flushed any more.
+        with contextlib.suppress(OSError):
+            child.stdin.close()
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,154 @@
+"""`service test`, and asking a service from a notebook."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops import data
+from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
+from jupyter_mlops.project import Project
+from jupyter_mlops.services import answers, bento_store, lifecycle, seal
+from jupyter_mlops.services import served_model as sources
+from jupyter_mlops.services.client import Client, encode
+from jupyter_mlops.services.records import Answer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TIMED_SECONDS = 1.0
+_TIMED_REQUESTS = 200
+
+
+def test(  # a verb, not a test of pytest
+    name: str,
+    *,
+    rows: int = 20,  # noqa: PT028
+    file: str = "",  # noqa: PT028
+    project: Project | None = None,  # noqa: PT028
+) -> Answer:
+    """Ask a started service and compare its answers with the model's in this process.
+
+    Rows of the reference are marked as a test and stay out of the drift check; rows of a `file` are
+    new data, and are logged like any other request.
+
+    Args:
+        name: the service; it must run.
+        rows: how many.
+        file: a table (Parquet or CSV) with the model's columns; default: the packaged reference.
+        project: default: the project at or above the working folder.
+    """
+    project = project or Project.find()
+    if rows < 1:
+        raise UsageError(f"--rows {rows} asks for nothing", "For example: --rows 20")
+    service, bento = _ready(project, name)
+    frame = _table(project, file, bento) if file else _reference(bento)
+    frame = frame.head(rows)
+    with Client(service.url, name=name, test=not file) as client:
+        said = client.predict(frame)
+    wanted: dict[str, list[Any]] = {}
+    agree: bool | None = None
+    source = _source(project, bento)
+    if source is not None:
+        wanted = answers.expected(source, frame)
+        agree = answers.compare(said, wanted)[0].equal
+    latency, per_second = _timed(service.url, name, _reference(bento).head(1))
+    return Answer(
+        service=name,
+        rows=len(frame),
+        predictions=said["prediction"],
+        expected=wanted.get("prediction", []),
+        agree=agree,
+        latency_ms=latency,
+        requests_per_second=per_second,
+    )
+
+
+def predict(name: str, rows: Any, *, project: Project | None = None) -> pd.DataFrame:
+    """Ask a started service, over HTTP, and return its answers as a frame on the rows' index.
+
+    Args:
+        name: the service; it must run.
+        rows: a DataFrame, or a list of `{column: value}`.
+        project: default: the project at or above the working folder.
+
+    Returns:
+        The column `prediction`, and for a classifier `probability_LABEL` for each of its labels.
+    """
+    import pandas as pd
+
+    project = project or Project.find()
+    service, bento = _ready(project, name)
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+    with Client(service.url, name=name) as client:
+        said = client.predict(frame)
+    answer = pd.DataFrame({"prediction": said["prediction"]}, index=frame.index)
+    classes = bento.read_json("schema.json")["output"]["classes"]
+    for key in ("probability", "scores"):
+        if key in said:
+            labels = classes or range(len(said[key][0]))
+            part = pd.DataFrame(said[key], index=frame.index)
+            answer[[f"{key}_{label}" for label in labels]] = part
+    return answer
+
+
+def _ready(project: Project, name: str) -> tuple[Any, bento_store.Bento]:
+    project.require_trust(f"{name} is asked only once it is")
+    service = lifecycle.get(name, project=project)
+    if not service.url:
+        raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")
+    bento = bento_store.by_tag(project, service.tag)
+    seal.verify(bento.path)
+    return service, bento
+
+
+def _source(project: Project, bento: bento_store.Bento) -> sources.Source | None:
+    """Return the model of the run, or None when the run is gone."""
+    allowed = seal.verify(bento.path).allow_pickle
+    try:
+        return sources.read(bento.origin["run_id"], allow_pickle=allowed, project=project)
+    except NotFound:
+        return None
+
+
+def _reference(bento: bento_store.Bento) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.read_parquet(bento.source / "reference.parquet")
+
+
+def _table(project: Project, file: str, bento: bento_store.Bento) -> pd.DataFrame:
+    """Return the model's columns of a table."""
+    path = Path(file) if Path(file).exists() else project.root / file
+    if not path.is_file():
+        raise NotFound(f"No file {file}", "Give a Parquet or CSV table")
+    try:
+        frame = data.read_table(path)
+    except (OSError, ValueError) as error:
+        raise MlopsError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
+    names = [item["name"] for item in bento.read_json("schema.json")["inputs"]]
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise MlopsError(
+            f"{file} has no column '{missing[0]}'", f"The model wants: {', '.join(names[:8])}"
+        )
+    if frame.empty:
+        raise MlopsError(f"{file} has no rows")
+    return frame[names]
+
+
+def _timed(url: str, name: str, row: pd.DataFrame) -> tuple[float, float]:
+    """Return the median latency of one row in milliseconds and requests a second, one client."""
+    content = encode(row)
+    took: list[float] = []
+    with Client(url, name=name, test=True) as client:
+        client.post(content)
+        began = time.perf_counter()
+        while len(took) < _TIMED_REQUESTS and time.perf_counter() - began < _TIMED_SECONDS:
+            started = time.perf_counter()
+            client.post(content)
+            took.append(time.perf_counter() - started)
+        total = time.perf_counter() - began
+    return statistics.median(took) * 1000, len(took) / total

@@ -1,0 +1,243 @@
+"""The MLflow store of a project: the team's, or an embedded sqlite one made once under a lock.
+
+Eight processes that open a fresh sqlite store together run MLflow's migrations at once and can
+leave it unusable, so the embedded store is made aside and moved into place whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.paths import UnsafePath, below
+from jupyter_mlops.progress import say
+from jupyter_mlops.secrets.redaction import redact, redact_items
+from jupyter_mlops.tracking import moved, places, team, turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import mlflow
+    import mlflow.entities
+
+    from jupyter_mlops.project import Project
+
+_MLFLOW = {
+    # MLflow reports usage unless told otherwise; a user who wants that can set it to false.
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A bar for each of a model's small files says nothing and fills the output.
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Nor do two lines with the server's address, which may have a password in it.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # A server that is gone is asked for seconds; MLflow's own defaults freeze a cell for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+_PARAMS_IN_A_BATCH = 100
+_METRICS_IN_A_BATCH = 1000
+_LONGEST_PARAM = 6000
+_LONGEST_TAG = 8000
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open MLflow store: MLflow's own client, its URI, and where files go if we say it."""
+
+    project: Project
+    client: mlflow.MlflowClient
+    uri: str
+    artifacts: str
+
+    def experiment_id(self, name: str = "") -> str:
+        """Return the id of experiment `name` (default: the project's), made if it is new."""
+        from mlflow.exceptions import MlflowException
+
+        name = name or self.project.settings.project.experiment
+        found = self.client.get_experiment_by_name(name)
+        if found:
+            places.check(self.project, found.artifact_location)
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
+        where = f"{self.artifacts}/{quote(_folder_of(name))}" if self.artifacts else None
+        try:
+            return str(self.client.create_experiment(name, artifact_location=where))
+        except MlflowException:
+            found = self.client.get_experiment_by_name(name)  # another process was first
+            if not found:
+                raise
+            return str(found.experiment_id)
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        params: dict[str, Any] | None = None,
+        metrics: dict[str, float] | None = None,
+        tags: dict[str, Any] | None = None,
+        at: int = 0,
+    ) -> tuple[list[mlflow.entities.Param], list[mlflow.entities.Metric]]:
+        """Write params, metrics and tags in as few calls as MLflow's limits allow.
+
+        Secrets are replaced by `***` here, whoever calls. Return the params and metrics as MLflow
+        has them now. Written again with the same `at` (milliseconds), metrics are there once.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.utils.time import get_current_time_millis
+
+        now = at or get_current_time_millis()
+        all_params = [
+            Param(_key(k), v[:_LONGEST_PARAM]) for k, v in redact_items(params or {}).items()
+        ]
+        all_metrics = [
+            Metric(_key(redact(k)), float(v), now, 0) for k, v in (metrics or {}).items()
+        ]
+        all_tags = [RunTag(_key(k), v[:_LONGEST_TAG]) for k, v in redact_items(tags or {}).items()]
+        written = ([*all_params], [*all_metrics])
+        while all_params or all_metrics or all_tags:
+            self.client.log_batch(
+                run_id,
+                metrics=all_metrics[:_METRICS_IN_A_BATCH],
+                params=all_params[:_PARAMS_IN_A_BATCH],
+                tags=all_tags[:_PARAMS_IN_A_BATCH],
+            )
+            del all_metrics[:_METRICS_IN_A_BATCH]
+            del all_params[:_PARAMS_IN_A_BATCH]
+            del all_tags[:_PARAMS_IN_A_BATCH]
+        return written
+
+    def log_data(self, run_id: str, uses: Iterable[tuple[str, str, str]]) -> None:
+        """Record data versions as (path, version, role); searchable as `dataset.digest = '…'`."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        inputs = [
+            DatasetInput(
+                Dataset(
+                    name=path, digest=version, source_type="dvc", source=f'{{"path": "{path}"}}'
+                ),
+                tags=[InputTag("mlflow.data.context", role)],
+            )
+            for path, version, role in ((redact(path), *rest) for path, *rest in uses)
+        ]
+        if inputs:
+            self.client.log_inputs(run_id, datasets=inputs)
+
+
+def open_store(project: Project) -> Store:
+    """Open the project's MLflow store, making the embedded one if it is not there yet.
+
+    Raises:
+        ServerAway: the tracking server or database cannot be reached.
+        BackendFailed: it refuses us.
+        NotTrusted: the project is not trusted.
+    """
+    uri = project.tracking_uri
+    project.require_trust("its tracking store is opened only once it is")
+    if project.settings.tracking.uri:
+        return Store(project, team.client(uri), uri, project.artifacts)
+    ensure_store(project)
+    moved.follow(project)
+    return Store(project, client_of(uri), uri, project.artifacts)
+
+
+@lru_cache(maxsize=8)
+def client_of(uri: str) -> mlflow.MlflowClient:
+    """Return MLflow's client for a sqlite store of ours.
+
+    Raises:
+        BackendFailed: the file cannot be read.
+    """
+    mlflow = import_mlflow()
+    try:
+        client = mlflow.MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+        engine = client._tracking_client.store.engine  # noqa: SLF001 - MLflow has no other way to it
+        turns.taken_by(engine, Path(f"{engine.url.database}-turn"))
+    except Exception as error:  # SQLAlchemy's kinds, or MLflow's
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error
+    return client
+
+
+def import_mlflow() -> Any:
+    """Import MLflow; the first time takes seconds when its bytecode is not cached."""
+    import time
+
+    started = time.monotonic()
+    for name, value in _MLFLOW.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # not from sys.modules: another thread may be in the middle of importing it
+
+    for name in ("alembic", "mlflow.store.db.utils"):
+        # It logs a traceback for each error that it raises too. Setting a level makes every logger
+        # of the process forget what it knows, so not each time.
+        if (logger := logging.getLogger(name)).level != logging.CRITICAL:
+            logger.setLevel(logging.CRITICAL)
+    if (took := time.monotonic() - started) > 5:
+        say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
+    return mlflow
+
+
+def ensure_store(project: Project) -> bool:
+    """Make the embedded sqlite store if the project needs one; return whether it was made."""
+    if project.settings.tracking.uri:
+        return False
+    (project.state / "artifacts").mkdir(parents=True, exist_ok=True)
+    return make_database(project, project.state / "mlflow.db", project.artifacts)
+
+
+def make_database(project: Project, final: Path, artifacts: str) -> bool:
+    """Make a sqlite store unless it is there; return whether it was made."""
+    if final.exists():
+        return False
+    with project.locked("store"):
+        if final.exists():
+            return False
+        say("making the MLflow store (once for each project) …")
+        import_mlflow()
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        final.parent.mkdir(parents=True, exist_ok=True)
+        aside = final.with_name(f"{final.name}.new")
+        _remove_database(aside)
+        store = SqlAlchemyStore(f"sqlite:///{aside}", artifacts)
+        store.engine.dispose()
+        with closing(sqlite3.connect(aside)) as connection:
+            # Write-ahead logging halves the worst wait of eight writers, and lasts with the file.
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("ANALYZE")
+            connection.commit()
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        aside.replace(final)
+        _remove_database(aside)
+    return True
+
+
+def _folder_of(experiment: str) -> str:
+    """Return the folder of an experiment's artifacts: its name, where that cannot lead elsewhere."""
+    try:
+        below(Path(os.devnull), experiment)  # nothing is there
+    except UnsafePath:
+        return hashlib.sha256(experiment.encode(errors="replace")).hexdigest()[:32]
+    return experiment
+
+
+def _remove_database(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _key(name: str) -> str:
+    """Return `name` with what MLflow refuses in keys replaced."""
+    return "".join(c if c.isalnum() or c in "_-./ :" else "_" for c in name)[:250]

@@ -1,0 +1,107 @@
+"""`data gc` called by itself keeps what runs refer to, and deletes nothing when that cannot be read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jupyter_mlops import data, runs
+from jupyter_mlops.data import referrers
+from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.magics.verbs.data import NOUN
+from jupyter_mlops.runs.capsules import capsule
+from jupyter_mlops.runs.records import DataUse
+from jupyter_mlops.tracking.store import open_store
+
+if TYPE_CHECKING:
+    from jupyter_mlops.project import Project
+    from tests.trials import Trials
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+
+def _of_runs(project: Project, count: int) -> set[str]:
+    """Record runs whose versions nothing else names: half by what they read, half by capsules."""
+    store = open_store(project)
+    versions = set()
+    for number in range(count):
+        name = f"seen-{number}.csv"
+        (project.root / name).write_text(f"{number}\n")
+        version = data.version(name, project=project).version
+        run = store.client.create_run(store.experiment_id(), run_name=name)
+        if number % 2:
+            store.log_data(run.info.run_id, [(name, version, "input")])
+        else:
+            kept = capsule.Capsule(cells=[], data=[DataUse(path=name, version=version)])
+            store.client.log_text(run.info.run_id, kept.to_json(), capsule.ARTIFACT)
+        versions.add(version)
+    return versions
+
+
+def test_gc_by_itself_in_a_new_python_keeps_the_runs_versions(
+    project: Project, trials: Trials
+) -> None:
+    """Nothing but `data` is imported there, as a user would do in a script."""
+    of_runs = _of_runs(project, 12)
+    (project.root / "forgotten.csv").write_text("forgotten\n")
+    forgotten = data.version("forgotten.csv", project=project).version
+    program = "from jupyter_mlops import data; print(len(data.gc(yes=True, older=0)))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=project.root, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.split() == ["1"]
+    assert data.held(project=project) == of_runs
+    assert forgotten not in of_runs
+    trials("versions that only runs refer to, through data.gc", len(of_runs), "all kept")
+
+
+@pytest.mark.parametrize("damage", ["capsule", "capsule gone", "store", "referrer", "import"])
+def test_nothing_is_deleted_if_what_runs_refer_to_cannot_be_read(
+    project: Project, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _of_runs(project, 4)
+    before = data.held(project=project)
+    if damage == "capsule":
+        next((project.state / "artifacts").rglob("capsule.json")).write_text("[" * 100_000)
+    elif damage == "capsule gone":
+        # As after the project's folder was moved: the store names the old place.
+        with runs.record_cell("reads", "open('seen-0.csv').read()", {}, project=project):
+            Path("seen-0.csv").read_text()
+        run = runs.get("reads", project=project)
+        open_store(project).client.set_tag(run.run_id, "mlops.hidden", "")
+        for file in (project.state / "artifacts").rglob("capsule.json"):
+            if run.run_id in str(file):
+                file.unlink()
+    elif damage == "store":
+        monkeypatch.setenv("MLOPS_TRACKING_URI", "postgresql://nobody@127.0.0.1:1/none")
+        project = type(project).find(project.root)
+    elif damage == "referrer":
+        monkeypatch.setitem(referrers._KNOWN, "others", lambda project: 1 / 0)
+    else:
+        monkeypatch.setitem(referrers._KNOWN, "others", "jupyter_mlops.nowhere:versions")
+    with pytest.raises(BackendFailed):
+        data.gc(yes=True, older=0, project=project)
+    assert data.held(project=project) >= before
+
+
+def test_what_somebody_else_registers_is_kept_too(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project.root / "x.csv").write_text("x\n")
+    version = data.version("x.csv", project=project).version
+    monkeypatch.setattr(referrers, "_KNOWN", dict(referrers._KNOWN))
+    referrers.register("others", lambda project: [("x.csv", version)])
+    assert len(data.gc(yes=True, older=0, project=project)) == 0
+
+
+@pytest.mark.parametrize("verb", NOUN.verbs, ids=lambda verb: verb.name)
+def test_a_verb_is_the_function_of_its_name(verb: object) -> None:
+    from importlib import import_module
+
+    module, _, function = verb.target.partition(":")  # type: ignore[attr-defined]
+    assert getattr(data, verb.name) is getattr(import_module(module), function)  # type: ignore[attr-defined]
