@@ -142,7 +142,7 @@ class TrackingServer:
     def wait(self) -> None:
         """Wait until it answers."""
         assert self.process is not None
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while time.monotonic() < until and self.process.poll() is None:
             try:
                 with urllib.request.urlopen(f"{self.uri}/health", timeout=5):

@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 AXE = REPOSITORY / "labextension/node_modules/axe-core/axe.min.js"
 SCREENSHOTS = REPOSITORY / "screenshots"
 #: Lab's first start compiles and imports for long on a small machine.
-START = 120
+START = 600
 #: Flags that keep chromium from talking to anyone but Lab.
 FLAGS = (
     "--no-sandbox",
@@ -100,7 +100,7 @@ def lab(project, tmp_path, monkeypatch):
     finally:
         server.terminate()
         try:
-            server.wait(20)
+            server.wait(600)
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()

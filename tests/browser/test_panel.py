@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from jupyter_mlops.drift.records import ColumnDrift, DriftReport, Histogram
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 MIME = "application/vnd.jupyter-mlops.drift+json"
 CELL = """\

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from jupyter_mlops import runs
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 IN_THE_KERNEL = """async code => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;

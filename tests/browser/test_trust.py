@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from jupyter_mlops import trust
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ def test_repo2docker_renders_the_image(tmp_path: Path) -> None:
         "--debug",
         str(ROOT),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]
     rendered = done.stdout + done.stderr
     assert "RUN ./binder/postBuild" in rendered

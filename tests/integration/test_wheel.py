@@ -24,7 +24,7 @@ def test_the_wheel_installs_the_panel_and_the_server_extension(tmp_path: Path) -
         "--no-build-isolation",
         "--out-dir",
     ]
-    subprocess.run([*command, str(tmp_path)], cwd=ROOT, check=True, timeout=280)
+    subprocess.run([*command, str(tmp_path)], cwd=ROOT, check=True, timeout=600)
     (wheel,) = tmp_path.glob("jupyter_mlops-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     data = f"{wheel.name.rsplit('-', 3)[0]}.data/data"

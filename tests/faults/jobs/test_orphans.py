@@ -94,7 +94,7 @@ def of(tag: str) -> dict[int, str]:
     return found
 
 
-def eventually(happens: Callable[[], Any], seconds: float = 60) -> Any:
+def eventually(happens: Callable[[], Any], seconds: float = 600) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := happens()):
         assert time.monotonic() < deadline, "it did not happen"
@@ -102,7 +102,7 @@ def eventually(happens: Callable[[], Any], seconds: float = 60) -> Any:
     return found
 
 
-def none_left(tag: str, seconds: float = 20) -> None:
+def none_left(tag: str, seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while left := of(tag):
         assert time.monotonic() < deadline, left
@@ -169,7 +169,7 @@ def killed(victim: str, tmp_path: Path, source: random.Random, *, patient: bool)
                 assert owned.end_orphans()
             else:
                 os.kill(keeper_pid if victim == "keeper" else kernel_pid, signal.SIGKILL)
-        process.wait(60)
+        process.wait(600)
         none_left(tag)
     finally:
         process.kill()
@@ -217,7 +217,7 @@ def test_an_execution_that_ends_by_itself_or_by_its_timeout_leaves_none(
 ) -> None:
     for cell, timeout in (("pass", 0.0), ("1 / 0", 0.0), ("time.sleep(600)", 8.0)):
         process = driver(write(tmp_path / "n.ipynb", KINDS + HIDDEN + cell), tag, timeout)
-        assert process.wait(120) == 0
+        assert process.wait(600) == 0
         assert of(tag) == {}, "gone before it is told to be over"
     trials("executions that finish, fail, run into their timeout", 3, "no process left")
 
@@ -228,7 +228,7 @@ def test_a_service_that_was_detached_stays(tmp_path: Path, tag: str) -> None:
         "subprocess.Popen(['sleep', '600.' + os.environ['ORPHANS_TOKEN']],"
         " env={**os.environ, 'MLOPS_OUTLIVES': '1'}, start_new_session=True)"
     )
-    assert driver(write(tmp_path / "n.ipynb", cell), tag).wait(120) == 0
+    assert driver(write(tmp_path / "n.ipynb", cell), tag).wait(600) == 0
     assert [*of(tag).values()] == [f"sleep 600.{tag} "]
     assert owned.end_orphans()
     assert len(of(tag)) == 1, "its executing process is gone, and it stays"

@@ -59,7 +59,7 @@ def test_a_killed_scheduler_or_worker_leaves_no_process(
         finally:
             # One that was not killed ends its workers; those of one that was killed finish their tick.
             scheduler.terminate()
-            scheduler.wait(200)
+            scheduler.wait(600)
         none_left(tag, 200)
     assert "Traceback" not in log.read_text()
     assert {run.status for run in runs.list(kind="job", limit=1000)} <= {"finished", "killed"}

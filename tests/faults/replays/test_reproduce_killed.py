@@ -57,7 +57,7 @@ def _kernels(project: Project) -> list[str]:
     return found
 
 
-def _wait(condition, seconds: float = 60) -> bool:
+def _wait(condition, seconds: float = 600) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
@@ -74,7 +74,7 @@ def test_a_stopped_replay_leaves_nothing(project: Project, slow_run: None, numbe
     assert _wait(lambda: _kernels(project))
     time.sleep(1)
     os.kill(process.pid, number)
-    process.wait(60)
+    process.wait(600)
     assert _wait(lambda: not _kernels(project))
     if number == signal.SIGKILL:
         from jupyter_mlops.replays import scratch_project

@@ -44,9 +44,9 @@ def source() -> str:
 def kernel(project: Project, source: str) -> Iterator[Any]:
     """Start a real kernel in the project, in the middle of recording a slow cell."""
     manager, client = start_new_kernel(cwd=str(project.root))
-    client.execute_interactive("%load_ext jupyter_mlops", timeout=60)
+    client.execute_interactive("%load_ext jupyter_mlops", timeout=600)
     client.execute(source)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600
     while not any("started" in run.metrics for run in runs.list()):
         assert time.monotonic() < until, "the cell never began"
         time.sleep(0.2)
@@ -56,7 +56,7 @@ def kernel(project: Project, source: str) -> Iterator[Any]:
 
 
 def _until_closed() -> runs.RunDetail:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 600
     while (run := runs.get("slow")).status == "running":
         assert time.monotonic() < until, "the run is still open"
         time.sleep(0.2)
@@ -69,8 +69,8 @@ def test_an_interrupted_cell_is_killed_and_the_kernel_goes_on(kernel: Any) -> No
     manager.interrupt_kernel()
     run = _until_closed()
     assert (run.status, run.error, run.params) == ("killed", "Interrupted", {"depth": "3"})
-    until = time.monotonic() + 30
-    while client.execute_interactive("%mlops run list", timeout=60)["content"]["status"] != "ok":
+    until = time.monotonic() + 600
+    while client.execute_interactive("%mlops run list", timeout=600)["content"]["status"] != "ok":
         # What is asked while the interrupted cell still ends is aborted with it.
         assert time.monotonic() < until, "the kernel does not go on"
 

@@ -51,7 +51,7 @@ def test_a_killed_process_leaves_a_killed_run(project: Project, number: int, err
     acknowledged = [int(process.stdout.readline()) for _ in range(5)]
     os.kill(process.pid, number)
     rest = process.stdout.read().split()
-    process.wait(30)
+    process.wait(600)
     process.stdout.close()
     last = max([*acknowledged, *(int(item) for item in rest)])
     run = runs.get("victim")

@@ -172,7 +172,7 @@ def shell(words: list[str], capfd: Any) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_every_verb_says_that_the_disk_is_full(
     ready: Project, disk: Any, capfd: Any, trials: Trials
 ) -> None:
@@ -209,7 +209,7 @@ PLACES = [
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_one_full_place_is_told_too(
     ready: Project, full: Any, cell: Any, capfd: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     trials: Trials,

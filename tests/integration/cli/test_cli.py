@@ -26,7 +26,7 @@ pytestmark = [
 def mlops(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "jupyter_mlops.cli", *words], capture_output=True, text=True, check=False,
-        cwd=folder, timeout=120,
+        cwd=folder, timeout=600,
     )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def test_outside_a_project_every_noun_says_what_to_type(tmp_path: Path) -> None:
 def test_an_unreachable_tracking_server_is_one_line_and_exit_code_1(project: Project) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "jupyter_mlops.cli", "run", "list"], capture_output=True, text=True, check=False,
-        cwd=project.root, timeout=120,
+        cwd=project.root, timeout=600,
         env=os.environ | {"MLOPS_TRACKING_URI": "http://127.0.0.1:9", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"},
     )  # fmt: skip
     assert done.returncode == 1

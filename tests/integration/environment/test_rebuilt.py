@@ -239,7 +239,7 @@ def test_an_environment_is_built_once_by_two_at_once_and_again_after_a_kill(
         assert not [*home.glob("*/mlops-environment.json")]
         assert bool([*home.iterdir()]) == (way == signal.SIGKILL)
     both = [_building(packages) for _ in range(2)]
-    assert sorted(one.communicate(timeout=240)[0].strip() for one in both) == ["False", "True"]
+    assert sorted(one.communicate(timeout=600)[0].strip() for one in both) == ["False", "True"]
     found = rebuilt.interpreter(packages, python=PYTHON, project=project)
     assert (found.built, found.notes) == (False, [])
     assert _imported(found, "import mlopsprobe, sklearn, mlflow; print(mlopsprobe.value)") == "2.5"

@@ -189,7 +189,7 @@ def test_the_command_prints_one_document_and_exits_by_the_outcome(
     def shell(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "jupyter_mlops.cli", "job", *words],
-            capture_output=True, text=True, check=False, timeout=120,
+            capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
     good = shell("run", "ok.ipynb", "--json")

@@ -225,7 +225,7 @@ def test_a_killed_evaluation_is_a_killed_run_without_metrics(
     # The first progress line comes a second after the fits began.
     assert any("fitting: " in line for line in process.stderr)
     os.kill(process.pid, number)
-    process.communicate(timeout=60)
+    process.communicate(timeout=600)
     left = runs.get("evaluate linear")
     assert (left.status, left.error, left.metrics) == ("killed", error, {})
     assert left.tags["mlops.evaluates"] == runs.get("linear").run_id

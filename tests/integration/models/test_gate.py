@@ -138,7 +138,7 @@ def test_two_promotions_at_once_each_pass_the_gate(trees: Callable[..., Project]
         )
         for version in ("1", "2")
     ]
-    failures = [process.communicate(timeout=120)[1].decode()[-600:] for process in running]
+    failures = [process.communicate(timeout=600)[1].decode()[-600:] for process in running]
     assert [process.returncode for process in running] == [0, 0], failures
     found = models.list()
     assert sorted(alias for item in found for alias in item.aliases) == ["champion"]

@@ -47,7 +47,7 @@ def record(project: Project, *cells: str, ids: bool = False) -> list[str]:
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
     client = NotebookClient(
         notebook,
-        timeout=120,
+        timeout=1200,
         allow_errors=True,
         resources={"metadata": {"path": str(project.root)}},
     )
@@ -107,7 +107,7 @@ def _write(project: Project, case: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(1800)
 def test_hard_notebooks_reproduce(project: Project, tmp_path: Path) -> None:
     """Of the notebooks that can come out the same all do; the others are named with their reasons."""
 

@@ -36,14 +36,14 @@ def _kept(project: Project, content: bytes) -> Path:
 
 
 def _until_kept(project: Project, content: bytes) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600
     while not _kept(project, content).exists():
         assert time.monotonic() < until, "it was not hashed while the block runs"
         time.sleep(0.02)
 
 
 def _until_hashed(reads: Reads, path: Path) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 600
     while not reads.early._found[str(path)].done():
         assert time.monotonic() < until
         time.sleep(0.02)

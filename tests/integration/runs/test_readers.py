@@ -39,7 +39,7 @@ def tried(
     ]
     found: dict[str, Any] = {}
     for process in started:
-        output, _ = process.communicate(timeout=240)
+        output, _ = process.communicate(timeout=600)
         assert process.returncode == 0, output
     for name in ("plain", "deep"):
         found |= json.loads((place / f"{name}.json").read_text())

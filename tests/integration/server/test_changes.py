@@ -18,7 +18,7 @@ async def listening(jp_ws_fetch):
 
     async def next_change():
         while True:
-            event = json.loads(await asyncio.wait_for(socket.read_message(), timeout=5))
+            event = json.loads(await asyncio.wait_for(socket.read_message(), timeout=300))
             if event["schema_id"] == CHANGE_SCHEMA:
                 return {key: event[key] for key in ("project", "noun", "action", "name")}
 

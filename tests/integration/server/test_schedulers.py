@@ -20,7 +20,7 @@ def scheduler_runs(project):
 
 
 async def eventually(condition):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.1)

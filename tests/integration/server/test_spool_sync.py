@@ -32,7 +32,7 @@ async def test_a_waiting_run_is_sent_once_the_store_is_back(
         assert len(spool.waiting(project)) == 1
     finally:
         postgres.start()
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while spool.waiting(project):
         assert time.monotonic() < deadline, "it still waits"
         await asyncio.sleep(0.2)

@@ -218,7 +218,7 @@ def test_bentoml_serve_answers_too(service_project: Project, forest: services.Se
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while not _answers(f"http://127.0.0.1:{port}") and time.monotonic() < deadline:
             time.sleep(0.5)
         frame = pd.read_parquet(service_project.root / "train.parquet").drop(columns="target")
@@ -229,7 +229,7 @@ def test_bentoml_serve_answers_too(service_project: Project, forest: services.Se
         assert "mlops_batch_rows_bucket" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(600)
 
 
 @pytest.mark.slow

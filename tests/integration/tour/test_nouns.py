@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 pytestmark = [
-    pytest.mark.timeout(560),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -36,7 +36,7 @@ def shown(project: Project, name: str, *, whole: bool = True) -> dict[str, str]:
         cell for cell in notebook.cells if whole or "slow" not in cell.metadata.get("tags", [])
     ]
     resources = {"metadata": {"path": str(project.root)}}
-    NotebookClient(notebook, timeout=500, resources=resources).execute()
+    NotebookClient(notebook, timeout=1200, resources=resources).execute()
     return {
         cell.source.splitlines()[0]: "\n".join(map(_text, cell.outputs))
         for cell in notebook.cells

@@ -19,7 +19,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     folder = tmp_path_factory.mktemp("tour") / "demo"
     done = subprocess.run(
         [sys.executable, str(ROOT / "notebooks" / "demo.py"), str(folder)], capture_output=True, text=True,
-        check=False, timeout=280,
+        check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return folder, done.stdout

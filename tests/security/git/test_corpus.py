@@ -49,7 +49,7 @@ def test_each_attack_fires_with_plain_git(
         environment = os.environ | trap.environment(attack.environment, root.parent)
         done = subprocess.run(
             ["sh", "-c", attack.fires], cwd=root, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, timeout=60, check=False,
+            capture_output=True, timeout=600, check=False,
         )  # fmt: skip
         if trap.fell():
             fired += 1

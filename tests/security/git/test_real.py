@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
@@ -77,7 +77,7 @@ def test_a_day_in_a_hostile_repository(
         "%%mlops run first\nimport model\nscore = float(model.rate)",
     ]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in cells])
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(root)}}).execute()
+    NotebookClient(notebook, timeout=1200, resources={"metadata": {"path": str(root)}}).execute()
     assert len(runs.list(project=project)) == 1
     result = reproduce("first", project=project)
     assert result.verdict == "reproduced", str(result)

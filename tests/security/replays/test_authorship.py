@@ -29,7 +29,7 @@ def recorded(project: Project) -> runs.RunDetail:
     """Return a run that was recorded in a real kernel."""
     cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     client = NotebookClient(
-        nbformat.v4.new_notebook(cells=cells), timeout=240,
+        nbformat.v4.new_notebook(cells=cells), timeout=1200,
         resources={"metadata": {"path": str(project.root)}},
     )  # fmt: skip
     client.execute()

@@ -134,7 +134,7 @@ def test_a_changed_bento_runs_nothing_neither_here_nor_in_the_service_process(
     # The process looks for itself, should the file change after the parent has looked.
     with pytest.raises(BackendFailed, match="did not start"):
         process.launch(
-            folder, log=tmp_path / "log", environment={}, host="127.0.0.1", port=0, detach=False, timeout=60
+            folder, log=tmp_path / "log", environment={}, host="127.0.0.1", port=0, detach=False, timeout=600
         )  # fmt: skip
     assert not canary.exists()
     trials("a Bento with a payload, started by both ways", 2, "no payload ran")

@@ -100,7 +100,7 @@ def shell(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = "import sys; from jupyter_mlops.cli import main; sys.exit(main(sys.argv[1:]))"
     return subprocess.run(
         [sys.executable, "-P", "-c", program, *words], cwd=folder, capture_output=True, text=True,
-        check=False, timeout=240,
+        check=False, timeout=600,
     )  # fmt: skip
 
 
