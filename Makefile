@@ -39,7 +39,7 @@ test: env chromium postgres
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: env chromium postgres
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --trials table
 
 check: env panel-check
 	$(BIN)/ruff format --check .
@@ -63,7 +63,7 @@ $(BIN)/python:
 
 $(VENV)/installed: requirements.lock pyproject.toml | $(BIN)/python
 	@$(MAKE) --no-print-directory panel-unlink
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq uv
 	$(UV) pip install --quiet --require-hashes --requirement requirements.lock
 	$(UV) pip install --quiet $(TORCH) $(FIND_LINKS)
 	SKIP_JUPYTER_BUILDER=1 $(UV) pip install --quiet --no-deps --no-build-isolation --editable .
@@ -86,7 +86,7 @@ postgres:
 		$$SUDO apt-get install -y -qq --no-install-recommends postgresql >/dev/null; }
 
 lock: | $(BIN)/python
-	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -qq uv
 	echo "$(TORCH)" > $(VENV)/constraints.txt
 	SKIP_JUPYTER_BUILDER=1 $(UV) pip compile --quiet --universal --python-version 3.11 --extra dev \
 		--generate-hashes --no-header --no-annotate --constraint $(VENV)/constraints.txt $(FIND_LINKS) \
