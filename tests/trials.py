@@ -1,7 +1,7 @@
 """The table of faults and attacks at the end of a test session: how many were tried, and what came of it.
 
-A test says `trials("SIGKILL while recording", 50)` once it has seen 50 and asserted that none did harm. The
-last column is the rule of three: with no failure in N independent trials, the true rate of failure is below 3/N with
+A test says `trials("SIGKILL while recording", 50)` once it has seen 50 and asserted that none did harm. `make test`
+sums the table up in one line; `--trials table`, as in `make test-all`, prints it whole. Its last column is the rule of three: with no failure in N independent trials, the true rate of failure is below 3/N with
 95 % confidence (Hanley and Lippman-Hand, 1983). It is a bound for the inputs that were drawn, not for all.
 """
 
@@ -36,8 +36,20 @@ def trials(record_property: Callable[[str, object], None]) -> Trials:
     return note
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table, the rows of all workers together."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--trials`: how much to print."""
+    parser.addoption(
+        "--trials",
+        choices=("line", "table"),
+        default="line",
+        help="print faults and attacks as one line (the default) or as a table",
+    )
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the line or the table, the rows of all workers together."""
     passed = terminalreporter.stats.get("passed", [])
     noted = [
         json.loads(value)
@@ -46,6 +58,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if key == _KEY
     ]
     if not noted:
+        return
+    if config.getoption("trials") == "line":
+        terminalreporter.write_line(_line(noted))
         return
     rows = [
         (what, f"{number:,}", outcome, f"{3 / number:.2g}")
@@ -57,3 +72,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(
             f"{what:<{widths[0]}}  {number:>{widths[1]}}  {outcome:<{widths[2]}}  {bound:>{widths[3]}}"
         )
+
+
+def _line(noted: list[tuple[str, int, str]]) -> str:
+    kinds = len({what for what, _, _ in noted})
+    tried = sum(number for _, number, _ in noted)
+    return (
+        f"{kinds:,} {'kind' if kinds == 1 else 'kinds'} of faults and attacks,"
+        f" {tried:,} tried, all as stated"
+    )

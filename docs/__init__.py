@@ -1,0 +1,1 @@
+"""The pages, and what fills them in: `make docs` builds them."""
