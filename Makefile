@@ -35,10 +35,10 @@ lab: env
 	@test -f $(DEMO)/mlops.toml || $(BIN)/python notebooks/demo.py $(DEMO) --prepare
 	cd $(DEMO) && $(abspath $(BIN))/jupyter lab $(AS_ROOT) 00-tour.ipynb
 
-test: env chromium postgres
+test: env chromium postgres panel-test
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: env chromium postgres
+test-all: env chromium postgres panel-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: env panel-check
