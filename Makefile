@@ -37,10 +37,10 @@ lab: env
 	@test -f $(DEMO)/mlops.toml || $(BIN)/python notebooks/demo.py $(DEMO) --prepare
 	cd $(DEMO) && $(abspath $(BIN))/jupyter lab $(AS_ROOT) 00-tour.ipynb
 
-test: env chromium postgres
+test: env chromium postgres panel-test
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: env chromium postgres
+test-all: env chromium postgres panel-test
 	$(BIN)/python -m pytest -n 2 --dist loadfile --trials table
 
 # Not a part of `make test`: on Python 3.11 tracing costs 40 % more CPU time (unit tests 19 → 27 s, those of

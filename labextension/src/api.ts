@@ -1,14 +1,11 @@
 import { URLExt } from '@jupyterlab/coreutils';
 import { ServerConnection } from '@jupyterlab/services';
+import type { TranslationBundle } from '@jupyterlab/translation';
 
 import type {
-  DataVersion,
-  DriftCheck,
   DriftReport,
   Failure,
-  Job,
   ProjectStatus,
-  Run,
   RunDetail,
   Service
 } from './types.gen';
@@ -25,7 +22,10 @@ export class RequestFailed extends Error {
 
 /** The server's routes. Every call names a folder, and the server finds its project. */
 export class MlopsApi {
-  constructor(private readonly settings: ServerConnection.ISettings) {}
+  constructor(
+    private readonly settings: ServerConnection.ISettings,
+    private readonly trans: TranslationBundle
+  ) {}
 
   status(folder: string): Promise<ProjectStatus> {
     return this.ask('status', folder);
@@ -36,30 +36,17 @@ export class MlopsApi {
     return this.ask('trust', folder, {}, { method: 'POST' });
   }
 
-  async runs(folder: string, limit: number): Promise<Run[]> {
-    const runs = await this.ask<Run[]>('runs', folder, { limit: `${limit}` });
-    // Drift checks are runs too, but they have a section of their own.
-    return runs.filter(run => run.kind !== 'drift');
+  /** A noun's list. */
+  list<T>(
+    route: string,
+    folder: string,
+    query: { [key: string]: string } = {}
+  ): Promise<T[]> {
+    return this.ask(route, folder, query);
   }
 
   run(folder: string, id: string): Promise<RunDetail> {
     return this.ask(`runs/${encodeURIComponent(id)}`, folder);
-  }
-
-  data(folder: string): Promise<DataVersion[]> {
-    return this.ask('data', folder);
-  }
-
-  jobs(folder: string): Promise<Job[]> {
-    return this.ask('jobs', folder);
-  }
-
-  services(folder: string): Promise<Service[]> {
-    return this.ask('services', folder);
-  }
-
-  driftHistory(folder: string): Promise<DriftCheck[]> {
-    return this.ask('drift', folder);
   }
 
   drift(folder: string, run: string): Promise<DriftReport> {
@@ -92,7 +79,10 @@ export class MlopsApi {
     );
     const body: unknown = await response.json().catch(() => null);
     if (!response.ok) {
-      throw new RequestFailed(response.status, asFailure(body, response));
+      throw new RequestFailed(
+        response.status,
+        asFailure(body, response, this.trans)
+      );
     }
     return body as T;
   }
@@ -107,11 +97,15 @@ export function failureOf(reason: unknown): Failure {
   return { message, what: message, do: '', error: 'Unreachable' };
 }
 
-function asFailure(body: unknown, response: Response): Failure {
+function asFailure(
+  body: unknown,
+  response: Response,
+  trans: TranslationBundle
+): Failure {
   const given = (body ?? {}) as Partial<Failure>;
   const message =
     given.message ??
-    `The server answered ${response.status} ${response.statusText}`;
+    trans.__('The server answered %1 %2', response.status, response.statusText);
   return {
     message,
     what: given.what ?? message,

@@ -2,126 +2,79 @@ import type { ILayoutRestorer, JupyterFrontEnd } from '@jupyterlab/application';
 import { MainAreaWidget, WidgetTracker } from '@jupyterlab/apputils';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import { refreshIcon } from '@jupyterlab/ui-components';
-import type { ReadonlyPartialJSONObject } from '@lumino/coreutils';
+import { DisposableSet, IDisposable } from '@lumino/disposable';
 
-import { DriftPage } from './details/drift';
-import type { Page } from './details/page';
-import { RunPage } from './details/run';
+import { PAGES } from './details';
+import { IPage, Page, PageModel } from './details/page';
 import { mlopsIcon } from './icons';
 import type { PanelModel } from './model';
 
 export namespace CommandIDs {
   export const showPanel = 'mlops:show-panel';
   export const refresh = 'mlops:refresh';
-  export const openRun = 'mlops:open-run';
-  export const openDrift = 'mlops:open-drift';
+
+  /** The command that opens a noun's page. */
+  export function openPage(noun: string): string {
+    return `mlops:open-${noun}`;
+  }
 }
 
 const NO_ARGUMENTS = { args: { type: 'object', properties: {} } };
-const PAGE_ARGUMENTS = {
-  args: {
-    type: 'object',
-    required: ['run', 'folder'],
-    properties: {
-      run: { type: 'string', description: 'The run’s id' },
-      folder: {
-        type: 'string',
-        description: 'A folder of its project, as the file browser shows it'
-      }
-    }
-  }
-};
 
 /** Register the commands, and restore the pages that were open. */
 export function addCommands(
-  app: JupyterFrontEnd,
+  app: Pick<JupyterFrontEnd, 'commands' | 'shell'>,
   model: PanelModel,
   panelId: string,
   restorer: ILayoutRestorer | null,
   trans: TranslationBundle
-): void {
+): IDisposable {
   const { commands, shell } = app;
-  commands.addCommand(CommandIDs.showPanel, {
-    label: trans.__('Show MLOps Panel'),
-    icon: mlopsIcon,
-    describedBy: NO_ARGUMENTS,
-    execute: () => shell.activateById(panelId)
-  });
-  commands.addCommand(CommandIDs.refresh, {
-    label: trans.__('Refresh MLOps Panel'),
-    caption: trans.__('Refresh'),
-    icon: refreshIcon,
-    describedBy: NO_ARGUMENTS,
-    execute: () => model.refresh()
-  });
-  addPage(app, restorer, CommandIDs.openRun, 'run', {
-    label: trans.__('Open Run'),
-    model,
-    noun: 'run',
-    make: (run, folder) => new RunPage(() => model.api.run(folder, run), trans)
-  });
-  addPage(app, restorer, CommandIDs.openDrift, 'drift', {
-    label: trans.__('Open Drift Check'),
-    model,
-    noun: 'drift',
-    make: (run, folder) =>
-      new DriftPage(() => model.api.drift(folder, run), trans)
-  });
-}
-
-interface IPageKind {
-  label: string;
-  model: PanelModel;
-  noun: 'run' | 'drift';
-  make: (run: string, folder: string) => Page<unknown>;
+  return DisposableSet.from([
+    commands.addCommand(CommandIDs.showPanel, {
+      label: trans.__('Show MLOps Panel'),
+      icon: mlopsIcon,
+      describedBy: NO_ARGUMENTS,
+      execute: () => shell.activateById(panelId)
+    }),
+    commands.addCommand(CommandIDs.refresh, {
+      label: trans.__('Refresh MLOps Panel'),
+      caption: trans.__('Refresh'),
+      icon: refreshIcon,
+      describedBy: NO_ARGUMENTS,
+      execute: () => model.refresh()
+    }),
+    ...PAGES.flatMap(page => addPage(app, model, page, restorer, trans))
+  ]);
 }
 
 function addPage(
-  app: JupyterFrontEnd,
+  app: Pick<JupyterFrontEnd, 'commands' | 'shell'>,
+  model: PanelModel,
+  page: IPage,
   restorer: ILayoutRestorer | null,
-  command: string,
-  namespace: string,
-  kind: IPageKind
-): void {
+  trans: TranslationBundle
+): IDisposable[] {
   const tracker = new WidgetTracker<MainAreaWidget<Page<unknown>>>({
-    namespace: `mlops-${namespace}`
+    namespace: `mlops-${page.noun}`
   });
-  const opened = new Map<string, ReadonlyPartialJSONObject>();
-  app.commands.addCommand(command, {
-    label: kind.label,
+  const command = CommandIDs.openPage(page.noun);
+  const added = app.commands.addCommand(command, {
+    label: page.label(trans),
     icon: mlopsIcon,
-    describedBy: PAGE_ARGUMENTS,
+    describedBy: pageArguments(trans),
     execute: async args => {
       const run = args.run as string;
       const folder = (args.folder ?? '') as string;
-      const id = `jp-mlops-${namespace}-${run}`;
+      const id = `jp-mlops-${page.noun}-${run}`;
       let widget = tracker.find(candidate => candidate.id === id);
       if (!widget) {
-        const page = kind.make(run, folder);
-        widget = new MainAreaWidget({ content: page });
+        const shown = new PageModel(page, model, run, folder);
+        const content = page.create(shown, trans);
+        content.title.icon = mlopsIcon;
+        widget = new MainAreaWidget({ content });
         widget.id = id;
-        widget.title.label = run.slice(0, 8);
-        widget.title.icon = mlopsIcon;
-        opened.set(id, { run, folder });
-        const onTold = (_: PanelModel, change: { noun: string }) => {
-          if (change.noun === kind.noun) {
-            void page.refresh();
-          }
-        };
-        const onLook = () => void page.refresh();
-        kind.model.told.connect(onTold);
-        kind.model.projectChanged.connect(onLook);
-        widget.disposed.connect(() => {
-          kind.model.told.disconnect(onTold);
-          kind.model.projectChanged.disconnect(onLook);
-          opened.delete(id);
-        });
-        page.title.changed.connect(() => {
-          if (widget) {
-            widget.title.label = page.title.label;
-          }
-        });
-        void page.refresh();
+        void shown.refresh();
         await tracker.add(widget);
       }
       if (!widget.isAttached) {
@@ -134,7 +87,29 @@ function addPage(
     void restorer.restore(tracker, {
       command,
       name: widget => widget.id,
-      args: widget => opened.get(widget.id) ?? {}
+      args: ({ content }) => ({
+        run: content.model.run,
+        folder: content.model.folder
+      })
     });
   }
+  return [added, tracker];
+}
+
+function pageArguments(trans: TranslationBundle) {
+  return {
+    args: {
+      type: 'object',
+      required: ['run', 'folder'],
+      properties: {
+        run: { type: 'string', description: trans.__('The run’s id') },
+        folder: {
+          type: 'string',
+          description: trans.__(
+            'A folder of its project, as the file browser shows it'
+          )
+        }
+      }
+    }
+  };
 }

@@ -1,3 +1,5 @@
+import type { TranslationBundle } from '@jupyterlab/translation';
+
 /** Write a number as a reader wants it: four significant digits, no noise. */
 export function number(value: number | null): string {
   if (value === null || !Number.isFinite(value)) {
@@ -18,8 +20,14 @@ export function percent(share: number): string {
 }
 
 /** Write a size in bytes. */
-export function bytes(size: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+export function bytes(size: number, trans: TranslationBundle): string {
+  const units = [
+    trans.__('B'),
+    trans.__('kB'),
+    trans.__('MB'),
+    trans.__('GB'),
+    trans.__('TB')
+  ];
   let power = 0;
   while (size >= 1000 && power < units.length - 1) {
     size /= 1000;
@@ -29,14 +37,14 @@ export function bytes(size: number): string {
 }
 
 /** Write seconds as a duration. */
-export function duration(seconds: number): string {
+export function duration(seconds: number, trans: TranslationBundle): string {
   if (seconds < 60) {
-    return `${parseFloat(seconds.toPrecision(2))} s`;
+    return trans.__('%1 s', parseFloat(seconds.toPrecision(2)));
   }
   const minutes = Math.round(seconds / 60);
   return minutes < 60
-    ? `${minutes} min`
-    : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+    ? trans.__('%1 min', minutes)
+    : trans.__('%1 h %2 min', Math.floor(minutes / 60), minutes % 60);
 }
 
 const STEPS: [number, Intl.RelativeTimeFormatUnit][] = [
@@ -49,10 +57,14 @@ const STEPS: [number, Intl.RelativeTimeFormatUnit][] = [
 ];
 
 /** Write a moment relative to now, shortly: `3m ago`, `in 2h`. */
-export function relative(moment: string, now: number): string {
+export function relative(
+  moment: string,
+  now: number,
+  trans: TranslationBundle
+): string {
   let amount = (new Date(moment).getTime() - now) / 1000;
   if (Math.abs(amount) < 10) {
-    return 'now';
+    return trans.__('now');
   }
   for (const [size, unit] of STEPS) {
     if (Math.abs(amount) < size) {

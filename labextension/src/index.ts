@@ -7,7 +7,6 @@ import {
   createToolbarFactory,
   ICommandPalette,
   IToolbarWidgetRegistry,
-  Notification,
   setToolbar
 } from '@jupyterlab/apputils';
 import { PathExt } from '@jupyterlab/coreutils';
@@ -16,12 +15,16 @@ import { INotebookTracker } from '@jupyterlab/notebook';
 import { ISettingRegistry } from '@jupyterlab/settingregistry';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 import { CommandToolbarButton } from '@jupyterlab/ui-components';
+import { DisposableSet } from '@lumino/disposable';
 
-import { failureOf, MlopsApi } from './api';
+import { MlopsApi } from './api';
 import { addCommands, CommandIDs } from './commands';
+import { CurrentFolder } from './folder';
 import { LiveUpdates } from './live';
 import { PanelModel } from './model';
 import { MlopsPanel } from './panel';
+import { SECTIONS } from './sections';
+import { DOMAIN } from './translation';
 
 /** The side panel; whatever a stripped-down application lacks, it does without. */
 const panelPlugin: JupyterFrontEndPlugin<void> = {
@@ -47,70 +50,59 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
     notebooks: INotebookTracker | null,
     files: IDefaultFileBrowser | null
   ) => {
-    const trans = (translator ?? nullTranslator).load('jupyter_mlops');
+    const used = translator ?? nullTranslator;
+    const trans = used.load(DOMAIN);
+    const { commands, serviceManager, shell } = app;
     const model = new PanelModel(
-      new MlopsApi(app.serviceManager.serverSettings)
+      new MlopsApi(serviceManager.serverSettings, trans),
+      SECTIONS
     );
-    const inProject = (path: string) =>
-      PathExt.join(model.project?.path ?? '', path);
-    const openPage = (command: string) => (run: string) =>
-      void app.commands.execute(command, {
-        run,
-        folder: model.project?.path ?? ''
-      });
-    const panel = new MlopsPanel(
+    const project = () => model.project?.path ?? '';
+    const panel = new MlopsPanel({
       model,
-      {
-        run: openPage(CommandIDs.openRun),
-        drift: openPage(CommandIDs.openDrift),
-        file: path =>
-          void app.commands.execute('docmanager:open', {
-            path: inProject(path)
+      sections: SECTIONS,
+      open: {
+        page: (noun, run) =>
+          void commands.execute(CommandIDs.openPage(noun), {
+            run,
+            folder: project()
           }),
-        service: async (name, action) => {
-          const folder = model.project?.path ?? '';
-          await model.api.act(folder, name, action).catch((reason: unknown) => {
-            Notification.error(failureOf(reason).message);
-          });
-          await model.refreshList('service');
-        }
+        file: path =>
+          void commands.execute('docmanager:open', {
+            path: PathExt.join(project(), path)
+          })
       },
-      trans,
-      shown => {
-        model.shown = shown;
-        if (shown) {
-          live.start();
-        }
-      }
-    );
-    const live = new LiveUpdates(
-      model,
-      app.serviceManager.events,
-      () => panel.isVisible
-    );
+      translator: used
+    });
 
-    addCommands(app, model, panel.id, restorer, trans);
-    Object.values(CommandIDs)
-      .slice(0, 2)
-      .forEach(command => palette?.addItem({ command, category: 'MLOps' }));
+    const folder = new CurrentFolder(
+      model,
+      serviceManager.contents,
+      notebooks,
+      files
+    );
+    void app.restored.then(() => folder.follow());
+    const parts = DisposableSet.from([
+      folder,
+      new LiveUpdates(model, serviceManager.events),
+      addCommands(app, model, panel.id, restorer, trans)
+    ]);
+    for (const command of [CommandIDs.showPanel, CommandIDs.refresh]) {
+      if (palette) {
+        parts.add(palette.addItem({ command, category: trans.__('MLOps') }));
+      }
+    }
+    panel.disposed.connect(parts.dispose, parts);
+
     if (toolbars && settings) {
       setToolbar(
         panel,
-        createToolbarFactory(
-          toolbars,
-          settings,
-          'MLOps',
-          panelPlugin.id,
-          translator ?? nullTranslator
-        )
+        createToolbarFactory(toolbars, settings, 'MLOps', panelPlugin.id, used)
       );
     } else {
       panel.toolbar.addItem(
         'refresh',
-        new CommandToolbarButton({
-          commands: app.commands,
-          id: CommandIDs.refresh
-        })
+        new CommandToolbarButton({ commands, id: CommandIDs.refresh })
       );
     }
     void settings?.load(panelPlugin.id).then(loaded => {
@@ -118,26 +110,14 @@ const panelPlugin: JupyterFrontEndPlugin<void> = {
         model.limit = loaded.get('runs').composite as number;
         void model.refreshList('run');
       };
-      loaded.changed.connect(read);
-      read();
-    });
-
-    const follow = () => {
-      const path = notebooks?.currentWidget?.context.path;
-      const local =
-        path === undefined ? (files?.model.path ?? '') : PathExt.dirname(path);
-      void model.follow(app.serviceManager.contents.localPath(local));
-    };
-    notebooks?.currentChanged.connect(follow);
-    files?.model.pathChanged.connect(() => {
-      if (!notebooks?.currentWidget) {
-        follow();
+      if (!panel.isDisposed) {
+        loaded.changed.connect(read, panel);
+        read();
       }
     });
-    void app.restored.then(follow);
 
     restorer?.add(panel, panel.id);
-    app.shell.add(panel, 'left', { rank: 600, type: 'MLOps' });
+    shell.add(panel, 'left', { rank: 600, type: 'MLOps' });
   }
 };
 

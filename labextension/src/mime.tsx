@@ -1,8 +1,10 @@
 import type { IRenderMime } from '@jupyterlab/rendermime-interfaces';
+import { nullTranslator, TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { ReportView } from './drift/report';
+import { DOMAIN, Translation } from './translation';
 import type { DriftReport } from './types.gen';
 
 /** The MIME type of a drift report: `DriftReport` as JSON. */
@@ -10,7 +12,7 @@ export const DRIFT_MIME = 'application/vnd.jupyter-mlops.drift+json';
 
 /** A drift report in a notebook's output. It needs the bundle only: no kernel, no trust. */
 class DriftOutput extends ReactWidget implements IRenderMime.IRenderer {
-  constructor() {
+  constructor(private readonly trans: TranslationBundle) {
     super();
     this.addClass('jp-Mlops-output');
   }
@@ -22,13 +24,18 @@ class DriftOutput extends ReactWidget implements IRenderMime.IRenderer {
   }
 
   protected render(): JSX.Element {
-    return isReport(this.data) ? (
-      <ReportView report={this.data} />
-    ) : (
-      <p>
-        This drift report was written by another version of jupyter_mlops; run
-        the cell again to see it.
-      </p>
+    return (
+      <Translation.Provider value={this.trans}>
+        {isReport(this.data) ? (
+          <ReportView report={this.data} />
+        ) : (
+          <p>
+            {this.trans.__(
+              'This drift report was written by another version of jupyter_mlops; run the cell again to see it.'
+            )}
+          </p>
+        )}
+      </Translation.Provider>
     );
   }
 
@@ -53,7 +60,8 @@ const extension: IRenderMime.IExtension = {
     safe: true,
     mimeTypes: [DRIFT_MIME],
     defaultRank: 10,
-    createRenderer: () => new DriftOutput()
+    createRenderer: options =>
+      new DriftOutput((options.translator ?? nullTranslator).load(DOMAIN))
   },
   rank: 10,
   dataType: 'json'

@@ -1,23 +1,26 @@
+import { VDomModel } from '@jupyterlab/ui-components';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { failureOf, MlopsApi } from './api';
-import type {
-  DataVersion,
-  DriftCheck,
-  Failure,
-  Job,
-  ProjectStatus,
-  Run,
-  Service
-} from './types.gen';
+import type { Change, Failure, ProjectStatus } from './types.gen';
 
-/** The five nouns, in the order in which everything lists them. */
-export const NOUNS = ['run', 'data', 'job', 'service', 'drift'] as const;
-export type Noun = (typeof NOUNS)[number];
+/** What changed: a noun, the name of one of its items, and what was done with it. */
+export type News = Pick<Change, 'noun' | 'name' | 'action'>;
+
+/** One noun, and how its list is fetched. */
+export interface IListSource<T = unknown> {
+  /** The noun, as the server's events name it. */
+  readonly noun: string;
+
+  /** Fetch the list of a folder's project; `limit` is the number of runs that the user wants. */
+  fetch(api: MlopsApi, folder: string, limit: number): Promise<T[]>;
+}
 
 /** One noun's list, as it was last fetched. */
-export class ListModel<T> {
-  constructor(private readonly fetch: (folder: string) => Promise<T[]>) {}
+export class ListModel<T> extends VDomModel {
+  constructor(private readonly fetch: (folder: string) => Promise<T[]>) {
+    super();
+  }
 
   /** What was fetched last; null before the first answer. */
   items: ReadonlyArray<T> | null = null;
@@ -25,62 +28,65 @@ export class ListModel<T> {
   /** Why the last fetch failed; null when it did not. */
   failure: Failure | null = null;
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
   /** Fetch again; of overlapping calls only the latest one's answer counts. */
   async refresh(folder: string): Promise<void> {
-    const turn = ++this._turn;
+    const turn = ++this.turn;
+    let items = this.items;
+    let failure: Failure | null = null;
     try {
-      const items = await this.fetch(folder);
-      if (turn !== this._turn) {
-        return;
-      }
-      this.items = items;
-      this.failure = null;
+      items = await this.fetch(folder);
     } catch (reason) {
-      if (turn !== this._turn) {
-        return;
-      }
-      this.failure = failureOf(reason);
+      failure = failureOf(reason);
     }
-    this._changed.emit();
+    if (turn === this.turn && !this.isDisposed) {
+      this.items = items;
+      this.failure = failure;
+      this.stateChanged.emit();
+    }
   }
 
   /** Forget everything: another project is shown now. */
   clear(): void {
-    this._turn++;
+    this.turn++;
     this.items = null;
     this.failure = null;
-    this._changed.emit();
+    this.stateChanged.emit();
   }
 
-  private _turn = 0;
-  private _changed = new Signal<this, void>(this);
+  private turn = 0;
 }
 
-/** What the panel shows: the project of one folder, and its five lists. */
-export class PanelModel {
-  constructor(readonly api: MlopsApi) {
-    this.run = new ListModel(folder => api.runs(folder, this.limit));
-    this.data = new ListModel(folder => api.data(folder));
-    this.job = new ListModel(folder => api.jobs(folder));
-    this.service = new ListModel(folder => api.services(folder));
-    this.drift = new ListModel(folder => api.driftHistory(folder));
+/** What the panel shows: the project of one folder, and a list for each noun. */
+export class PanelModel extends VDomModel {
+  constructor(
+    readonly api: MlopsApi,
+    sources: ReadonlyArray<IListSource>
+  ) {
+    super();
+    this.lists = new Map(
+      sources.map(source => [
+        source.noun,
+        new ListModel(folder => source.fetch(api, folder, this.limit))
+      ])
+    );
   }
 
-  readonly run: ListModel<Run>;
-  readonly data: ListModel<DataVersion>;
-  readonly job: ListModel<Job>;
-  readonly service: ListModel<Service>;
-  readonly drift: ListModel<DriftCheck>;
-
-  /** Whether anybody looks: lists are fetched only then. */
-  shown = false;
+  /** The lists by noun, in the order of their sections. */
+  readonly lists: ReadonlyMap<string, ListModel<unknown>>;
 
   /** How many runs are listed. */
   limit = 50;
+
+  /** Whether anybody looks: lists are fetched only then. */
+  get shown(): boolean {
+    return this._shown;
+  }
+  set shown(shown: boolean) {
+    if (shown !== this._shown) {
+      this._shown = shown;
+      this._shownChanged.emit(shown);
+    }
+  }
 
   get project(): ProjectStatus | null {
     return this._project;
@@ -96,14 +102,29 @@ export class PanelModel {
     return this._folder;
   }
 
-  /** Emitted when another project is shown, or none. */
+  /** What the server told last; null before the first time. */
+  get news(): News | null {
+    return this._news;
+  }
+
+  /** Emitted when the panel is shown or hidden. */
+  get shownChanged(): ISignal<this, boolean> {
+    return this._shownChanged;
+  }
+
+  /** Emitted when another project is shown, or none, or the same one was asked for again. */
   get projectChanged(): ISignal<this, void> {
     return this._projectChanged;
   }
 
-  /** Emitted with a list's noun and a name when the server told of a change. */
-  get told(): ISignal<this, { noun: string; action: string; name: string }> {
+  /** Emitted when the server told of a change. */
+  get told(): ISignal<this, News> {
     return this._told;
+  }
+
+  dispose(): void {
+    this.lists.forEach(list => list.dispose());
+    super.dispose();
   }
 
   /** Follow another folder; its project's lists are fetched if that is another project. */
@@ -124,17 +145,18 @@ export class PanelModel {
     } catch (reason) {
       failure = failureOf(reason);
     }
-    if (folder !== this._folder) {
+    if (folder !== this._folder || this.isDisposed) {
       return;
     }
     const another = project?.path !== this._project?.path;
     this._project = project;
     this._failure = failure;
     if (another) {
-      NOUNS.forEach(noun => this[noun].clear());
+      this.lists.forEach(list => list.clear());
     }
+    this.stateChanged.emit();
     this._projectChanged.emit();
-    await Promise.all(NOUNS.map(noun => this.refreshList(noun)));
+    await Promise.all([...this.lists.keys()].map(it => this.refreshList(it)));
   }
 
   /** Trust the project that is shown, then ask for it again; why that failed, if it did. */
@@ -146,23 +168,25 @@ export class PanelModel {
   }
 
   /** Fetch one noun's list. */
-  async refreshList(noun: Noun): Promise<void> {
-    if (this._project && this.shown) {
-      await this[noun].refresh(this._project.path);
+  async refreshList(noun: string): Promise<void> {
+    if (this._project && this._shown) {
+      await this.lists.get(noun)?.refresh(this._project.path);
     }
   }
 
   /** Pass on that the server told of a change. */
-  tell(change: { noun: string; action: string; name: string }): void {
-    this._told.emit(change);
+  tell(news: News): void {
+    this._news = news;
+    this.stateChanged.emit();
+    this._told.emit(news);
   }
 
   private _folder = '';
+  private _shown = false;
   private _project: ProjectStatus | null = null;
   private _failure: Failure | null = null;
+  private _news: News | null = null;
+  private _shownChanged = new Signal<this, boolean>(this);
   private _projectChanged = new Signal<this, void>(this);
-  private _told = new Signal<
-    this,
-    { noun: string; action: string; name: string }
-  >(this);
+  private _told = new Signal<this, News>(this);
 }

@@ -1,7 +1,9 @@
 import * as React from 'react';
 
 import { moment, number, relative } from './format';
+import { useTrans } from './translation';
 import type { Failure } from './types.gen';
+import { word } from './words';
 
 /** What a status means to the eye. */
 export type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'quiet';
@@ -32,28 +34,31 @@ export function toneOf(status: string): Tone {
 
 /** A dot in the status's colour; its shape differs too, for those who do not see the colour. */
 export function StatusDot(props: { status: string }): JSX.Element {
+  const name = word(useTrans(), props.status);
   return (
     <span
       className="jp-Mlops-dot"
       data-tone={toneOf(props.status)}
       role="img"
-      aria-label={props.status}
-      title={props.status}
+      aria-label={name}
+      title={name}
     />
   );
 }
 
 /** The status as a word in a frame. */
 export function Badge(props: { status: string }): JSX.Element {
+  const trans = useTrans();
   return (
     <span className="jp-Mlops-badge" data-tone={toneOf(props.status)}>
-      {props.status}
+      {word(trans, props.status)}
     </span>
   );
 }
 
 /** A moment, relative to now and kept so; the full time is in the tooltip. */
 export function RelativeTime(props: { time: string }): JSX.Element {
+  const trans = useTrans();
   const [now, setNow] = React.useState(Date.now);
   React.useEffect(() => {
     setNow(Date.now());
@@ -66,7 +71,7 @@ export function RelativeTime(props: { time: string }): JSX.Element {
       dateTime={props.time}
       title={moment(props.time)}
     >
-      {relative(props.time, now)}
+      {relative(props.time, now, trans)}
     </time>
   );
 }

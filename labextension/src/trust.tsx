@@ -1,17 +1,17 @@
-import type { TranslationBundle } from '@jupyterlab/translation';
 import * as React from 'react';
 
 import { failureOf } from './api';
 import { FailureNote } from './parts';
+import { useTrans } from './translation';
 import type { Failure, ProjectStatus } from './types.gen';
 
 /** Says that a project is not trusted, what trusting it would start, and does so when asked. */
 export function TrustNote(props: {
   project: ProjectStatus;
   trust: () => Promise<void>;
-  trans: TranslationBundle;
 }): JSX.Element {
-  const { project, trans } = props;
+  const { project } = props;
+  const trans = useTrans();
   const [busy, setBusy] = React.useState(false);
   const [failure, setFailure] = React.useState<Failure | null>(null);
   const onClick = () => {

@@ -3,10 +3,18 @@ import * as React from 'react';
 import { duration, moment, number } from '../format';
 import { Badge } from '../parts';
 import type { RunDetail } from '../types.gen';
-import { Page } from './page';
+import { word } from '../words';
+import { IPage, Page } from './page';
 
 /** Everything that was recorded of one run, its outcome first. */
-export class RunPage extends Page<RunDetail> {
+export const runPage: IPage<RunDetail> = {
+  noun: 'run',
+  label: trans => trans.__('Open Run'),
+  fetch: (api, folder, run) => api.run(folder, run),
+  create: (model, trans) => new RunPage(model, trans)
+};
+
+class RunPage extends Page<RunDetail> {
   protected name(run: RunDetail): string {
     return run.name;
   }
@@ -44,7 +52,7 @@ export class RunPage extends Page<RunDetail> {
           title={trans.__('Data')}
           rows={run.data.map(use => [
             use.path,
-            `${use.version.slice(0, 12)} · ${use.role}`
+            `${use.version.slice(0, 12)} · ${word(trans, use.role)}`
           ])}
         />
         {run.model && (
@@ -98,9 +106,12 @@ export class RunPage extends Page<RunDetail> {
     const facts: [string, string][] = [
       [trans.__('run'), run.run_id],
       [trans.__('experiment'), run.experiment],
-      [trans.__('kind'), run.kind],
+      [trans.__('kind'), word(trans, run.kind)],
       [trans.__('started'), moment(run.start_time)],
-      [trans.__('took'), took === null || took === '' ? '' : duration(took)],
+      [
+        trans.__('took'),
+        took === null || took === '' ? '' : duration(took, trans)
+      ],
       [trans.__('notebook'), run.notebook],
       [trans.__('commit'), run.commit.slice(0, 12)],
       [trans.__('packages'), run.packages ? `${run.packages}` : '']

@@ -1,6 +1,7 @@
 import * as React from 'react';
 
 import { percent } from '../format';
+import { useTrans } from '../translation';
 import type { Histogram } from '../types.gen';
 
 /**
@@ -66,13 +67,14 @@ export function HistogramView(props: {
 /** The same histogram as a table, bin by bin, for exact reading. */
 export function HistogramTable(props: { histogram: Histogram }): JSX.Element {
   const { labels, reference, current } = props.histogram;
+  const trans = useTrans();
   return (
     <table className="jp-Mlops-table">
       <thead>
         <tr>
-          <th scope="col">bin</th>
-          <th scope="col">reference</th>
-          <th scope="col">current</th>
+          <th scope="col">{trans.__('bin')}</th>
+          <th scope="col">{trans.__('reference')}</th>
+          <th scope="col">{trans.__('current')}</th>
         </tr>
       </thead>
       <tbody>

@@ -2,7 +2,9 @@ import * as React from 'react';
 
 import { moment, number, percent } from '../format';
 import { Badge, StatusDot } from '../parts';
+import { useTrans } from '../translation';
 import type { ColumnDrift, DriftReport } from '../types.gen';
+import { word } from '../words';
 import { HistogramTable, HistogramView } from './histogram';
 
 type SortKey = 'column' | 'status' | 'score';
@@ -20,6 +22,7 @@ const STATUS_ORDER: ColumnDrift['status'][] = [
 /** A drift report: the verdict, then every column with its score and its two distributions. */
 export function ReportView(props: { report: DriftReport }): JSX.Element {
   const { report } = props;
+  const trans = useTrans();
   const [sort, setSort] = React.useState<ISort>({ key: 'status', down: false });
   const [opened, setOpened] = React.useState<string | null>(null);
   const columns = React.useMemo(
@@ -27,35 +30,42 @@ export function ReportView(props: { report: DriftReport }): JSX.Element {
     [report, sort]
   );
   return (
-    <section className="jp-Mlops-report" aria-label="Drift report">
+    <section className="jp-Mlops-report" aria-label={trans.__('Drift report')}>
       <Summary report={report} />
       <div
         className="jp-Mlops-reportTable"
         tabIndex={0}
         role="group"
-        aria-label="Columns"
+        aria-label={trans.__('Columns')}
       >
         <table className="jp-Mlops-table">
           <thead>
             <tr>
               <Heading
-                title="column"
+                title={trans.__('column')}
                 of="column"
                 sort={sort}
                 onSort={setSort}
               />
               <Heading
-                title="status"
+                title={trans.__('status')}
                 of="status"
                 sort={sort}
                 onSort={setSort}
               />
-              <Heading title="score" of="score" sort={sort} onSort={setSort} />
-              <th scope="col">threshold</th>
-              <th scope="col">method</th>
+              <Heading
+                title={trans.__('score')}
+                of="score"
+                sort={sort}
+                onSort={setSort}
+              />
+              <th scope="col">{trans.__('threshold')}</th>
+              <th scope="col">{trans.__('method')}</th>
               <th scope="col">
-                <span className="jp-Mlops-reference">reference</span>{' '}
-                <span className="jp-Mlops-current">current</span>
+                <span className="jp-Mlops-reference">
+                  {trans.__('reference')}
+                </span>{' '}
+                <span className="jp-Mlops-current">{trans.__('current')}</span>
               </th>
             </tr>
           </thead>
@@ -79,21 +89,44 @@ export function ReportView(props: { report: DriftReport }): JSX.Element {
 
 function Summary(props: { report: DriftReport }): JSX.Element {
   const { report } = props;
-  const share =
-    report.share === null ? '' : ` (${percent(report.share)} of the columns)`;
+  const trans = useTrans();
+  const rows = (count: number) => trans._n('%1 row', '%1 rows', count);
   return (
     <header className="jp-Mlops-reportHeader">
       <div className="jp-Mlops-verdict">
         <Badge status={report.verdict} />
         <b>{report.service || report.current}</b>
         <span>
-          {report.drifted} of {report.evaluated} evaluated columns drifted
-          {share}; drift from {percent(report.threshold)}
+          {report.share === null
+            ? trans.__(
+                '%1 of %2 evaluated columns drifted; drift from %3',
+                report.drifted,
+                report.evaluated,
+                percent(report.threshold)
+              )
+            : trans.__(
+                '%1 of %2 evaluated columns drifted (%3 of the columns); drift from %4',
+                report.drifted,
+                report.evaluated,
+                percent(report.share),
+                percent(report.threshold)
+              )}
         </span>
       </div>
       <div className="jp-Mlops-muted">
-        reference {report.reference} ({report.reference_rows} rows) · current{' '}
-        {report.current} ({report.current_rows} rows) · {moment(report.time)}
+        {[
+          trans.__(
+            'reference %1 (%2)',
+            report.reference,
+            rows(report.reference_rows)
+          ),
+          trans.__(
+            'current %1 (%2)',
+            report.current,
+            rows(report.current_rows)
+          ),
+          moment(report.time)
+        ].join(' · ')}
       </div>
       {report.warnings.map(warning => (
         <div className="jp-Mlops-warning" key={warning}>
@@ -135,6 +168,7 @@ function ColumnRows(props: {
   onToggle: () => void;
 }): JSX.Element {
   const { column, open, onToggle } = props;
+  const trans = useTrans();
   const { histogram } = column;
   return (
     <>
@@ -153,7 +187,7 @@ function ColumnRows(props: {
           </button>
         </th>
         <td className="jp-Mlops-status">
-          <StatusDot status={column.status} /> {column.status}
+          <StatusDot status={column.status} /> {word(trans, column.status)}
         </td>
         <td className="jp-Mlops-number">{number(column.score)}</td>
         <td className="jp-Mlops-number">{number(column.threshold)}</td>
@@ -162,7 +196,7 @@ function ColumnRows(props: {
           {histogram && (
             <HistogramView
               histogram={histogram}
-              label={`${column.column}: reference against current`}
+              label={trans.__('%1: reference against current', column.column)}
               width={120}
               height={26}
             />
@@ -177,7 +211,10 @@ function ColumnRows(props: {
               <div className="jp-Mlops-columns">
                 <HistogramView
                   histogram={histogram}
-                  label={`${column.column}: reference against current, larger`}
+                  label={trans.__(
+                    '%1: reference against current, larger',
+                    column.column
+                  )}
                   width={360}
                   height={140}
                 />
@@ -185,13 +222,13 @@ function ColumnRows(props: {
                   className="jp-Mlops-bins"
                   tabIndex={0}
                   role="group"
-                  aria-label={`${column.column}: bins`}
+                  aria-label={trans.__('%1: bins', column.column)}
                 >
                   <HistogramTable histogram={histogram} />
                 </div>
               </div>
             ) : (
-              !column.reason && <p>No distribution was kept.</p>
+              !column.reason && <p>{trans.__('No distribution was kept.')}</p>
             )}
           </td>
         </tr>

@@ -3,10 +3,19 @@ import * as React from 'react';
 import { bytes } from '../format';
 import { Command, RelativeTime, Row } from '../parts';
 import type { DataVersion } from '../types.gen';
-import { Section } from './section';
+import { word } from '../words';
+import { ISection, Section } from './section';
 
 /** The versioned files, and whether each still is what its version says. */
-export class DataSection extends Section<DataVersion> {
+export const dataSection: ISection<DataVersion> = {
+  noun: 'data',
+  id: 'data',
+  label: trans => trans.__('Data'),
+  fetch: (api, folder) => api.list('data', folder),
+  create: options => new DataSection(options)
+};
+
+class DataSection extends Section<DataVersion> {
   protected row(item: DataVersion): JSX.Element {
     return (
       <Row
@@ -20,14 +29,18 @@ export class DataSection extends Section<DataVersion> {
             <span className="jp-Mlops-pair jp-Mlops-mono">
               {item.version.slice(0, 8)}
             </span>
-            <span className="jp-Mlops-pair">{bytes(item.size)}</span>
+            <span className="jp-Mlops-pair">
+              {bytes(item.size, this.trans)}
+            </span>
             {item.files > 1 && (
               <span className="jp-Mlops-pair">
                 {this.trans._n('%1 file', '%1 files', item.files)}
               </span>
             )}
             {item.status !== 'ok' && (
-              <span className="jp-Mlops-pair">{item.status}</span>
+              <span className="jp-Mlops-pair">
+                {word(this.trans, item.status)}
+              </span>
             )}
           </>
         }

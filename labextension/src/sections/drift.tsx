@@ -2,10 +2,18 @@ import * as React from 'react';
 
 import { Badge, Command, RelativeTime, Row } from '../parts';
 import type { DriftCheck } from '../types.gen';
-import { Section } from './section';
+import { ISection, Section } from './section';
 
 /** The earlier drift checks with their verdicts. */
-export class DriftSection extends Section<DriftCheck> {
+export const driftSection: ISection<DriftCheck> = {
+  noun: 'drift',
+  id: 'drift',
+  label: trans => trans.__('Drift'),
+  fetch: (api, folder) => api.list('drift', folder),
+  create: options => new DriftSection(options)
+};
+
+class DriftSection extends Section<DriftCheck> {
   protected row(check: DriftCheck): JSX.Element {
     return (
       <Row
@@ -29,7 +37,7 @@ export class DriftSection extends Section<DriftCheck> {
             </span>
           </>
         }
-        onOpen={() => this.open.drift(check.run_id)}
+        onOpen={() => this.open.page('drift', check.run_id)}
       />
     );
   }

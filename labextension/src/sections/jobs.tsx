@@ -2,17 +2,26 @@ import * as React from 'react';
 
 import { Command, Pairs, RelativeTime, Row } from '../parts';
 import type { Job } from '../types.gen';
-import { Section } from './section';
+import { word } from '../words';
+import { ISection, Section } from './section';
 
 /** The notebooks made callable, their schedules, and how they went last. */
-export class JobsSection extends Section<Job> {
+export const jobsSection: ISection<Job> = {
+  noun: 'job',
+  id: 'jobs',
+  label: trans => trans.__('Jobs'),
+  fetch: (api, folder) => api.list('jobs', folder),
+  create: options => new JobsSection(options)
+};
+
+class JobsSection extends Section<Job> {
   protected row(job: Job): JSX.Element {
     return (
       <Row
         key={job.name}
         status={job.last_status || job.status}
         title={job.name}
-        tooltip={`${job.notebook} · ${job.status}`}
+        tooltip={`${job.notebook} · ${word(this.trans, job.status)}`}
         side={job.last_time && <RelativeTime time={job.last_time} />}
         details={
           job.error ? (
@@ -41,7 +50,7 @@ export class JobsSection extends Section<Job> {
         }
         onOpen={() =>
           job.last_run
-            ? this.open.run(job.last_run)
+            ? this.open.page('run', job.last_run)
             : this.open.file(job.notebook)
         }
       />

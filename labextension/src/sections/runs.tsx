@@ -2,17 +2,30 @@ import * as React from 'react';
 
 import { Command, Pairs, RelativeTime, Row } from '../parts';
 import type { Run } from '../types.gen';
-import { Section } from './section';
+import { word } from '../words';
+import { ISection, Section } from './section';
 
 /** The newest runs; what a sweep or a job started is folded under it. */
-export class RunsSection extends Section<Run> {
+export const runsSection: ISection<Run> = {
+  noun: 'run',
+  id: 'runs',
+  label: trans => trans.__('Runs'),
+  fetch: async (api, folder, limit) => {
+    const runs = await api.list<Run>('runs', folder, { limit: `${limit}` });
+    // Drift checks are runs too, but they have a section of their own.
+    return runs.filter(run => run.kind !== 'drift');
+  },
+  create: options => new RunsSection(options)
+};
+
+class RunsSection extends Section<Run> {
   protected row(run: Run): JSX.Element {
     return (
       <Row
         key={run.run_id}
         status={run.status}
         title={run.name}
-        tooltip={`${run.name} · ${run.run_id.slice(0, 8)} · ${run.status}`}
+        tooltip={`${run.name} · ${run.run_id.slice(0, 8)} · ${word(this.trans, run.status)}`}
         side={<RelativeTime time={run.start_time} />}
         details={
           run.error ? (
@@ -23,7 +36,7 @@ export class RunsSection extends Section<Run> {
             )
           )
         }
-        onOpen={() => this.open.run(run.run_id)}
+        onOpen={() => this.open.page('run', run.run_id)}
       />
     );
   }

@@ -1,36 +1,44 @@
 import type { TranslationBundle } from '@jupyterlab/translation';
-import { ReactWidget } from '@jupyterlab/ui-components';
+import { VDomRenderer } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
-import type { ListModel } from '../model';
+import type { IListSource, ListModel, PanelModel } from '../model';
 import { FailureNote, onListKey } from '../parts';
+import { Translation } from '../translation';
 
-/** What a section's rows can do. */
+/** What a section is made of: its list's source, its heading, its widget. */
+export interface ISection<T = unknown> extends IListSource<T> {
+  /** The end of the widget's id. */
+  readonly id: string;
+
+  /** The heading. */
+  label(trans: TranslationBundle): string;
+
+  create(options: Section.IOptions<T>): Section<T>;
+}
+
+/** What a section's rows can open. */
 export interface IOpeners {
-  run(id: string): void;
-  drift(id: string): void;
+  /** The page of a run or of a drift check, in a tab. */
+  page(noun: string, run: string): void;
+
+  /** A file of the project. */
   file(path: string): void;
-  service(name: string, action: 'start' | 'stop'): Promise<void>;
 }
 
 /** One noun's section: its list, or what to type when there is nothing in it. */
-export abstract class Section<T> extends ReactWidget {
-  constructor(
-    id: string,
-    private readonly label: string,
-    protected readonly model: ListModel<T>,
-    protected readonly open: IOpeners,
-    protected readonly trans: TranslationBundle
-  ) {
-    super();
-    this.id = `jp-mlops-${id}`;
+export abstract class Section<T> extends VDomRenderer<ListModel<T>> {
+  constructor(options: Section.IOptions<T>) {
+    const { section, list, panel, open, trans } = options;
+    super(list);
+    this.panel = panel;
+    this.open = open;
+    this.trans = trans;
+    this.label = section.label(trans);
+    this.id = `jp-mlops-${section.id}`;
     this.addClass('jp-Mlops-section');
-    this.title.label = label;
-    model.changed.connect(() => {
-      const count = model.items?.length;
-      this.title.label = count ? `${this.label} (${count})` : this.label;
-      this.update();
-    });
+    this.title.label = this.label;
+    list.stateChanged.connect(this.onListChanged, this);
   }
 
   /** One item as a row. */
@@ -53,7 +61,7 @@ export abstract class Section<T> extends ReactWidget {
       this.node.tabIndex = 0;
     }
     return (
-      <>
+      <Translation.Provider value={this.trans}>
         {failure &&
           (failure.error === 'NotTrusted' ? (
             <div className="jp-Mlops-note">
@@ -77,7 +85,27 @@ export abstract class Section<T> extends ReactWidget {
             {this.rows(items)}
           </ul>
         )}
-      </>
+      </Translation.Provider>
     );
+  }
+
+  private onListChanged(list: ListModel<T>): void {
+    const count = list.items?.length;
+    this.title.label = count ? `${this.label} (${count})` : this.label;
+  }
+
+  protected readonly panel: PanelModel;
+  protected readonly open: IOpeners;
+  protected readonly trans: TranslationBundle;
+  private readonly label: string;
+}
+
+export namespace Section {
+  export interface IOptions<T> {
+    section: ISection<T>;
+    list: ListModel<T>;
+    panel: PanelModel;
+    open: IOpeners;
+    trans: TranslationBundle;
   }
 }

@@ -1,22 +1,36 @@
+import { Notification } from '@jupyterlab/apputils';
 import * as React from 'react';
 
+import { failureOf, MlopsApi } from '../api';
 import { Command, RelativeTime, Row } from '../parts';
+import { useTrans } from '../translation';
 import type { Service } from '../types.gen';
-import { IOpeners, Section } from './section';
+import { word } from '../words';
+import { ISection, Section } from './section';
 
 /** The packaged models, and where those that are started answer. */
-export class ServicesSection extends Section<Service> {
+export const servicesSection: ISection<Service> = {
+  noun: 'service',
+  id: 'services',
+  label: trans => trans.__('Services'),
+  fetch: (api, folder) => api.list('services', folder),
+  create: options => new ServicesSection(options)
+};
+
+class ServicesSection extends Section<Service> {
   protected row(service: Service): JSX.Element {
     return (
       <Row
         key={service.tag || service.name}
         status={service.status}
         title={service.name}
-        tooltip={`${service.tag} · ${service.status}`}
+        tooltip={`${service.tag} · ${word(this.trans, service.status)}`}
         side={<RelativeTime time={service.created} />}
         details={
           <>
-            <span className="jp-Mlops-pair">{service.status}</span>
+            <span className="jp-Mlops-pair">
+              {word(this.trans, service.status)}
+            </span>
             <span className="jp-Mlops-pair">{service.flavor}</span>
             <span className="jp-Mlops-pair">
               {this.trans.__('from %1', service.run_name)}
@@ -32,11 +46,7 @@ export class ServicesSection extends Section<Service> {
           <span className="jp-Mlops-extra">
             <ActionButton
               service={service}
-              labels={{
-                start: this.trans.__('start'),
-                stop: this.trans.__('stop')
-              }}
-              onAct={(name, action) => this.open.service(name, action)}
+              onAct={action => this.act(service.name, action)}
             />
             {service.url && (
               <a
@@ -50,9 +60,19 @@ export class ServicesSection extends Section<Service> {
             )}
           </span>
         }
-        onOpen={() => this.open.run(service.run_id)}
+        onOpen={() => this.open.page('run', service.run_id)}
       />
     );
+  }
+
+  private async act(name: string, action: Action): Promise<void> {
+    const { api, project } = this.panel;
+    await api
+      .act(project?.path ?? '', name, action)
+      .catch((reason: unknown) =>
+        Notification.error(failureOf(reason).message)
+      );
+    await this.panel.refreshList('service');
   }
 
   protected empty(): JSX.Element {
@@ -65,28 +85,31 @@ export class ServicesSection extends Section<Service> {
   }
 }
 
+type Action = Parameters<MlopsApi['act']>[2];
+
 /** Starts a service that is down and stops one that is up; rests while that takes its time. */
 function ActionButton(props: {
   service: Service;
-  labels: { start: string; stop: string };
-  onAct: IOpeners['service'];
+  onAct: (action: Action) => Promise<void>;
 }): JSX.Element {
-  const { service, labels, onAct } = props;
+  const { service, onAct } = props;
+  const trans = useTrans();
   const [busy, setBusy] = React.useState(false);
   const up = service.status === 'ready' || service.status === 'starting';
   const action = up ? 'stop' : 'start';
+  const label = up ? trans.__('stop') : trans.__('start');
   return (
     <button
       type="button"
       className="jp-Mlops-action"
-      aria-label={`${labels[action]} ${service.name}`}
+      aria-label={`${label} ${service.name}`}
       disabled={busy}
       onClick={() => {
         setBusy(true);
-        void onAct(service.name, action).finally(() => setBusy(false));
+        void onAct(action).finally(() => setBusy(false));
       }}
     >
-      {labels[action]}
+      {label}
       {busy && ' …'}
     </button>
   );
