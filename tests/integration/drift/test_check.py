@@ -154,7 +154,7 @@ BOTH = {"reference": "old.csv", "current": "new.csv"}
         (BOTH | {"current": "empty.csv"}, MlopsError, "cannot be read as .csv"),
         (BOTH | {"current": "rows.csv"}, MlopsError, "rows.csv has no rows"),
         (BOTH | {"current": "other.csv"}, MlopsError, "have no column in common"),
-        (BOTH | {"current": "notes.txt"}, MlopsError, "notes.txt: .txt is not read"),
+        (BOTH | {"current": "notes.txt"}, MlopsError, "notes.txt: .txt cannot be read"),
         (BOTH | {"html": "."}, MlopsError, "is a folder"),
         (BOTH | {"html": "no/a.html"}, NotFound, "No folder no"),
         ({"service": "screening"}, NotAProject, "Type: %mlops init"),
