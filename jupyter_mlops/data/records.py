@@ -1,4 +1,4 @@
-"""Return types of the noun `data`."""
+"""What the noun `data` says of itself."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ DataStatus = Literal["ok", "changed", "missing", "not in cache", "unreadable", "
 class DataVersion(Record):
     """The content version of one file or folder; `version` is DVC's md5 (`….dir` for folders).
 
-    `origin` is the URL or path that it was fetched from. `detail` says why the `.dvc` file, or the file
-    that it names, is unreadable.
+    `origin` is the URL or path that it was fetched from. `detail` says why a version file, or what it
+    points at, is unreadable.
     """
 
     shown: ClassVar[tuple[str, ...]] = ("path", "version", "size", "files", "status")
@@ -30,7 +30,7 @@ class DataVersion(Record):
     detail: str = ""
 
     def row(self) -> dict[str, Any]:
-        """Return this file's row in a table."""
+        """Return the line of this file in a list."""
         return {
             "path": self.path,
             "version": self.version[:12],
@@ -47,7 +47,7 @@ class DataVersion(Record):
 
 
 class DataTransfer(Record):
-    """One version that was pushed or pulled; `objects` and `size` count what was really transferred."""
+    """One version that was pushed to a remote or pulled from it; `objects` and `size` really passed."""
 
     path: str
     version: str
@@ -56,7 +56,7 @@ class DataTransfer(Record):
     size: int
 
     def row(self) -> dict[str, Any]:
-        """Return this version's row in a table."""
+        """Return the line of this version in a list."""
         return {
             "path": self.path,
             "version": self.version[:12],
@@ -74,7 +74,7 @@ class Unused(Record):
     deleted: bool = False
 
     def row(self) -> dict[str, Any]:
-        """Return this object's row in a table."""
+        """Return the line of this object in a list."""
         return {
             "version": self.version[:12],
             "size": tables.size(self.size),
@@ -92,9 +92,9 @@ class DistributionPair(Record):
 
 
 class ColumnDiff(Record):
-    """How one column changed; `score` is 0 for equal and 1 for disjoint distributions.
+    """What became of one column; `score` is 0 for equal and 1 for disjoint distributions.
 
-    `change` is the first that applies; `moved` is also set if the type changed too.
+    `change` is the first that applies; `moved` also tells of a column whose type changed.
     """
 
     column: str
@@ -114,7 +114,7 @@ class ColumnDiff(Record):
 
 
 class FileDiff(Record):
-    """One file of a folder that differs between both sides."""
+    """One file of a folder that is not the same on both sides."""
 
     path: str
     change: Literal["added", "removed", "changed"]
@@ -123,10 +123,10 @@ class FileDiff(Record):
 
 
 class DataDiff(Record):
-    """Differences between two contents of a table, a folder or another file.
+    """What differs between two contents: of a table, of a folder, or of any other file.
 
-    `rows_changed` is known only if a key matches rows. `sampled` describes the sample of rows that was
-    compared; it is empty if all rows were.
+    `rows_changed` is known only where a key matches rows. `sampled` says on what share of the rows
+    the comparison was made, or is empty.
     """
 
     before: str

@@ -1,7 +1,7 @@
-"""Display a data diff: static HTML with small pictures, and text with Unicode bars.
+"""How a data diff shows itself: static HTML with small pictures, and text with Unicode bars.
 
-JupyterLab's sanitiser drops scripts, inline SVG and CSS variables. So the pictures are `<img>` with a data
-URL, and the colours are fixed.
+The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops; pictures are
+`<img>` with a data address, and colours are plain ones.
 """
 
 from __future__ import annotations
@@ -49,14 +49,11 @@ def headline(diff: DataDiff) -> str:
             ("removed", _count(diff, "removed")),
             ("with another type", _count(diff, "type")),
             ("moved", sum(1 for item in diff.columns if item.moved)),
-            (
-                "with more or fewer missing values",
-                sum(1 for item in diff.columns if _missing(item)),
-            ),
+            ("with more or fewer missing", sum(1 for item in diff.columns if _missing(item))),
         )
         if count
     ]
-    return f"{line} · Columns: {', '.join(changes) or 'unchanged'}"
+    return f"{line} · Columns: {', '.join(changes) or 'as they were'}"
 
 
 def text(diff: DataDiff) -> str:
@@ -80,7 +77,7 @@ def text(diff: DataDiff) -> str:
 
 
 def html(diff: DataDiff, most: int = _MOST) -> str:
-    """Return the diff as static HTML with at most `most` columns and `most` files."""
+    """Return the diff as static HTML, with at most so many columns and files."""
     escape = tables.escape
     head = (
         f'<div style="font-size:110%"><b>{escape(headline(diff))}</b></div>'
@@ -151,7 +148,7 @@ def _file_row(item: Any) -> dict[str, Any]:
 
 
 def changed(diff: DataDiff) -> list[ColumnDiff]:
-    """Return the columns that differ in any way, the most changed first."""
+    """Return the columns that are not quite as before, the most changed first."""
     return [
         item
         for item in sorted(
@@ -162,16 +159,16 @@ def changed(diff: DataDiff) -> list[ColumnDiff]:
 
 
 def _shown(diff: DataDiff, most: int = _MOST) -> tuple[list[ColumnDiff], str]:
-    """Return the changed columns, at most `most`, and a text that counts the others."""
+    """Return the columns worth a line, the changed ones first, and what is said of the others."""
     differ = changed(diff)
     shown = differ[:most]
     hidden = len(diff.columns) - len(shown)
     if not hidden:
         return shown, ""
     more = len(differ) - len(shown)
-    prefix = f"{more} more differ; " if more else ""
+    said = f"{more} more differ; " if more else ""
     same = hidden - more
-    return shown, f"{prefix}{same} column{'s' if same != 1 else ''} unchanged"
+    return shown, f"{said}{same} column{'s' if same != 1 else ''} as before"
 
 
 def _notes(diff: DataDiff) -> list[str]:
