@@ -146,7 +146,7 @@ def test_missing_credentials_are_said(
         monkeypatch.delenv(name)
     # Else botocore asks a cloud machine's own address, and waits.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(BackendFailed, match=r"no credentials.*AWS_ACCESS_KEY_ID"):
+    with pytest.raises(BackendFailed, match=r"needs credentials.*AWS_ACCESS_KEY_ID"):
         data.push(["train.csv"], remote=s3, project=versioned)
 
 

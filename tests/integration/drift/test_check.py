@@ -146,7 +146,7 @@ BOTH = {"reference": "old.csv", "current": "new.csv"}
         ({}, UsageError, "Nothing to compare. Type: drift check SERVICE, or drift check --ref"),
         ({"reference": "old.csv"}, UsageError, "no current data to compare. Add: --current FILE"),
         ({"current": "new.csv"}, UsageError, "no reference to compare with. Type: drift check"),
-        (BOTH | {"run": "forest"}, UsageError, "Leave out one"),
+        (BOTH | {"run": "forest"}, UsageError, "Leave one of them out"),
         (BOTH | {"last": -1}, UsageError, "--last must be"),
         (BOTH | {"current": "no.csv"}, NotFound, "No file no.csv. Check the path"),
         (BOTH | {"reference": "."}, MlopsError, "is a folder. Give a file"),
