@@ -98,7 +98,7 @@ class Project:
         return trust.is_trusted(self.root)
 
     def require_trust(self, what: str) -> None:
-        """Refuse what runs something of this project or contacts somebody, unless the user trusts it.
+        """Raise unless the user trusts the project; called before its code runs or a server is contacted.
 
         Args:
             what: what would happen, for the message: `its tracking store would be opened`.

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def without_password(url: str) -> str:
-    """Return a URL or path without its password, and without a query, which may hold one too."""
+    """Return a URL or path without its password; if it has one, its query is removed too."""
     if "://" not in url:
         return url
     try:

@@ -32,7 +32,7 @@ def is_elsewhere(source: str, project: Project) -> bool:
     """Whether `source` is a URL, or an existing path outside the project.
 
     Raises:
-        MlopsError: the URL holds a password.
+        MlopsError: the URL contains a password.
     """
     if "://" in source:
         if urlsplit(source).password:

@@ -106,7 +106,7 @@ def tell(process: Process, number: int) -> None:
 
 
 def end(left: Callable[[], list[Process]], *, grace: float) -> bool:
-    """End the processes that `left` finds, and those that they start meanwhile; return whether none is left.
+    """End the processes that `left` finds until it finds no more; return whether none is left.
 
     This takes at most `grace` plus three seconds; a process in an uninterruptible call may end later.
     """
