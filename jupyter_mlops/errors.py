@@ -1,17 +1,17 @@
-"""What went wrong, in one line that also says what to do.
+"""The errors that users see: one line that says what happened and what to do.
 
     MlopsError                400, exit 2
     ├── UsageError            the line as typed cannot be understood
-    ├── NotAProject           no project here, or one that cannot be read
+    ├── NotAProject           no project here, or its settings cannot be read
     ├── NotFound        404   no such run, file, job, service
-    ├── Conflict        409   it exists already, is busy, or someone else holds it
-    ├── StorageFailed   507   a disk is full, read-only or not ours; exit 1
+    ├── Conflict        409   it exists already, is busy, or another process holds it
+    ├── StorageFailed   507   a disk is full, read-only, or refuses this user; exit 1
     ├── MissingBackend        an optional package is not installed
     └── BackendFailed   502   MLflow, DVC, BentoML or a kernel failed; exit 1
         └── ServerAway        the team's tracking store does not answer
 
-A user's mistake never shows a traceback: IPython asks `_render_traceback_` first, the shell prints
-the line, REST sends it as `message`.
+A user's mistake never shows a traceback: IPython calls `_render_traceback_`, the shell prints the line,
+REST sends it as `message`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class MissingBackend(MlopsError):
 
 
 class BackendFailed(MlopsError):
-    """An engine we drive failed, through no mistake of the user's."""
+    """An engine (MLflow, DVC, BentoML or a kernel) failed; the user made no mistake."""
 
     status = 502
     exit_code = 1
@@ -80,7 +80,7 @@ class StorageFailed(MlopsError):
 
 
 class ServerAway(BackendFailed):
-    """The team's tracking store does not answer; what is recorded meanwhile is kept here."""
+    """The team's tracking store does not answer; new runs wait in the project's spool."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""Files that several processes write: replaced whole, under one lock per resource."""
+"""Files that several processes write: atomic replacement, and one lock per resource."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def replace(path: Path, content: bytes | str) -> None:
 
 
 def content(path: Path, *, most: int, link: bool = True) -> bytes:
-    """Return the content of a file that somebody else may have put there.
+    """Return the content of a file that another person may have made.
 
-    A FIFO would be waited for, a device read for ever, a file of gigabytes fill the memory.
+    Opening a FIFO would block, reading a device would never end, and a huge file would fill the memory.
 
     Args:
         path: the file.
-        most: bytes that it may have.
+        most: maximum number of bytes.
         link: whether it may be a symbolic link.
 
     Raises:
         OSError: it is not a regular file, has more than `most` bytes, or cannot be read.
     """
-    # Not opened before it is known to be a file: to open a device may have an effect.
+    # Checked before opening, because opening a device can have side effects.
     if not stat.S_ISREG(path.stat(follow_symlinks=link).st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
-    # Between the two it may have become something that waits.
+    # Checked again after opening: the file may be replaced by a FIFO in between.
     flags = (
         os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if link else getattr(os, "O_NOFOLLOW", 0))
     )
@@ -64,16 +64,16 @@ def content(path: Path, *, most: int, link: bool = True) -> bytes:
 
 
 def json_in(path: Path, *, most: int = 16_000_000) -> Any:
-    """Return what a JSON file holds that somebody else may have written.
+    """Return the content of a JSON file that another person may have written.
 
     Raises:
-        OSError: as `content`.
-        ValueError: it is not JSON, or nested without end.
+        OSError: as in `content`.
+        ValueError: it is not JSON, or nested too deeply.
     """
     try:
         return json.loads(content(path, most=most))
     except RecursionError:
-        raise ValueError("nested too deep") from None
+        raise ValueError("nested too deeply") from None
 
 
 def append_line(path: Path, line: str) -> None:
@@ -84,7 +84,7 @@ def append_line(path: Path, line: str) -> None:
     try:
         written = os.write(descriptor, content)
         if written < len(content):
-            # The disk took a part. The next line must not be joined to it.
+            # Only a part was written. Remove it, so that the next line is not joined to it.
             end = os.lseek(descriptor, 0, os.SEEK_CUR)
             if os.fstat(descriptor).st_size == end:
                 os.ftruncate(descriptor, end - written)
@@ -94,17 +94,17 @@ def append_line(path: Path, line: str) -> None:
 
 
 def log(path: Path, *, fresh: bool = False) -> BinaryIO:
-    """Open a log to append to it, or a `fresh` one; never through a link or into a pipe.
+    """Open a log to append to, or emptied if `fresh`; links and pipes are refused.
 
     Raises:
-        OSError: no regular file can be opened here.
+        OSError: it is not a regular file, or cannot be opened.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     return os.fdopen(_own_file(path, os.O_TRUNC if fresh else os.O_APPEND), "wb" if fresh else "ab")
 
 
 def _own_file(path: Path, flags: int) -> int:
-    """Open a file to write to it; what somebody put in its place is neither followed nor waited for."""
+    """Open a regular file for writing; links, FIFOs and devices are refused."""
     safe = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
@@ -113,7 +113,7 @@ def _own_file(path: Path, flags: int) -> int:
 
 @contextmanager
 def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
-    """Hold the lock file `path`; the kernel releases it whatever becomes of this process.
+    """Hold the lock file `path`; the operating system releases it when this process dies.
 
     Raises:
         Conflict: another process still holds it after `timeout` seconds.
@@ -122,21 +122,21 @@ def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
-        raise Conflict(f"{path} is not a file that can be locked", "Delete it")
+        raise Conflict(f"The lock {path} is not a regular file", "Delete it")
     try:
         with FileLock(path, timeout=timeout):
             yield
     except Timeout:
         raise Conflict(
-            f"{path.name} has been held by another process for {timeout:.0f} s",
-            "Wait for it to finish, or stop it, and try again",
+            f"Another process has held {path.name} for {timeout:.0f} s",
+            "Wait until it ends, or stop it, then try again",
         ) from None
 
 
 def process_start(pid: int) -> float | None:
-    """Return when process `pid` started (seconds since boot), or None if it is gone.
+    """Return when process `pid` started (seconds since boot), or None if it has ended.
 
-    With the pid this names a process for good: a reused pid has another start.
+    Pid and start together identify a process: a reused pid has another start.
     """
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()

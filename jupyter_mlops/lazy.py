@@ -16,9 +16,9 @@ def attributes(
 
     Args:
         package: its `__name__`.
-        homes: the module of each attribute, within the package.
-        above: the module of each attribute that a higher room provides, as a full name. The package
-            shows such a verb to its users; no module of the package uses it.
+        homes: attribute name → module within the package.
+        above: attribute name → full module name, for what a package above provides. Users reach it
+            through this package; no module of this package uses it.
     """
     full = {name: f"{package}.{module}" for name, module in homes.items()} | (above or {})
 

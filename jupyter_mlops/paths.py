@@ -1,7 +1,7 @@
-"""A stored path becomes a path below a folder, or is refused.
+"""Turn a stored path into a path below a folder, or refuse it.
 
 `.dvc` files, DVC's folder lists, capsules, notes, archives and requests name files by relative paths, and
-somebody else may have written them. Whoever reads, writes or deletes such a file asks `below` first.
+another person may have written them. Code that reads, writes or deletes such a file calls `below` first.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 
 from jupyter_mlops.errors import MlopsError, NotFound
 
-#: Limits of Linux's file systems, in bytes; beyond them every system call would fail by itself.
+#: Limits of Linux's file systems, in bytes; beyond them every system call fails with its own error.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
-#: A drive or `\\host` is absolute on another system; no data file has such a name here.
+#: `C:` and `\\host` are absolute on Windows; no data file has such a name here.
 _ABSOLUTE = re.compile(r"[/\\]|.:", re.DOTALL)
-#: Nothing but dots and blanks: Windows takes `.. ` and `...` for the folder above.
+#: Only dots and blanks: Windows reads `.. ` and `...` as the parent folder.
 _ONLY_DOTS = re.compile(r"[.\s]+")
-#: What file systems leave out when they compare names, so that `.g\u200cit` is `.git` on a Mac.
+#: Characters that file systems ignore when they compare names: on a Mac, `.g\u200cit` is `.git`.
 _UNSEEN = re.compile("[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]")
-#: Git obeys what is written there: a settings file of a repository can name commands.
+#: A repository's own settings can name commands that git runs.
 _OF_GIT = {".git", "git~1"}
 
 
@@ -33,12 +33,12 @@ class UnsafePath(MlopsError):
         shown = shown if len(shown) <= 80 else f"{shown[:76]}…"
         super().__init__(
             f"{source or 'A stored path'} names {shown}, which {why}",
-            "It was not followed: is this file from somebody you trust?",
+            "The path was not used. Do you trust the author of this file?",
         )
 
 
 class ThroughALink(UnsafePath):
-    """A stored path on whose way a symbolic link stands: it may lead elsewhere."""
+    """A stored path with a symbolic link in it, which may lead elsewhere."""
 
     def __init__(self, stored: object, source: str = "") -> None:
         super().__init__(stored, "leads through a symbolic link", source)
@@ -48,14 +48,14 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
     """Return the path that `stored` names below `root`; the file itself need not exist.
 
     Args:
-        root: the folder; it may be reached through a link, as it is the user's own choice.
+        root: the folder; its own path may contain links, because the user chose it.
         stored: the path as it was stored, relative, with `/` between its parts.
-        source: who named it, for the message: `data/train.csv.dvc`.
+        source: the file that names the path, for the message: `data/train.csv.dvc`.
         link: whether the path itself may be a symbolic link. Its parents never may.
 
     Raises:
-        UnsafePath: it is absolute, contains `..`, a NUL or what no file name can have, is too long,
-            names something of git's own, or leads through a symbolic link.
+        UnsafePath: it is absolute, contains `..`, a NUL or another character that no file name can have,
+            is too long, names one of git's own files, or leads through a symbolic link.
     """
     if not isinstance(stored, str) or not stored:
         raise UnsafePath(stored, "is not a path", source)
@@ -71,11 +71,11 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
     if any(_ONLY_DOTS.fullmatch(part) for part in parts):
         raise UnsafePath(stored, "leads out of its folder", source)
     if any(_is_gits(part) for part in parts):
-        raise UnsafePath(stored, "is of git's own files", source)
+        raise UnsafePath(stored, "is one of git's own files", source)
     try:
         lengths = [len(os.fsencode(part)) for part in parts]
     except UnicodeEncodeError:
-        raise UnsafePath(stored, "no file can be called", source) from None
+        raise UnsafePath(stored, "is not a possible file name", source) from None
     if max(lengths) > _LONGEST_NAME or sum(lengths) + len(lengths) > _LONGEST_PATH:
         raise UnsafePath(stored, "is too long", source)
     path = root
@@ -89,10 +89,10 @@ def below(root: Path, stored: object, *, source: str = "", link: bool = False) -
 
 
 def typed(text: str | Path) -> Path:
-    """Return the path that a user gave; it may lead anywhere, but a file can be called so.
+    """Return a path that a user typed; it may lead anywhere, but it is a possible file name.
 
     Raises:
-        NotFound: none can. The system would say so by an exception, each call by its own.
+        NotFound: it is not; each system call would raise another exception for it.
     """
     name = str(text)
     try:
@@ -109,18 +109,19 @@ def typed(text: str | Path) -> Path:
     ):
         shown = ascii(name)
         raise NotFound(
-            f"No file {shown if len(shown) <= 80 else f'{shown[:76]}…'}", "No file can be called so"
+            f"No file {shown if len(shown) <= 80 else f'{shown[:76]}…'}",
+            "This is not a possible file name",
         )
     return Path(text)
 
 
 def _is_gits(part: str) -> bool:
-    # Windows also drops dots and blanks at the end, and what follows a colon is in the same file.
+    # Windows ignores dots and blanks at the end, and a colon begins a stream of the same file.
     return _UNSEEN.sub("", part).partition(":")[0].rstrip(". ").casefold() in _OF_GIT
 
 
 def is_link(path: Path) -> bool:
-    """Return whether a symbolic link stands here, one that leads nowhere too."""
+    """Return whether `path` is a symbolic link, also a broken one."""
     try:
         return stat.S_ISLNK(path.lstat().st_mode)
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Progress lines: what is happening, for anything that takes more than a second.
+"""Progress lines for work that takes more than a second.
 
 In a terminal they go to standard error, so that standard output holds only results. In a notebook
-they are one grey line that is replaced as the work goes on, and stays as the last one.
+each line replaces the one before, in grey; the last one stays.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: The request that the notebook's line belongs to, and its display handle.
+#: The id of the execute request that the notebook's line belongs to, and its display handle.
 _line: tuple[str, Any] = ("", None)
-_begun: str | None = None
+#: The start of a line that `begin` showed and `finish` has not ended yet.
+_unfinished: str | None = None
 
 
 def say(line: str) -> None:
@@ -33,8 +34,8 @@ def say(line: str) -> None:
 
 def begin(line: str) -> None:
     """Show the start of a line that `finish` ends."""
-    global _begun
-    _begun = line
+    global _unfinished
+    _unfinished = line
     shell = _notebook()
     if shell is None:
         print(line, end="", file=sys.stderr, flush=True)
@@ -43,11 +44,11 @@ def begin(line: str) -> None:
 
 
 def finish(end: str = "") -> None:
-    """End the line that was begun; nothing if there is none."""
-    global _begun
-    if _begun is None:
+    """End the line that `begin` started, if there is one."""
+    global _unfinished
+    if _unfinished is None:
         return
-    line, _begun = _begun, None
+    line, _unfinished = _unfinished, None
     shell = _notebook()
     if shell is None:
         print(end, file=sys.stderr, flush=True)
@@ -57,7 +58,7 @@ def finish(end: str = "") -> None:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Say `title`, and how long it took if that was more than a second."""
+    """Show `title`, and at the end the duration if it is more than a second."""
     started = time.monotonic()
     say(f"{title} …")
     yield
@@ -67,17 +68,17 @@ def step(title: str) -> Iterator[None]:
 
 
 def each(items: Sequence[T], title: str) -> Iterator[T]:
-    """Yield the items; past the first second, say once a second how many are done."""
-    told = time.monotonic()
+    """Yield the items; after the first second, show once a second how many are done."""
+    last_line = time.monotonic()
     for done, item in enumerate(items):
-        if time.monotonic() - told > 1:
-            told = time.monotonic()
+        if time.monotonic() - last_line > 1:
+            last_line = time.monotonic()
             say(f"{title}: {done} of {len(items)}")
         yield item
 
 
 def in_kernel() -> bool:
-    """Whether this is a Jupyter kernel, where standard input is the front end's."""
+    """Whether this is a Jupyter kernel, where standard input belongs to the front end."""
     return _notebook() is not None
 
 
@@ -97,8 +98,8 @@ def _replace(shell: Any, line: str) -> None:
         "text/html": f'<div style="color: #808080; font-size: 90%">{html.escape(line)}</div>',
     }
     request = str(shell.get_parent().get("header", {}).get("msg_id", ""))
-    asked, handle = _line
-    if handle is not None and asked == request:
+    line_request, handle = _line
+    if handle is not None and line_request == request:
         handle.update(bundle, raw=True)
     else:
         _line = (request, display(bundle, raw=True, display_id=True))

@@ -1,6 +1,6 @@
-"""A project: one folder with an `mlops.toml`, its settings, and where its state is kept.
+"""A project: a folder with an `mlops.toml`, its settings and its state folder.
 
-`mlops.toml` is in git. `.mlops/` is not: the embedded store, artifacts, logs and locks live there.
+`mlops.toml` is in git. `.mlops/` is not: it holds the embedded store, artifacts, logs and locks.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from jupyter_mlops.urls import without_password
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-_IMPATIENT = "connect_timeout=5&tcp_user_timeout=20000"
-#: What DVC's settings say of places: a remote's `url`, the cache's `dir`; its parser takes quotes away.
+_SHORT_TIMEOUTS = "connect_timeout=5&tcp_user_timeout=20000"
+#: The places in DVC's settings: a remote's `url` and the cache's `dir`, with or without quotes.
 _PLACE = re.compile(r"""^\s*["']?(?:url|dir)["']?\s*=\s*(.+?)\s*$""", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Project:
-    """The folder that everything recorded belongs to."""
+    """A project folder and its settings."""
 
     root: Path
     settings: Settings = field(default_factory=Settings)
@@ -55,12 +55,12 @@ class Project:
 
     @property
     def name(self) -> str:
-        """The name in `mlops.toml`, else the folder's."""
+        """The name in `mlops.toml`, else the folder's name."""
         return self.settings.project.name or self.root.name
 
     @property
     def state(self) -> Path:
-        """The folder that git ignores: stores, logs, locks."""
+        """The folder of stores, logs and locks; git ignores it."""
         return self.root / STATE_FOLDER
 
     @cached_property
@@ -68,15 +68,15 @@ class Project:
         """MLflow's tracking URI: the team's, else the embedded sqlite store."""
         uri = self.settings.tracking.uri
         if uri.startswith("postgresql") and "connect_timeout" not in uri:
-            # A database behind a dead network is given up in seconds, not in minutes.
-            uri += f"{'&' if '?' in uri else '?'}{_IMPATIENT}"
+            # By default, a connection through a dead network takes minutes to fail.
+            uri += f"{'&' if '?' in uri else '?'}{_SHORT_TIMEOUTS}"
         return uri or f"sqlite:///{self.state / 'mlflow.db'}"
 
     @property
     def artifacts(self) -> str:
-        """Where MLflow keeps artifacts; empty where the tracking server decides.
+        """Where MLflow keeps artifacts; empty if the tracking server decides.
 
-        A database has no place of its own: artifacts go to the bucket that the data goes to.
+        A database stores no artifacts: they go to the bucket of the data remote.
         """
         if self.settings.tracking.artifacts:
             return self.settings.tracking.artifacts.rstrip("/")
@@ -89,16 +89,16 @@ class Project:
 
     @property
     def events(self) -> Path:
-        """One JSON line for each change; the server tails it to keep panels live."""
+        """The file with one JSON line per change; the server tails it to update open panels."""
         return self.state / "events.jsonl"
 
     @property
     def trusted(self) -> bool:
-        """Whether this user trusts the project: only then anything of it runs, and somebody is contacted."""
+        """Whether this user trusts the project. If not, none of its code runs and no server is contacted."""
         return trust.is_trusted(self.root)
 
     def require_trust(self, what: str) -> None:
-        """Refuse what runs something of this project or contacts somebody, unless the user trusts it.
+        """Raise unless the user trusts the project; called before its code runs or a server is contacted.
 
         Args:
             what: what would happen, for the message: `its tracking store would be opened`.
@@ -110,11 +110,11 @@ class Project:
             raise NotTrusted(f"{self.root} is not trusted: {what}")
 
     def trust_by_recording(self) -> None:
-        """Trust the project as the user records in it: what is recorded stays in this folder.
+        """Trust the project because the user records in it, if all that is recorded stays in this folder.
 
         Raises:
-            NotTrusted: it needs a yes of its own, because what is recorded would go elsewhere, or into a
-                store that came with the folder, or because the folder is another user's.
+            NotTrusted: the user must trust it explicitly, because its settings name places elsewhere,
+                because it contains a store already, or because another user owns it.
         """
         if self.trusted:
             return
@@ -124,21 +124,19 @@ class Project:
                              f"{', '.join(places)}")  # fmt: skip
         if not (trust.is_own(self.root) and trust.is_own(self.root / SETTINGS_FILE)):
             raise NotTrusted(f"{self.root} is not trusted, and it belongs to another user")
-        brought = [self.state, self.root / ".dvc" / "cache", self.root / ".dvc" / "tmp"]
+        stores = [self.state, self.root / ".dvc" / "cache", self.root / ".dvc" / "tmp"]
         links = [self.root / ".dvc", self.root / ".dvc" / "config"]
-        if any(map(os.path.lexists, brought)) or any(map(is_link, links)):
-            raise NotTrusted(
-                f"{self.root} is not trusted, and it brought a store of its own with it"
-            )
+        if any(map(os.path.lexists, stores)) or any(map(is_link, links)):
+            raise NotTrusted(f"{self.root} is not trusted, and it already contains a store")
         trust.grant(self.root, "recorded in it")
         if any((self.root / "jobs").glob("*.yaml")):
-            say(f"{self.root} is trusted, as you recorded in it: its jobs run while JupyterLab does. "
-                "To take that back: %mlops trust --off")  # fmt: skip
+            say(f"{self.root} is trusted now, because you recorded in it: its scheduled jobs run while JupyterLab "
+                "runs. To undo: %mlops trust --off")  # fmt: skip
 
     def named_outside(self) -> list[str]:
         """Return the places outside of the project that its own files name, without passwords.
 
-        What a `MLOPS_*` variable says comes from the user and is not among them.
+        Settings from `MLOPS_*` variables are left out: they come from the user.
         """
         settings = self.settings
         named = [
@@ -150,7 +148,7 @@ class Project:
         return [*dict.fromkeys(without_password(place) for place in named if place)]
 
     def relative(self, path: Path | str) -> str:
-        """Return `path` as the project writes it: relative to the root where it can be."""
+        """Return `path` relative to the project's root, or absolute if it is outside."""
         absolute = Path(path).absolute()
         try:
             return absolute.relative_to(self.root).as_posix()
@@ -162,7 +160,7 @@ class Project:
         return files.locked(self.state / "locks" / f"{resource}.lock", timeout=timeout)
 
     def announce(self, noun: str, action: str, name: str = "") -> None:
-        """Tell every open panel that something of `noun` changed. Never fails the caller."""
+        """Notify every open panel that something of `noun` changed. Raises nothing."""
         line = json.dumps({"noun": noun, "action": action, "name": name, "time": time.time()})
         try:
             if self.events.exists() and self.events.stat().st_size > 1_000_000:
@@ -181,7 +179,7 @@ def _named_by_dvc(root: Path) -> list[str]:
             if readable(file):
                 found += _PLACE.findall(file.read_text(encoding="utf-8"))
             elif os.path.lexists(file):
-                found.append(f"whatever {file} says, which cannot be read")
+                found.append(f"unknown places in {file}, which cannot be read")
         except (OSError, ValueError):
-            found.append(f"whatever {file} says, which cannot be read")
+            found.append(f"unknown places in {file}, which cannot be read")
     return [place.strip("\"'") for place in found]

@@ -1,4 +1,4 @@
-"""YAML that somebody else may have written: looked through before anything is built from it."""
+"""Load untrusted YAML: it is checked before any object is built from it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def load(text: str, *, longest: int = _LONGEST_TEXT) -> Any:
-    """Return what YAML says: no aliases, no merge keys, nothing nested without end.
+    """Return parsed YAML; aliases and deep nesting, which can take hours to load, are refused.
 
     Args:
         text: the YAML.
-        longest: characters that one scalar may have.
+        longest: maximum number of characters of one scalar.
 
     Raises:
-        ValueError: it is not YAML, or holds what would cost hours.
+        ValueError: it is not YAML, or it is refused.
     """
     try:
         _refuse_tricks(text, longest)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
-    # Its constructors raise what Python's do: of numbers, of dates, of dicts.
+    # The constructors of numbers, dates and dicts raise Python's own errors.
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ArithmeticError,
             RecursionError) as error:  # fmt: skip
         first = (str(error).splitlines() or [type(error).__name__])[0]
@@ -34,12 +34,12 @@ def _refuse_tricks(text: str, longest: int) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError("an alias")
+            raise yaml.YAMLError("aliases are not allowed")
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > longest:
-            raise yaml.YAMLError("a text without end")
+            raise yaml.YAMLError(f"a text of more than {longest:,} characters")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > _DEEPEST:
-            raise yaml.YAMLError("nested without end")
+            raise yaml.YAMLError("nested too deeply")

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS_FILE = "mlops.toml"
-#: What an environment variable may say for true and false.
+#: The spellings of true and false in an environment variable.
 _SWITCH = {"1": True, "true": True, "on": True, "0": False, "false": False, "off": False, "": False}
 #: A bound of `[gate]`: `>= 0.9`, `< 1e-3`.
 BOUND = re.compile(r"\s*(>=|<=|>|<)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
-#: Bytes of a settings file, and of a line in it: reading `a.a.a…` takes the square of its length.
+#: Limits in bytes, of the file and of a line: the parser needs quadratic time for a line like `a.a.a…`.
 _LARGEST, _LONGEST_LINE = 256_000, 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectSettings:
-    """Who this project is."""
+    """The project's name, and the experiment that its runs go to."""
 
     name: str = ""
     experiment: str = "default"
@@ -36,10 +36,10 @@ class ProjectSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrackingSettings:
-    """Where runs are recorded; empty means the embedded sqlite store.
+    """Where runs are recorded; an empty `uri` means the embedded sqlite store.
 
-    `artifacts` is where their files go: by default where the tracking server says; beside a
-    database, `artifacts` under the data's remote.
+    `artifacts` is where their files go. Default: the tracking server decides; for a database, the
+    folder `artifacts` in the data remote.
     """
 
     uri: str = ""
@@ -48,21 +48,21 @@ class TrackingSettings:
 
 @dataclass(frozen=True, slots=True)
 class DataSettings:
-    """Where data versions are pushed to; empty means nowhere."""
+    """The DVC remote that data versions are pushed to; empty means none."""
 
     remote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LineageSettings:
-    """How closely a recorded cell is watched; `deep` starts the kernels of jobs with the shim."""
+    """Which file reads are recorded; `deep` also records those outside Python, in the kernels of jobs."""
 
     deep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class JobsSettings:
-    """How notebooks are executed; `timeout` is seconds for a whole notebook, 0 for no limit."""
+    """How notebooks are executed; `timeout` is in seconds per notebook, 0 for no limit."""
 
     workers: int = 2
     timeout: int = 0
@@ -71,7 +71,7 @@ class JobsSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Where services listen, and under which names they answer; loopback unless the user says more."""
+    """Where services listen (default: loopback), and which host names they answer to."""
 
     host: str = "127.0.0.1"
     allow_hosts: tuple[str, ...] = ()
@@ -80,27 +80,27 @@ class ServiceSettings:
 
 @dataclass(frozen=True, slots=True)
 class DriftSettings:
-    """When a comparison counts as drift: the share of drifted columns, as in Evidently's preset."""
+    """When a comparison counts as drift: share of drifted columns (default: that of Evidently's preset)."""
 
     share: float = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """What a model must reach before `model promote` makes it champion; nothing by default.
+    """What a model must reach before `model promote` makes it champion; no conditions by default.
 
-    Every key of `[gate]` beside the named ones is a metric with its bound:
+    Every other key of `[gate]` is a metric with its bound:
 
         [gate]
         accuracy = ">= 0.9"
         log_loss = "<= 0.3"
-        data = "data/test.csv"   # scored on these rows; without it, the recorded numbers count
-        target = "label"         # default: the one column that the model does not take
-        against = "champion"     # also not worse than that alias …
+        data = "data/test.csv"   # scored on these rows; without it, recorded metrics are used
+        target = "label"         # default: the one column that is not an input of the model
+        against = "champion"     # the model must not be worse than this alias …
         metric = "accuracy"      # … in this metric (default: the task's first) …
         margin = 0.01            # … by more than this, with 95 % confidence
 
-    `bounds` has them as (metric, bound), because settings must be hashable.
+    `bounds` holds (metric, bound) pairs: a tuple, because settings must be hashable.
     """
 
     data: str = ""
@@ -126,18 +126,19 @@ class Settings:
 
 
 def read_settings(path: Path) -> Settings:
-    """Read `mlops.toml` with the `MLOPS_*` overrides on top; unknown keys are errors."""
+    """Read `mlops.toml` and apply the `MLOPS_*` overrides; unknown keys are errors."""
     try:
         if not readable(path):
             raise NotAProject(
-                f"{path} is larger than a settings file can be", "Is it the right one?"
+                f"{path} is not a regular file, or has more than {_LARGEST:,} bytes",
+                "Is it the right one?",
             )
         text = path.read_text(encoding="utf-8")
         if max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
             raise NotAProject(
-                f"{path} has a line of more than {_LONGEST_LINE} characters", "Break it"
+                f"{path} has a line of more than {_LONGEST_LINE} characters", "Split the line"
             )
-        given = tomllib.loads(text)
+        content = tomllib.loads(text)
     except RecursionError:
         raise NotAProject(f"{path} is nested too deeply", "Correct it") from None
     except OSError as error:
@@ -145,29 +146,29 @@ def read_settings(path: Path) -> Settings:
     except ValueError as error:  # TOML's own, a bad encoding, an integer of too many digits
         raise NotAProject(f"{path} cannot be read: {error}", "Correct that line") from None
     sections = {item.name: item.default_factory for item in fields(Settings)}
-    _refuse_unknown(path, "section", given, sections)
+    _refuse_unknown(path, "section", content, sections)
     read: dict[str, Any] = {}
     for section, kind in sections.items():
         defaults: Any = kind()  # type: ignore[operator]
-        values = given.get(section, {})
+        values = content.get(section, {})
         if not isinstance(values, dict):
             raise NotAProject(f"{path}: {section} must be a section", f"Write: [{section}]")
         keys = {item.name: getattr(defaults, item.name) for item in fields(defaults)}
-        free = keys.pop("bounds", None)
-        if free is None:
+        bounds = keys.pop("bounds", None)
+        if bounds is None:
             _refuse_unknown(path, f"key in [{section}]", values, keys)
         merged = {
             key: _typed(path, f"{section}.{key}", _override(section, key, values), default)
             for key, default in keys.items()
         }
-        if free is not None:
+        if bounds is not None:
             merged["bounds"] = _bounds(path, section, values, keys)
         read[section] = type(defaults)(**merged)
     return Settings(**read)
 
 
-def _refuse_unknown(path: Path, what: str, given: Any, known: Any) -> None:
-    for key in given:
+def _refuse_unknown(path: Path, what: str, names: Any, known: Any) -> None:
+    for key in names:
         if key not in known:
             hint = nearest(key, known) or f"Known: {', '.join(known)}"
             raise NotAProject(f"{path}: unknown {what} '{key}'", hint)
@@ -197,12 +198,12 @@ def _override(section: str, key: str, values: dict[str, Any]) -> Any:
 
 
 def overridden(section: str, key: str) -> bool:
-    """Return whether the user's environment says this setting, and not the project."""
+    """Return whether an environment variable of the user overrides this setting of the project."""
     return _variable(section, key) in os.environ
 
 
 def readable(file: Path) -> bool:
-    """Return whether this is an ordinary file of an ordinary size; a pipe would block its reader for ever."""
+    """Return whether this is a regular file of reasonable size; a pipe would block its reader forever."""
     return file.is_file() and file.stat().st_size <= _LARGEST
 
 
@@ -228,7 +229,7 @@ def _typed(path: Path, name: str, value: Any, default: Any) -> Any:
 
 
 def _texts(path: Path, name: str, value: Any) -> tuple[str, ...]:
-    """Return a list of texts; in an environment variable they stand between commas."""
+    """Return a list of texts; an environment variable separates them by commas."""
     if isinstance(value, str):
         value = [item.strip() for item in value.split(",") if item.strip()]
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):

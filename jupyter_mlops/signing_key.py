@@ -1,7 +1,7 @@
-"""This user's own key: what carries its signature was written by this user, on this machine.
+"""This user's signing key: a good signature proves that this user wrote the content on this machine.
 
-It is made at its first use, in Jupyter's data folder, and no project can bring or name it. HMAC-SHA256 from the
-standard library is enough, as the one who signs is the one who verifies.
+The key is made at its first use, in Jupyter's data folder; a project can neither contain nor choose it.
+HMAC-SHA256 from the standard library is enough, because the same user signs and verifies.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KEY_BYTES = 32
 
 
 def read(*, make: bool) -> bytes | None:
-    """Return this user's key; with `make` it is made where there is none, else that is None.
+    """Return this user's key; without one, make it (`make`) or return None.
 
     Raises:
         MlopsError: it cannot be read, or others could have read or changed it.
@@ -36,7 +36,7 @@ def read(*, make: bool) -> bytes | None:
                 file.write(secrets.token_hex(KEY_BYTES))
                 file.flush()
                 os.fsync(file.fileno())
-            # A link fails where another process was first, and shows the key whole or not at all.
+            # A hard link is atomic: it fails if another process was first, and never shows half a key.
             os.link(scratch, path)
         except FileExistsError:
             pass
@@ -66,12 +66,12 @@ def private(path: Path, whose: str) -> bytes:
 
 
 def signature(key: bytes, context: bytes, content: bytes) -> str:
-    """Return the signature of `content`; one made in another context is another one."""
+    """Return the signature of `content`; each context gives a different one."""
     return hmac.new(key, context + content, hashlib.sha256).hexdigest()
 
 
-def is_good(given: object, key: bytes, context: bytes, content: bytes) -> bool:
-    """Return whether `given` is that signature."""
-    return isinstance(given, str) and hmac.compare_digest(
-        given.encode("utf-8", "replace"), signature(key, context, content).encode()
+def is_good(candidate: object, key: bytes, context: bytes, content: bytes) -> bool:
+    """Return whether `candidate` is the signature of `content`."""
+    return isinstance(candidate, str) and hmac.compare_digest(
+        candidate.encode("utf-8", "replace"), signature(key, context, content).encode()
     )

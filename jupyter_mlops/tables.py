@@ -1,7 +1,7 @@
-"""Tables as text and as HTML: plain elements and JupyterLab's own colours, no scripts.
+"""Tables as text and as HTML without scripts.
 
-JupyterLab's sanitiser keeps `style` on table cells and drops scripts and inline SVG, so this reads
-the same in a trusted notebook, an untrusted one, and in nbconvert's output.
+JupyterLab's sanitiser keeps `style` on table cells and drops scripts and inline SVG. So a table looks
+the same in a trusted notebook, in an untrusted one, and in nbconvert's output.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 escape = html.escape
 
-_WIDEST, _WHOLE = 48, 24
-# Plain colours that read on white and on black: JupyterLab's sanitiser drops var().
+_WIDEST, _LONGEST_UNWRAPPED = 48, 24
+# Readable on white and on black. JupyterLab's sanitiser drops var(), so no theme colours.
 _GREEN, _BLUE, _RED, _AMBER = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00"
 _STATUS_COLOURS = {
     "finished": _GREEN, "ready": _GREEN, "no drift": _GREEN, "ok": _GREEN, "running": _BLUE,
@@ -24,7 +24,7 @@ _STATUS_COLOURS = {
 
 
 def cell(value: Any) -> str:
-    """Return `value` as a reader wants it: 4 significant digits, local times, short lists."""
+    """Return `value` as text for a reader: 4 significant digits, local times."""
     if value is None or value == "":
         return "–"
     if isinstance(value, bool):
@@ -93,7 +93,7 @@ def table_text(rows: list[dict[str, Any]]) -> str:
 
 
 def table_html(rows: list[dict[str, Any]]) -> str:
-    """Return rows as an HTML table; numbers to the right, states in their colour."""
+    """Return rows as an HTML table: numbers right-aligned, statuses coloured."""
     titles = list(dict.fromkeys(title for row in rows for title in row))
     right = {title: _numeric(rows, title) for title in titles}
     head = "".join(f"<th{_align(right[title])}>{escape(title)}</th>" for title in titles)
@@ -124,13 +124,13 @@ def _td(value: Any, right: bool) -> str:
     colour = _STATUS_COLOURS.get(text.lower())
     if colour:
         return f'<td style="text-align: left; color: {colour}">{escape(text)}</td>'
-    # A time or a name in two lines doubles the height of every row.
-    whole = len(text) <= _WHOLE and any(mark in text for mark in " -")
-    return f"<td{_align(right, '; white-space: nowrap' if whole else '')}>{escape(text)}</td>"
+    # A time or a name that wraps doubles the height of its row.
+    unwrapped = len(text) <= _LONGEST_UNWRAPPED and any(mark in text for mark in " -")
+    return f"<td{_align(right, '; white-space: nowrap' if unwrapped else '')}>{escape(text)}</td>"
 
 
-def _align(right: bool, more: str = "") -> str:
-    return f' style="text-align: {"right" if right else "left"}{more}"'
+def _align(right: bool, style: str = "") -> str:
+    return f' style="text-align: {"right" if right else "left"}{style}"'
 
 
 def _numeric(rows: list[dict[str, Any]], title: str) -> bool:

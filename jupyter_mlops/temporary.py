@@ -1,9 +1,9 @@
-"""Temporary folders: one name, one owner, and none that stays when its process is killed.
+"""Temporary folders, removed even when the process that made them is killed.
 
-Each is `mlops-…` in the system's temporary folder, for this user only (0700), with a note of the process that owns
-it. A process removes those whose owner is dead when it makes its first one. In a folder where everybody may write,
-that is safe only for a real folder of this user, open to nobody else, whose note names a process of this boot and
-this pid namespace; what may belong to a container or another machine stays until it is a week old.
+Each is `mlops-…` in the system's temporary folder, with mode 0700 and an `.owner` file that names the process.
+Before a process makes one, it removes the folders of dead owners. Other users can write into the temporary
+folder, so a folder is removed only if it is a real one (no link), belongs to this user, is closed to others, and
+its owner ran in this boot and pid namespace. A folder of a container or another machine is removed after a week.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ NOTE = ".owner"
 _NAME = re.compile(r"mlops-[a-z0-9_]{8}")
 _LARGEST_NOTE = 4096
 _WEEK = 7 * 24 * 3600
-_EVERY = 60.0
-_swept: dict[Path, float] = {}
+_SWEEP_PERIOD = 60.0
+_last_sweep: dict[Path, float] = {}
 
 
 @contextmanager
 def folder(place: Path | None = None) -> Iterator[Path]:
-    """Make a temporary folder, in `place` where it must be on that disk, and remove it at the end."""
+    """Make a temporary folder and remove it at the end; `place` is its parent, if the disk matters."""
     made = make(place)
     try:
-        inside = made / "files"  # without the note
+        inside = made / "files"  # so that the caller does not see the owner file
         inside.mkdir()
         yield inside
     finally:
@@ -46,7 +46,7 @@ def folder(place: Path | None = None) -> Iterator[Path]:
 
 
 def make(place: Path | None = None) -> Path:
-    """Make a temporary folder that the caller removes; killed before, the next process does."""
+    """Make a temporary folder. The caller removes it; if it is killed, the next process does."""
     if place is not None:
         place.mkdir(parents=True, exist_ok=True)
     home = place or Path(tempfile.gettempdir())
@@ -63,15 +63,15 @@ def make(place: Path | None = None) -> Path:
 
 
 def sweep(home: Path, *, at_once: bool = False) -> None:
-    """Remove the folders of dead owners; once a minute at most, unless it must be done `at_once`."""
+    """Remove the folders of dead owners, at most once a minute; `at_once` ignores that limit."""
     now = time.monotonic()
-    if not at_once and now - _swept.get(home, -_EVERY) < _EVERY:
+    if not at_once and now - _last_sweep.get(home, -_SWEEP_PERIOD) < _SWEEP_PERIOD:
         return
-    _swept[home] = now
+    _last_sweep[home] = now
     with suppress(OSError), os.scandir(home) as entries:
         for entry in entries:
             if _NAME.fullmatch(entry.name) and _abandoned(Path(entry.path)):
-                # It follows no link, also not one that is put in place of a folder meanwhile.
+                # rmtree follows no link, not even one that replaces the folder now.
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
@@ -92,7 +92,7 @@ def _abandoned(path: Path) -> bool:
 
 
 def _note(path: Path) -> dict[str, Any] | None:
-    """Return who owns a folder, or None where no note says it: then it is not ours to remove."""
+    """Return a folder's owner, or None without a valid owner file: then we do not remove the folder."""
     inside = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         descriptor = os.open(NOTE, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=inside)
@@ -113,7 +113,7 @@ def _note(path: Path) -> dict[str, Any] | None:
 
 
 def _where() -> str:
-    """Name the boot and the pid namespace that a pid and its start belong to."""
+    """Return an identifier of this boot and pid namespace, in which a pid and its start are unique."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115

@@ -1,8 +1,8 @@
-"""Which projects this user trusts: the record of it, kept outside of every project.
+"""Which projects this user trusts, recorded outside of every project.
 
-A folder is data until its user says otherwise. `trusted.json` in Jupyter's data folder (where Jupyter keeps
-which notebooks are trusted, too) holds a project's real path and who owned the folder then; a folder that
-was replaced by somebody else's is not trusted any more. Nothing in a project can write there or redirect it.
+Nothing in a project runs until its user trusts it. `trusted.json` in Jupyter's data folder (where Jupyter also
+records trusted notebooks) holds each project's real path and the owner of its folder. A folder whose owner
+has changed is no longer trusted. Nothing in a project can write to this file or redirect it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.progress import say
 
 STATE_FOLDER = ".mlops"
-#: What to type.
+#: How to trust a project, for messages.
 YES = "If you trust who made it, type: %mlops trust (in a terminal: jupyter mlops trust)"
 _FILE = "trusted.json"
 _LARGEST = 8_000_000
-#: (path, owner) trusted for this process only, where the record cannot be written.
-_here: set[tuple[str, int]] = set()
-_read_before: tuple[object, dict[str, Any]] = (None, {})
+#: (path, owner) trusted for this process only, because the file cannot be written.
+_this_process: set[tuple[str, int]] = set()
+#: The file's stat when it was read, and its projects.
+_last_read: tuple[object, dict[str, Any]] = (None, {})
 
 
 class NotTrusted(MlopsError):
-    """The project is not trusted, and what was asked for would run something of it or contact somebody."""
+    """The project is not trusted, and the request would run its code or contact a server that it names."""
 
     status = 403
 
@@ -41,18 +42,18 @@ def is_trusted(root: Path) -> bool:
     key, owner = _identity(root)
     if owner is None:
         return False
-    if (key, owner) in _here:
+    if (key, owner) in _this_process:
         return True
     entry = _record().get(key)
     if isinstance(entry, dict) and entry.get("owner") == owner:
         return True
-    # A replay's copy of a project lies in that project's own state.
+    # A replay copies a project into that project's own `.mlops` folder.
     above = next((folder for folder in Path(key).parents if folder.name == STATE_FOLDER), None)
     return above is not None and is_trusted(above.parent)
 
 
 def grant(root: Path, how: str) -> None:
-    """Note that the project in `root` is trusted; `how` is what the user did."""
+    """Record that the project in `root` is trusted; `how` says what the user did."""
     key, owner = _identity(root)
     if owner is None or is_trusted(root):
         return
@@ -60,24 +61,24 @@ def grant(root: Path, how: str) -> None:
     try:
         _change(lambda known: known.update({key: {"owner": owner, "since": since, "how": how}}))
     except OSError as error:
-        _here.add((key, owner))
+        _this_process.add((key, owner))
         say(
             f"{root} is trusted for this process only: {_place()} cannot be written ({error.strerror})"
         )
 
 
 def withdraw(root: Path) -> bool:
-    """Note that the project in `root` is not trusted any more; return whether it was."""
+    """Record that the project in `root` is no longer trusted; return whether it was."""
     was = is_trusted(root)
     key, owner = _identity(root)
-    _here.discard((key, owner or 0))
+    _this_process.discard((key, owner or 0))
     if key in _record():
         _change(lambda known: known.pop(key, None))
     return was
 
 
 def is_own(path: Path) -> bool:
-    """Return whether this user owns a file or folder; where nobody owns files, yes."""
+    """Return whether this user owns a file or folder; True on systems without owners."""
     try:
         return not hasattr(os, "geteuid") or path.lstat().st_uid == os.geteuid()
     except OSError:
@@ -93,7 +94,7 @@ def _identity(root: Path) -> tuple[str, int | None]:
 
 
 def home() -> Path:
-    """Return the folder of what this user has said and signed; a project cannot name another."""
+    """Return the folder of this user's trust records and signing key; a project cannot change it."""
     from jupyter_core.paths import jupyter_data_dir  # comes with ipykernel
 
     return Path(jupyter_data_dir()) / "jupyter_mlops"
@@ -104,8 +105,8 @@ def _place() -> Path:
 
 
 def _record() -> dict[str, Any]:
-    """Return the record, read again only when it changed. What others can write counts for nothing."""
-    global _read_before
+    """Return the recorded projects; none if others can write to the file. It is read again when it changes."""
+    global _last_read
     path = _place()
     try:
         stat = path.stat()
@@ -113,18 +114,18 @@ def _record() -> dict[str, Any]:
         if not is_own(path) or loose or stat.st_size > _LARGEST:
             return {}
         state = (str(path), stat.st_mtime_ns, stat.st_size, stat.st_ino)
-        if state != _read_before[0]:
-            _read_before = (state, _parsed(path))
+        if state != _last_read[0]:
+            _last_read = (state, _parsed(path))
     except OSError:
         return {}
-    return _read_before[1]
+    return _last_read[1]
 
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         known = json.loads(path.read_bytes())["projects"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return {}  # no yes can be read from it
+        return {}  # unreadable: no project is trusted
     return known if isinstance(known, dict) else {}
 
 

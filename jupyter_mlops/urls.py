@@ -1,4 +1,4 @@
-"""URLs as they may be shown."""
+"""URLs without their passwords, for display."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 
 def without_password(url: str) -> str:
-    """Return a URL, or a path, without its password; a database's options may hold one, too."""
+    """Return a URL or path without its password; if it has one, its query is removed too."""
     if "://" not in url:
         return url
     try:

@@ -1,8 +1,8 @@
 """Content versions in DVC's cache, without DVC's lock and without touching the user's file.
 
-`dvc add` takes the repository's lock (parallel calls fail) and replaces the user's file by a copy
-from the cache. Here the object is copied into the same cache under the same hash, which several
-processes can do at once; `dvc pull` and `dvc checkout` then find it.
+`dvc add` takes the repository's lock (parallel calls fail) and replaces the user's file by a copy from the
+cache. Here the object is copied into the same cache under the same hash. Several processes can do that at
+once, and `dvc pull` and `dvc checkout` find the object.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from jupyter_mlops.project import Project
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What a file's stat said when it was hashed → its version; an unchanged file costs one stat.
+#: Path and stat of a file when it was hashed → its version; an unchanged file costs one stat.
 _known: dict[tuple[str, int, int, int], DataVersion] = {}
 
 
 def version(path: Path | str, *, project: Project | None = None, keep: bool = True) -> DataVersion:
-    """Return the content version of a file or folder, and keep its content in DVC's cache.
+    """Return the content version of a file or folder, and copy its content into DVC's cache.
 
     Args:
         path: a file or a folder, absolute or relative to the working folder.
-        project: whose cache; default: the project at or above the working folder.
+        project: the project of the cache; default: the one at or above the working folder.
         keep: False only computes the hash.
 
     Raises:
         NotFound: there is no such file.
-        Conflict: the file kept changing while it was read.
+        Conflict: the file changed each time it was read.
     """
     project = project or Project.find()
     target = typed(path).absolute()
@@ -54,17 +54,17 @@ def version(path: Path | str, *, project: Project | None = None, keep: bool = Tr
                 _known[before] = found
             return found
     raise Conflict(
-        f"{path} kept changing while it was read", "Wait until it is written, then repeat"
+        f"{path} changed each time it was read", "Wait until nothing writes to it, then try again"
     )
 
 
 def cached(version: str, *, project: Project | None = None) -> Path:
     """Return the cached object of `version`, checked against its hash.
 
-    A damaged object (DVC itself would hand it out silently) is an error, not an answer.
+    DVC itself would return a damaged object without an error.
 
     Raises:
-        NotAVersion: it is no version.
+        NotAVersion: it is not a version.
         NotFound: the cache does not have it.
         BackendFailed: its object is damaged.
     """
@@ -79,23 +79,23 @@ def cached(version: str, *, project: Project | None = None) -> Path:
     if md5(path) != version.removesuffix(".dir"):
         raise BackendFailed(
             f"The cached copy of {version[:12]} is damaged",
-            f"Delete {path} and get it again: %mlops data pull, or data add of the original file",
+            f"Delete {path}, then restore it: %mlops data pull, or %mlops data add the original file",
         )
     return path
 
 
 def in_cache(version: str, *, project: Project) -> bool:
-    """Return whether the cache has an object of this name, without reading it."""
+    """Return whether the cache has this object; its content is not checked."""
     return _object(project, version).is_file()
 
 
 def cached_size(version: str, *, project: Project) -> int:
-    """Return the bytes of one cached object."""
+    """Return the size of one cached object in bytes."""
     return _object(project, version).stat().st_size
 
 
 def members(version: str, *, project: Project) -> list[str]:
-    """Return the objects that `version` consists of: a folder's files and its list, or itself."""
+    """Return the objects of `version`: for a folder its files and its list, else itself."""
     if not version.endswith(".dir"):
         return [version]
     return [*dict.fromkeys(listing(version, project=project).values()), version]
@@ -106,7 +106,7 @@ def listing(version: str, *, project: Project) -> dict[str, str]:
 
     Raises:
         NotFound: the cache does not have its list.
-        BackendFailed: the list is damaged, or none.
+        BackendFailed: the list is damaged or not valid.
     """
     return folder_list.parse(cached(version, project=project).read_bytes(), version)
 
@@ -120,7 +120,7 @@ def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
     """Read one table from a file by its suffix."""
     import pandas as pd
 
-    # pandas would turn columns named like dates, and strings of digits, into something else.
+    # By default, pandas converts strings of digits, and columns with names like `date`.
     exact: dict[str, Any] = {"convert_dates": False, "dtype": False, "precise_float": True}
     readers: dict[str, Any] = {
         ".parquet": pd.read_parquet,
@@ -133,8 +133,10 @@ def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
     }
     suffix = (suffix or path.suffix).lower()
     if suffix not in readers:
-        raise MlopsError(f"{path.name}: {suffix or 'a file without suffix'} is not read as a table",
-                         f"Use one of {', '.join(readers)}")  # fmt: skip
+        kind = suffix or "a file without suffix"
+        raise MlopsError(
+            f"{path.name}: {kind} cannot be read as a table", f"Use one of {', '.join(readers)}"
+        )
     with path.open("rb") as file:
         read: pd.DataFrame = readers[suffix](file)
     return read
@@ -160,10 +162,10 @@ def _cache_of(root: Path) -> Any:
         try:
             store = repo.cache.local
             typed(store.path)
-        except Exception as error:  # what its settings say is no place
+        except Exception as error:  # the settings name a folder that cannot be one
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise MlopsError(
-                f"DVC's cache is nowhere: {first}", "Correct [cache] in .dvc/config"
+                f"DVC has no usable cache folder: {first}", "Correct [cache] in .dvc/config"
             ) from None
         return store
 
@@ -175,7 +177,7 @@ def _hash(target: Path, project: Project, *, keep: bool) -> DataVersion:
 
 
 def _stat_key(target: Path) -> tuple[str, int, int, int] | None:
-    """Return what changes when a file's content does; None for folders, whose files must be seen."""
+    """Return a key that changes with a file's content; None for folders, whose own stat does not."""
     if target.is_dir():
         return None
     stat = target.stat()

@@ -1,10 +1,10 @@
 """Compare two tables: rows, columns, types, missing values and distributions, with numpy alone.
 
-Numbers (and times): the Kolmogorov–Smirnov distance, the largest difference between the two
-cumulative shares. Categories: the total variation distance, half the sum of the differences of
-their shares. Both are 0 for equal and 1 for disjoint distributions. A distribution moved when its distance is at least 0.1 and
-more than chance makes of that many rows (KS: 1.95·√(1/n + 1/m), its 0.1 % point; total variation: twice
-its mean under no change).
+Numbers and times: the Kolmogorov–Smirnov distance, which is the largest difference between the two cumulative
+shares. Categories: the total variation distance, which is half the sum of the differences of their shares. Both
+are 0 for equal and 1 for disjoint distributions. A distribution moved if its distance is at least 0.1 and larger
+than chance explains for that number of rows (KS: 1.95·√(1/n + 1/m), its 0.1 % point; total variation: twice its
+mean if nothing changed).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TEXT_SHARE, _TEXT_VALUES = 0.5, 50
 
 @dataclass
 class Rows:
-    """How the rows of two tables relate; `changed` only where a key matches them."""
+    """Numbers of rows that differ between two tables; `changed` is None without a key."""
 
     added: int
     removed: int
@@ -41,8 +41,8 @@ class Rows:
 
 
 def columns(old: pd.DataFrame, new: pd.DataFrame) -> list[ColumnDiff]:
-    """Compare column by column, in the order of the new table; removed ones last."""
-    with np.errstate(over="ignore", invalid="ignore"):  # of values near the largest float
+    """Compare column by column, in the order of the new table; removed columns come last."""
+    with np.errstate(over="ignore", invalid="ignore"):  # values near the largest float overflow
         return _columns(old, new)
 
 
@@ -65,10 +65,10 @@ def _columns(old: pd.DataFrame, new: pd.DataFrame) -> list[ColumnDiff]:
 
 
 def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
-    """Match rows by `key`, or as multisets of whole rows over the columns that both tables have.
+    """Match rows by `key`; without one, as multisets of rows over the columns that both tables have.
 
     Raises:
-        UsageError: a key column is absent, or its values repeat.
+        UsageError: a key column is missing, or its values repeat.
     """
     common = [name for name in new.columns if name in old.columns]
     old, new = alike(old[common], new[common])
@@ -77,13 +77,13 @@ def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
     for name in key:
         if name not in common:
             hint = nearest(name, map(str, common)) or f"Columns: {', '.join(map(str, common[:8]))}"
-            raise UsageError(f"Not both tables have a column '{name}'", hint)
+            raise UsageError(f"The key column '{name}' is not in both tables", hint)
     for which, table in (("before", old), ("after", new)):
         repeated = int(table.duplicated([*key]).sum())
         if repeated:
             raise UsageError(
-                f"{', '.join(key)} does not tell rows apart: {repeated:,} repeat it in the table {which}",
-                "Give another --key (several: a,b), or none to match whole rows",
+                f"The key {', '.join(key)} is not unique: {repeated:,} rows repeat it in the table {which}",
+                "Choose another --key (several columns: a,b), or none to match whole rows",
             )
     old, new = old.set_index([*key]), new.set_index([*key])
     both = new.index.intersection(old.index)
@@ -99,7 +99,7 @@ def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
 
 
 def alike(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Give columns whose types differ a common one, so that 1 and 1.0 are one value."""
+    """Return both tables with a common type for each column, so that 1 and 1.0 are equal."""
     old, new = old.copy(deep=False), new.copy(deep=False)
     for name in old.columns:
         a, b = old[name], new[name]
@@ -119,7 +119,7 @@ def alike(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFr
 
 
 def _as_times(a: Any, b: Any) -> tuple[Any, Any] | None:
-    """Read the side that is text as times, as csv has them; None where a value is none."""
+    """Parse the text column as times (csv stores times as text); None if a value is not a time."""
     text = b if _time(a) else a
     try:
         read = pd.to_datetime(text, errors="raise", format="ISO8601")
@@ -167,14 +167,14 @@ def _distance(
     old: pd.Series[Any], new: pd.Series[Any]
 ) -> tuple[float | None, float | None, str, DistributionPair | None]:
     if not len(old) or not len(new):
-        return None, None, "no values on one side", None
+        return None, None, "one side has no values", None
     if _time(old) != _time(new) and (times := _as_times(old, new)) is not None:
         old, new = times
     numbers = _countable(old) and _countable(new) and (_numeric(old) or _numeric(new))
     if numbers or (_time(old) and _time(new)):
         a, b = _floats(old), _floats(new)
         if not len(a) or not len(b):
-            return None, None, "no finite values on one side", None
+            return None, None, "one side has no finite values", None
         chance = 1.95 * float(np.sqrt(1 / len(a) + 1 / len(b)))
         pair = _binned(a, b, time=_time(new))
         return _ks(a, b), max(LEAST, chance), "KS distance", pair
@@ -234,7 +234,7 @@ def _tallied(shares: pd.DataFrame) -> DistributionPair:
 
 
 def _summary(column: pd.Series[Any]) -> str:
-    """Return a column's values in some words: `mean 3.2 (1 to 9)`, `3 values, mostly a (50 %)`."""
+    """Return a short summary of a column: `mean 3.2 (1 to 9)`, `3 values, mostly a (50 %)`."""
     values = column.dropna()
     if not len(values):
         return "no values"
@@ -257,7 +257,7 @@ def _summary(column: pd.Series[Any]) -> str:
 
 
 def _counts(column: pd.Series[Any]) -> pd.Series[int]:
-    """Return how often each value occurs, by what it looks like."""
+    """Return how often each value occurs; values with the same text count as one."""
     plain = pd.api.types.infer_dtype(column, skipna=True) == "string"
     return (column if plain else column.map(str)).value_counts()
 
@@ -289,7 +289,7 @@ def _time(column: pd.Series[Any]) -> bool:
 
 
 def _type(column: pd.Series[Any]) -> str:
-    """Return a type's name as pandas has it; object columns by what they hold."""
+    """Return the pandas name of a column's type; for object columns, the type of their values."""
     if column.dtype != object:
         return str(column.dtype)
     kind = pd.api.types.infer_dtype(column, skipna=True)

@@ -1,4 +1,4 @@
-"""`data diff`: what changed between two contents, as a person would ask it."""
+"""`data diff`: what changed between two contents."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def diff(a: str, b: str = "", *, key: str = "", project: Project | None = None) 
     """Compare two contents: rows, columns, types, missing values and distributions.
 
     Args:
-        a: a path (its present content), `path@VERSION` or `path@REVISION` (git's).
-        b: the same. Without it, `a` is compared with the present content, and a plain path with
-            what its `.dvc` file names.
-        key: the column whose value tells rows apart, or several as `a,b`; default: whole rows.
+        a: a path (its present content), `path@VERSION` or `path@REVISION` (a git revision).
+        b: the same. Default: the present content; if `a` is a plain path, `a` is compared with the
+            version in its `.dvc` file.
+        key: the column that identifies a row, or several as `a,b`; default: whole rows are matched.
         project: default: the project at or above the working folder.
 
     Raises:
         NotFound: no such file, version or revision.
-        UsageError: the two cannot be compared, or the key does not tell rows apart.
+        UsageError: the two cannot be compared, or the key is not unique.
     """
     project = project or Project.find()
     return _sides(*_both(a, b, project), key)
@@ -41,13 +41,13 @@ def diff(a: str, b: str = "", *, key: str = "", project: Project | None = None) 
 def between(
     before: tuple[str, str], after: tuple[str, str], *, most: float, project: Project
 ) -> DataDiff:
-    """Compare two (path, version) that the cache has, in bounded time.
+    """Compare two cached versions in bounded time.
 
     Args:
         before: path and version.
-        after: the same.
-        most: bytes of memory to fill; larger tables are compared on a sample, and it says so.
-        project: whose cache.
+        after: path and version.
+        most: maximum bytes of memory to fill; larger tables are sampled, and the result says so.
+        project: the project of the cache.
 
     Raises:
         NotFound: the cache does not have one of them.
@@ -58,7 +58,10 @@ def between(
 
 def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
     if old.folder != new.folder:
-        raise UsageError(f"{old.label} and {new.label}: one is a folder", "Give two of a kind")
+        raise UsageError(
+            f"Of {old.label} and {new.label}, only one is a folder",
+            "Compare two files, or two folders",
+        )
     common: dict[str, Any] = {
         "before": old.label, "after": new.label, "version_before": old.version,
         "version_after": new.version, "size_before": old.size, "size_after": new.size,
@@ -69,7 +72,7 @@ def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
     suffixes = [Path(side.name).suffix.lower() for side in (old, new)]
     if not all(suffix in _TABLES for suffix in suffixes):
         return DataDiff(
-            kind="file", notes=["Not read as a table: only versions compared"], **common
+            kind="file", notes=["Not a table: only the versions are compared"], **common
         )
     if old.version == new.version and suffixes[0] == suffixes[1]:
         return DataDiff(kind="table", **common)
@@ -121,7 +124,7 @@ def _tables(
     except (ValueError, OSError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MlopsError(
-            f"{old.label} cannot be read as a table: {first}", "Is it whole?"
+            f"{old.label} cannot be read as a table: {first}", "Is the file complete?"
         ) from None
     matched = comparison.rows(before, after, keys)
     columns = [
@@ -133,9 +136,11 @@ def _tables(
     notes = []
     one_sided = [item.column for item in columns if item.change in ("added", "removed")]
     if one_sided:
-        notes.append("Rows are matched by the columns that both have")
+        notes.append("Rows are matched by the columns that both tables have")
     if not keys and matched.added and matched.removed:
-        notes.append("A changed row counts as one removed and one added; --key COLUMN tells them")
+        notes.append(
+            "A changed row counts as one removed and one added; --key COLUMN counts it as changed"
+        )
     return DataDiff(
         kind="table",
         rows_before=rows_before,

@@ -1,7 +1,7 @@
-"""The `.dvc` files of a project: what git keeps of a version, in DVC's own words.
+"""The `.dvc` files of a project: git stores them in place of the data.
 
-They come with the repository, so anybody may have written them: a file is read only as far as one that
-DVC writes goes, and where it points is checked before anyone goes there.
+They come with the repository, so another person may have written them. A file that DVC would not write is
+refused, and the path in it is checked before it is used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SKIP = {
     ".git", ".dvc", ".mlops", ".venv", "venv", "node_modules", "__pycache__", ".ipynb_checkpoints",
 }  # fmt: skip
-#: No data lies there, and what does must not be replaced by data.
+#: State folders: data must not replace their content.
 _STATE = {".dvc", ".mlops"}
 _LARGEST = 4_000_000
 _LARGEST_SIZE = 1 << 63
@@ -34,7 +34,7 @@ _LARGEST_SIZE = 1 << 63
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
-    """What a `.dvc` file says: the version of the file or folder `target`, and its `origin`, if any."""
+    """Content of a `.dvc` file: the version of the file or folder `target`, and its `origin`, if any."""
 
     file: Path
     target: Path
@@ -45,7 +45,7 @@ class Pointer:
 
 
 def files_of(project: Project) -> Iterator[Path]:
-    """Give the project's `.dvc` files, sorted, and whatever else has such a name."""
+    """Yield the project's `.dvc` files, sorted, and folders or links with such a name."""
     waiting = [project.root]
     while waiting:
         entry = waiting.pop()
@@ -54,7 +54,7 @@ def files_of(project: Project) -> Iterator[Path]:
         try:
             if is_link(entry) or not entry.is_dir():
                 continue
-            # A folder that is itself versioned holds data, perhaps 20,000 files of it.
+            # A versioned folder holds data, perhaps 20,000 files, and no `.dvc` files.
             waiting += [
                 item
                 for item in sorted(entry.iterdir(), reverse=True)
@@ -66,37 +66,37 @@ def files_of(project: Project) -> Iterator[Path]:
                 )
             ]
         except OSError:
-            continue  # not ours to look into, or nested deeper than a path can be long
+            continue  # no permission, or nested so deeply that the path is too long
 
 
 def read(file: Path, project: Project) -> Pointer:
-    """Return what a `.dvc` file says of its one output.
+    """Return the content of a `.dvc` file with one output.
 
     Raises:
-        MlopsError: it is not such a file, or names no version.
-        UnsafePath: it points out of its folder.
+        MlopsError: it is not a `.dvc` file, or names no version.
+        UnsafePath: its path leads out of its folder.
     """
     name = project.relative(file)
     content = _content(file, name)
     output = content["outs"][0]
-    # DVC may link the file itself to its cache; a link of a folder on the way leads elsewhere.
+    # The file itself may be DVC's link to its cache; a linked parent folder leads elsewhere.
     target = below(file.parent, output["path"], source=name, link=True)
     if not _STATE.isdisjoint(part.casefold() for part in target.relative_to(project.root).parts):
-        raise UnsafePath(output["path"], "is of the project's own state", name)
+        raise UnsafePath(output["path"], "is in the project's own state folder", name)
     size, count = output.get("size", 0), output.get("nfiles", 1)
     for number in (size, count):
         if type(number) is not int or not 0 <= number < _LARGEST_SIZE:
-            raise _not_dvcs(name, "its size is no number")
+            raise _not_dvcs(name, "its size is not a valid number")
     return Pointer(
         file, target, versions.checked(output["md5"], name), size, count, _origin(content)
     )
 
 
 def version_in(content: bytes, name: str) -> str:
-    """Return the version that the content of a `.dvc` file names.
+    """Return the version in the content of a `.dvc` file.
 
     Raises:
-        MlopsError: it is not such a file, or names no version.
+        MlopsError: it is not a `.dvc` file, or names no version.
     """
     return versions.checked(_parsed(content, name)["outs"][0]["md5"], name)
 
@@ -104,39 +104,39 @@ def version_in(content: bytes, name: str) -> str:
 def write(
     target: Path, found: DataVersion, project: Project, head: dict[str, Any] | None = None
 ) -> None:
-    """Write the `.dvc` file; `head` says where the content came from."""
+    """Write the `.dvc` file of `target`; `head` is its origin, for data from elsewhere."""
     file = target.with_name(f"{target.name}.dvc")
     content: dict[str, Any] = {}
     if file.exists():
         known = read(file, project)
         content = _content(file, project.relative(file))
         if head is None and known.version != found.version:
-            # What was changed here is no longer what came from there.
+            # The content was changed here, so its origin no longer applies.
             content = {k: v for k, v in content.items() if k not in {"md5", "frozen", "deps"}}
     entry: dict[str, Any] = {"md5": found.version, "size": found.size}
     if found.version.endswith(".dir"):
         entry["nfiles"] = found.files
     entry |= {"hash": "md5", "path": target.name}
-    kept = {
+    other_keys = {
         k: v for k, v in (content.get("outs") or [{}])[0].items() if k not in {*entry, "nfiles"}
     }
     content = {k: v for k, v in content.items() if k != "outs"} | (head or {})
-    content["outs"] = [entry | kept]
+    content["outs"] = [entry | other_keys]
     files.replace(file, yaml.safe_dump(content, sort_keys=False))
 
 
 def ignore_in_git(target: Path) -> None:
-    """Let git ignore the file or folder itself."""
+    """Add the file or folder to `.gitignore`."""
     file = target.parent / ".gitignore"
     if is_link(file):
-        # Git itself does not follow it; we would copy what it leads to into the repository.
-        raise MlopsError(f"{file} is a symbolic link", "Replace it by a file, then add again")
+        # git does not follow this link; we would copy its target into the repository.
+        raise MlopsError(f"{file} is a symbolic link", "Replace it with a file, then add again")
     try:
         present = files.content(file, most=_LARGEST).decode(errors="surrogateescape")
     except FileNotFoundError:
         present = ""
     except OSError as error:
-        raise MlopsError(f"{file} cannot be read: {error.strerror}", "Correct it") from None
+        raise MlopsError(f"{file} cannot be read: {error.strerror}", "Correct the file") from None
     line = f"/{target.name}"
     if line not in present.splitlines():
         text = f"{present.rstrip()}\n{line}\n".lstrip("\n")
@@ -152,7 +152,7 @@ def _content(file: Path, name: str) -> dict[str, Any]:
 
 
 def _parsed(content: bytes, name: str) -> dict[str, Any]:
-    """Return a `.dvc` file as YAML, with one output that has a version and a path."""
+    """Return a parsed `.dvc` file; its first output has a version and a path."""
     try:
         found: dict[str, Any] = safe_yaml.load(content.decode())
         output = found["outs"][0]
@@ -165,7 +165,7 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
 
 
 def _origin(content: dict[str, Any]) -> str:
-    """Return the URL or path that a file came from; empty for what was made here."""
+    """Return the URL or path that a file was fetched from; empty if it was not fetched."""
     try:
         return str(content["deps"][0]["path"])
     except (KeyError, TypeError, IndexError):
@@ -174,6 +174,6 @@ def _origin(content: dict[str, Any]) -> str:
 
 def _not_dvcs(name: str, why: str = "") -> MlopsError:
     return MlopsError(
-        f"{name} is not a version file DVC could have written{': ' if why else ''}{why}",
-        "Restore it: git checkout -- that file",
+        f"{name} is not a valid DVC file{': ' if why else ''}{why}",
+        "Restore it: git checkout -- FILE",
     )

@@ -1,7 +1,7 @@
-"""The list of a folder's version: which file of the folder has which version, as DVC keeps it.
+"""The list of a folder's version: the version of each file in the folder, in DVC's format.
 
-Such a list comes from whoever pushed it. What it says is checked here once; where a path of it leads on
-this disk is a matter for `paths.below`.
+Another person may have pushed the list, so its content is checked here. `paths.below` checks where its paths
+lead on this disk.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ def parse(content: bytes, version: str) -> dict[str, str]:
     """Return the version of each file by its path in the folder.
 
     Raises:
-        BackendFailed: it is not such a list.
-        NotAVersion: something else stands for a version in it.
+        BackendFailed: it is not a valid list.
+        NotAVersion: a version in it is not one.
     """
     try:
         entries: Any = json.loads(content)
@@ -31,31 +31,31 @@ def parse(content: bytes, version: str) -> dict[str, str]:
             raise TypeError
         found = {entry["relpath"]: entry["md5"] for entry in entries}
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise _no_list(version, "it is no list of files and versions") from None
+        raise _invalid(version, "it does not list files with their versions") from None
     if len(found) != len(entries):
-        raise _no_list(version, "it names a file twice")
+        raise _invalid(version, "it names a file twice")
     for path, value in found.items():
         if versions.checked(value, f"The list of {version[:12]}").endswith(".dir"):
-            raise _no_list(version, "it names a folder's version as a file's")
+            raise _invalid(version, "it gives a file the version of a folder")
         if not isinstance(path, str) or str(PurePosixPath(path)) != path:
-            raise _no_list(version, f"{ascii(path)[:60]} is no path")
+            raise _invalid(version, f"{ascii(path)[:60]} is not a path")
         if any(str(parent) in found for parent in PurePosixPath(path).parents):
-            raise _no_list(version, f"{ascii(path)[:60]} lies in a file")
+            raise _invalid(version, f"{ascii(path)[:60]} is inside a file")
     return found
 
 
 def places(found: dict[str, str], folder: Path, source: str) -> dict[Path, str]:
-    """Return where each file of a list belongs in `folder`, with its version; nothing is written.
+    """Return the path of each listed file in `folder`, with its version.
 
     Raises:
-        UnsafePath: one of them would not lie in it.
+        UnsafePath: one of the paths leads out of `folder`.
     """
-    # A file of it may be a link, as DVC can be told to link files to its cache.
+    # A file may be a symbolic link: DVC can be configured to link files to its cache.
     return {below(folder, path, source=source, link=True): value for path, value in found.items()}
 
 
-def _no_list(version: str, why: str) -> BackendFailed:
+def _invalid(version: str, why: str) -> BackendFailed:
     return BackendFailed(
-        f"Version {version[:12]} of a folder has no list DVC could have written: {why}",
-        "Add the folder again where it is: %mlops data add FOLDER",
+        f"The list of the folder version {version[:12]} is not valid: {why}",
+        "Add the folder again, in the project that has its files: %mlops data add FOLDER",
     )

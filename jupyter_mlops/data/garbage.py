@@ -1,8 +1,8 @@
-"""`data gc`: delete the cached versions that nothing refers to any more.
+"""`data gc`: delete the cached versions that nothing refers to.
 
-What is kept: the versions named by `.dvc` and `dvc.lock` files, here and in every commit that a git
-reference or reflog reaches, those that runs refer to, and those that the caller names. Not deleting is the
-safe side: where one of these cannot be read, nothing is deleted.
+These versions are kept: those in `.dvc` and `dvc.lock` files of the working tree and of every commit that a git
+reference or reflog reaches, those that runs refer to, and those that the caller names. If one of these sources
+cannot be read, nothing is deleted.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _HOUR = 3600.0
-#: A `dvc.lock` of a large pipeline has some megabytes.
+#: Bytes; the `dvc.lock` of a large pipeline has some megabytes.
 _LARGEST = 64_000_000
-_WHY_NOT = "Nothing was deleted"
+_NOTHING_DELETED = "Nothing was deleted"
 
 
 def gc(
@@ -39,49 +39,53 @@ def gc(
     older: float = 1.0,
     project: Project | None = None,
 ) -> Records[Unused]:
-    """List the cached versions that neither a `.dvc` file of any git commit nor a run refers to.
+    """List the cached versions that no `.dvc` file of any git commit and no run refers to.
 
-    With `yes` they are deleted. `dvc gc` knows nothing of runs and deletes what they need.
+    With `yes` they are deleted. `dvc gc` does not know runs, and deletes the versions that they need.
 
     Args:
-        keep: more versions to keep; a folder's includes its files.
-        yes: delete; else nothing is touched.
-        older: only objects last used more than so many hours ago, as a run in progress names its
+        keep: more versions to keep; for a folder's version, also its files.
+        yes: delete; by default they are only listed.
+        older: hours since an object was last used; younger ones are kept, because a run records its
             versions only at its end.
         project: default: the project at or above the working folder.
 
     Raises:
-        BackendFailed: what git, a run or a folder's list refers to cannot be read.
+        BackendFailed: the versions of git, of runs or of a folder cannot be read.
     """
     project = project or Project.find()
     if not older >= 0:
-        raise UsageError("--older counts hours, from 0 on", "For example: data gc --older 24")
+        raise UsageError(
+            "--older must be a number of hours, 0 or more", "For example: data gc --older 24"
+        )
     root = cache_folder(project)
     if yes:
         _refuse_others_cache(root, project)
     of_runs = {version for _, version in referrers.versions(project)}
-    named = {checked(version, "keep") for version in keep}
-    used = _with_members(of_runs | named | named_anywhere(project), project)
-    before = time.time() - older * _HOUR
+    by_caller = {checked(version, "keep") for version in keep}
+    used = _with_members(of_runs | by_caller | named_anywhere(project), project)
+    oldest_kept = time.time() - older * _HOUR
     unused = []
     for path in _objects(root):
         version = path.parent.name + path.name
         stat = path.lstat()
-        if version in used or stat.st_mtime > before:
+        if version in used or stat.st_mtime > oldest_kept:
             continue
         unused.append(Unused(version=version, size=stat.st_size, deleted=yes))
         if yes:
             path.unlink(missing_ok=True)
     if yes:
         for path in root.glob(f"*{UNFINISHED}"):
-            if path.lstat().st_mtime < before:
+            if path.lstat().st_mtime < oldest_kept:
                 path.unlink(missing_ok=True)
         project.announce("data", "collected")
-    return UnusedList(unused, empty="Everything in the cache is referred to, or was used just now.")
+    return UnusedList(
+        unused, empty="Nothing to delete: each cached version is in use, or was used recently."
+    )
 
 
 class UnusedList(Records[Unused]):
-    """What `data gc` found, and how much space it is."""
+    """The unused versions, with the sum of their sizes."""
 
     def __str__(self) -> str:
         return f"{super().__str__()}\n{self._sum()}" if self.items else self.empty
@@ -97,17 +101,17 @@ class UnusedList(Records[Unused]):
         size = tables.size(sum(item.size for item in self.items))
         if self.items[0].deleted:
             return f"Deleted {len(self.items):,} objects, {size}."
-        return f"Would delete {len(self.items):,} objects, {size}. To do so: data gc --yes"
+        return f"{len(self.items):,} objects to delete, {size}. To delete them: data gc --yes"
 
 
 def held(*, project: Project) -> set[str]:
-    """Return the versions that have an object in the cache."""
+    """Return the versions whose object is in the cache."""
     root = cache_folder(project)
     return {path.parent.name + path.name for path in _objects(root)}
 
 
 def named_anywhere(project: Project) -> set[str]:
-    """Return the versions named by DVC's files here and in every commit that git can reach."""
+    """Return the versions named by DVC's files in the working tree and in every reachable commit."""
     found: set[str] = set()
     for pattern in ("*.dvc", "dvc.lock"):
         for file in project.root.rglob(pattern):
@@ -116,33 +120,33 @@ def named_anywhere(project: Project) -> set[str]:
             try:
                 text = files.content(file, most=_LARGEST).decode(errors="replace")
             except FileNotFoundError:
-                continue  # a link to nothing, or gone just now
+                continue  # a broken link, or deleted in the meantime
             except OSError as error:
                 raise BackendFailed(
-                    f"{project.relative(file)} cannot be read: {error.strerror}", _WHY_NOT
+                    f"{project.relative(file)} cannot be read: {error.strerror}", _NOTHING_DELETED
                 ) from None
             found.update(named_in(text))
     try:
         return found | _named_in_git(project)
     except git.GitMissing:
         raise MlopsError(
-            "git is not installed", "Install it, as old commits name versions"
+            "git is not installed", "Install it: old commits name versions that must be kept"
         ) from None
 
 
 def _named_in_git(project: Project) -> set[str]:
-    def ask(*words: str, give: bytes = b"") -> bytes:
+    def output(*words: str, give: bytes = b"") -> bytes:
         done = git.run(project.root, *words, give=give, seconds=None)
         if done.returncode != 0:
             raise BackendFailed(
-                f"git cannot list what commits refer to: {git.reason(done)}",
-                "Nothing was deleted; mend the git repository first (git fsck)",
+                f"git cannot list the files of all commits: {git.reason(done)}",
+                "Nothing was deleted; repair the git repository first (git fsck)",
             )
         return done.stdout
 
-    # --all has branches, tags, stashes and the snapshots of runs; the reflog what was amended.
+    # --all reaches branches, tags, stashes and the snapshots of runs; --reflog reaches amended commits.
     try:
-        listed = ask("rev-list", "--objects", "--all", "--reflog", "--indexed-objects").decode(
+        listed = output("rev-list", "--objects", "--all", "--reflog", "--indexed-objects").decode(
             errors="replace"
         )
     except git.NoRepository:
@@ -154,7 +158,7 @@ def _named_in_git(project: Project) -> set[str]:
     }
     if not blobs:
         return set()
-    content = ask("cat-file", "--batch", give="\n".join(sorted(blobs)).encode() + b"\n")
+    content = output("cat-file", "--batch", give="\n".join(sorted(blobs)).encode() + b"\n")
     return named_in(content.decode(errors="replace"))
 
 
@@ -165,10 +169,10 @@ def _with_members(versions: set[str], project: Project) -> set[str]:
             try:
                 used.update(members(version, project=project))
             except NotFound:
-                continue  # it is kept elsewhere, list and files
+                continue  # its list and files are not in this cache
             except MlopsError as error:
-                # Which files it has cannot be known, and one of them may be the only copy.
-                raise BackendFailed(error.what, f"{_WHY_NOT}. {error.do}") from None
+                # Its files are unknown, and any unused object may be the only copy of one.
+                raise BackendFailed(error.what, f"{_NOTHING_DELETED}. {error.do}") from None
     return used
 
 
@@ -183,9 +187,9 @@ def _objects(root: Path) -> list[Path]:
 
 
 def _refuse_others_cache(root: Path, project: Project) -> None:
-    """Refuse a cache that lies elsewhere: what other projects refer to cannot be known."""
+    """Refuse a cache outside the project: the versions that other projects use are unknown."""
     if not root.resolve().is_relative_to(project.root.resolve()):
         raise MlopsError(
             f"The cache {root} is outside the project, and other projects may use it",
-            f"{_WHY_NOT}; see what this project does not need: data gc",
+            f"{_NOTHING_DELETED}; to list what this project does not use: data gc",
         )

@@ -1,7 +1,7 @@
-"""DVC's `rwlock` healed: an empty one, and entries of processes that are gone or have another's pid.
+"""Repair DVC's `rwlock`: an empty or broken file, and entries of processes that have ended.
 
-Ours take none of DVC's locks, but a `dvc` command beside us stops at such a file until someone
-deletes it. `.dvc/tmp/lock` needs no healing: the system releases it with its process.
+We do not take DVC's locks, but such a file stops every `dvc` command until someone deletes it.
+`.dvc/tmp/lock` needs no repair: the operating system releases it when its process ends.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LARGEST = 10_000_000
 
 
 def heal(project: Project) -> list[str]:
-    """Remove what no living process holds; return what was removed, in words.
+    """Remove the entries that no living process holds; return a sentence for each.
 
     Raises:
-        Conflict: the guard of the file itself is held.
+        Conflict: another process is editing the file.
     """
     file = project.root / ".dvc" / "tmp" / "rwlock"
     if not _suspicious(file):
@@ -35,77 +35,77 @@ def heal(project: Project) -> list[str]:
     from dvc.lock import LockError, make_lock
 
     try:
-        # DVC's own guard: nobody edits the file while we do.
+        # DVC takes this lock too before it edits the file.
         with make_lock(str(file.with_name("rwlock.lock")), tmp_dir=str(file.parent)):
             healed = _healed(file)
     except LockError:
         raise Conflict(
-            "A DVC command is at work in this project", "Wait for it to finish, then try again"
+            "A DVC command is running in this project", "Wait until it ends, then try again"
         ) from None
     for line in healed:
-        say(f"healed DVC's lock file: {line}")
+        say(f"repaired DVC's lock file: {line}")
     return healed
 
 
 def _suspicious(file: Path) -> bool:
-    """Return, at the price of one small read, whether the file may hold somebody up."""
+    """Return whether the file may have entries; this costs one small read."""
     if is_link(file):
         return True
     try:
-        held = content(file, most=_LARGEST).decode(errors="replace").strip()
+        text = content(file, most=_LARGEST).decode(errors="replace").strip()
     except FileNotFoundError:
         return False
     except OSError as error:
         raise Conflict(
-            f".dvc/tmp/rwlock cannot be read: {error.strerror}", "Delete it: no lock is like that"
+            f".dvc/tmp/rwlock cannot be read: {error.strerror}", "Delete it: it is not a DVC lock"
         ) from None
-    return held not in ("{}", '{"read": {}, "write": {}}', '{"write": {}, "read": {}}')
+    return text not in ("{}", '{"read": {}, "write": {}}', '{"write": {}, "read": {}}')
 
 
 def _healed(file: Path) -> list[str]:
     if is_link(file):
-        # What we write would land in the file that it leads to.
+        # Writing would change the file that the link leads to.
         file.unlink()
-        return ["it was a link"]
+        return ["it was a symbolic link"]
     try:
         written = file.stat().st_mtime
         entries = json_in(file, most=_LARGEST)
         readers, writers = entries.get("read", {}), entries.get("write", {})
         holders = [holder for many in readers.values() for holder in many] + [*writers.values()]
-        gone = {holder["pid"]: _gone(int(holder["pid"]), written) for holder in holders}
+        ended = {holder["pid"]: _why_ended(int(holder["pid"]), written) for holder in holders}
     except FileNotFoundError:
         return []
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
-        # Nobody can have a lock by it: DVC itself refuses to read it.
+        # No process can hold a lock with this file: DVC refuses to read it.
         file.unlink(missing_ok=True)
-        return ["it was empty or cut short"]
-    if not any(gone.values()):
+        return ["it was empty or incomplete"]
+    if not any(ended.values()):
         return []
 
     def alive(holder: Any) -> bool:
-        return not gone[holder["pid"]]
+        return not ended[holder["pid"]]
 
-    kept = {
+    living = {
         "read": {path: [h for h in many if alive(h)] for path, many in readers.items()},
         "write": {path: holder for path, holder in writers.items() if alive(holder)},
     }
-    kept["read"] = {path: many for path, many in kept["read"].items() if many}
-    # Not by a rename: who waits at the guard opens this very name.
-    file.write_text(json.dumps(kept))
-    return [f"process {pid} {reason}" for pid, reason in gone.items() if reason]
+    living["read"] = {path: many for path, many in living["read"].items() if many}
+    # Written in place, not renamed: processes that wait for the lock open this file.
+    file.write_text(json.dumps(living))
+    return [f"process {pid} {reason}" for pid, reason in ended.items() if reason]
 
 
-def _gone(pid: int, written: float) -> str:
-    """Return why the process that wrote this entry is gone, or an empty string while it lives."""
+def _why_ended(pid: int, written: float) -> str:
+    """Return how we know that the process of this entry has ended; empty while it runs."""
     start = process_start(pid)
     if start is None:
         return "has ended"
     import psutil  # comes with ipykernel
 
     try:
-        # Whoever wrote the entry had started by then; a pid given out again has not.
+        # A process that started after the entry was written did not write it: the pid is reused.
         if psutil.Process(pid).create_time() > written + 1:
-            return "has ended, and its pid was given to another"
+            return "has ended, and another process has its pid"
     except psutil.Error:
         return "has ended"
     return ""

@@ -1,4 +1,4 @@
-"""How far a long hash, copy or transfer has come: one line a second, none for what is quick."""
+"""Progress of a long hash, copy or transfer: one line per second, none in the first second."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _QUIET, _PERIOD = 1.0, 1.0
 
 
 class Meter:
-    """Counts bytes (and files, where there are many) and says so from time to time."""
+    """Count bytes (and files, if there are several) and show the progress once a second."""
 
     def __init__(self, title: str, *, size: int = 0, files: int = 1) -> None:
         self.title = title
@@ -28,7 +28,7 @@ class Meter:
         self.done_files = 0
         self._started = time.monotonic()
         self._next = self._started + _QUIET
-        self._said = False
+        self._shown = False
         self._lock = threading.Lock()  # transfers count from several threads
         self._watched: Watched | None = getattr(_here, "watched", None)
         if self._watched is not None:
@@ -43,7 +43,7 @@ class Meter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._said and kind is None:
+        if self._shown and kind is None:
             took = tables.duration(time.monotonic() - self._started)
             say(f"{self.title} … {tables.size(self.done_bytes)} in {took}")
 
@@ -58,11 +58,11 @@ class Meter:
             self._next = now + _PERIOD
             if self._watched is not None:
                 return
-            self._said = True
+            self._shown = True
         say(self.line())
 
     def line(self) -> str:
-        """Return the line as it would be said now."""
+        """Return the progress line."""
         parts = []
         if self.files > 1:
             parts.append(f"{self.done_files:,} of {self.files:,} files")
@@ -77,12 +77,12 @@ class Meter:
 
 
 class Watched:
-    """The meters of a thread that works beside the user's cell: they say nothing by themselves."""
+    """The meters of a background thread: they show nothing, another thread reads `line`."""
 
     meter: Meter | None = None
 
     def line(self) -> str:
-        """Return how far the last one is."""
+        """Return the progress line of the last meter."""
         return self.meter.line() if self.meter else "hashing …"
 
 
@@ -91,7 +91,7 @@ _here = threading.local()
 
 @contextmanager
 def watched() -> Iterator[Watched]:
-    """Keep the meters that this thread makes in the block silent, and give them to be asked."""
+    """Silence the meters that this thread makes in the block; yield an object that has their progress."""
     _here.watched = Watched()
     try:
         yield _here.watched

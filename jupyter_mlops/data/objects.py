@@ -1,8 +1,8 @@
 """Hash a file or folder and copy it into DVC's cache, reading each byte once.
 
-Where the disk can clone, the clone is hashed: what is kept is then one moment of the file. Else
-the bytes are hashed while they are copied, so that an object always is what its name says. DVC's
-own record of hashes (its `state`) is asked first and told afterwards.
+If the disk can clone files, the clone is hashed: it is a snapshot of the file. Else the bytes are hashed
+while they are copied, so that an object's name always matches its content. DVC's record of hashes (its
+`state`) is read first and updated afterwards.
 """
 
 from __future__ import annotations
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK, _LARGEST_CHUNK = 1 << 18, 1 << 23
-#: Unfinished objects lie in the cache's own folder (a rename must not cross disks) under this suffix.
+#: Suffix of unfinished objects; they lie in the cache's folder, because a rename must not cross disks.
 UNFINISHED = ".unfinished"
-#: What DVC leaves out of a folder's version; git obeys what is written in its own.
+#: Folders that DVC leaves out of a folder's version; git would obey the settings in a `.git`.
 _LEFT_OUT = {".git", ".hg", ".dvc"}
-#: Disks that refused to clone once.
+#: Devices on which cloning has failed.
 _no_clones: set[int] = set()
 
 
 def version_of(target: Path, store: Any, title: str, *, keep: bool) -> tuple[str, int, int]:
-    """Return (version, bytes, files) of a file or folder; with `keep`, its content is in the cache.
+    """Return (version, bytes, files) of a file or folder; with `keep`, copy its content into the cache.
 
     Args:
         target: an existing file or folder.
         store: DVC's local cache.
-        title: what the progress line calls it.
+        title: its name in the progress line.
         keep: False only computes the hash.
     """
     try:
         if target.is_dir():
             return _folder(target, store, title, keep=keep)
-        _refuse_what_is_no_file(target, title)
+        _require_regular_file(target, title)
         with Meter(f"hashing {title}", size=target.stat().st_size) as meter:
             (found,) = _hashed([str(target)], store, meter, keep=keep)
         return found[0], found[1], 1
     except OSError as error:
         reason = error.strerror or str(error)
         raise BackendFailed(
-            f"{title} could not be read, or not be copied into DVC's cache: {reason}",
+            f"{title} cannot be read or copied into DVC's cache: {reason}",
             "Is the file readable, and is there space on the disk?",
         ) from None
 
 
 def listing(target: Path, store: Any, title: str) -> dict[str, tuple[str, int]]:
-    """Return the (version, bytes) of each file in a folder by its path in it; keeps nothing."""
+    """Return the (version, bytes) of each file by its path in the folder, without copying it."""
     names, meter = _files_of(target, title)
     with meter:
         found = _hashed([str(target / name) for name in names], store, meter, keep=False)
@@ -64,7 +64,7 @@ def listing(target: Path, store: Any, title: str) -> dict[str, tuple[str, int]]:
 
 
 def md5(path: Path, meter: Meter | None = None) -> str:
-    """Return a file's md5, the hash that DVC 3 names its versions by."""
+    """Return a file's md5, which DVC 3 uses as its version."""
     digest = hashlib.md5(usedforsecurity=False)
     for chunk in _chunks(path):
         digest.update(chunk)
@@ -74,7 +74,7 @@ def md5(path: Path, meter: Meter | None = None) -> str:
 
 
 def touch(path: Path) -> None:
-    """Mark an object as used now, so that `data gc` leaves it until what uses it is recorded."""
+    """Mark an object as used now, so that `data gc` keeps it until the run that uses it is recorded."""
     with suppress(OSError):
         os.utime(path)
 
@@ -85,7 +85,7 @@ def _folder(target: Path, store: Any, title: str, *, keep: bool) -> tuple[str, i
 
     names, meter = _files_of(target, title)
     if not names:
-        raise MlopsError(f"{title} is an empty folder", "Put the files in first")
+        raise MlopsError(f"{title} is an empty folder", "Put files into it first")
     with meter:
         found = _hashed([str(target / name) for name in names], store, meter, keep=keep)
     tree = Tree()
@@ -100,53 +100,56 @@ def _folder(target: Path, store: Any, title: str, *, keep: bool) -> tuple[str, i
 
 def _files_of(target: Path, title: str) -> tuple[list[str], Meter]:
     names, size = [], 0
-    # As DVC walks: links to files are followed, links to folders are not.
+    # The same as in DVC: links to files are followed, links to folders are not.
     for folder, folders, files in os.walk(target):
         folders[:] = [name for name in folders if name not in _LEFT_OUT]
         for name in files:
             path = Path(folder, name)
             if name == ".git":
                 continue
-            _refuse_what_is_no_file(path, title)
+            _require_regular_file(path, title)
             names.append(path.relative_to(target).as_posix())
             size += path.stat().st_size
     return sorted(names), Meter(f"hashing {title}", size=size, files=len(names))
 
 
-def _refuse_what_is_no_file(path: Path, title: str) -> None:
-    """Refuse what would be waited for, or read for ever."""
+def _require_regular_file(path: Path, title: str) -> None:
+    """Refuse FIFOs and devices, whose reader would block or never end, and broken links."""
     if not path.is_file():
-        what = "a link to nothing" if path.is_symlink() and not path.exists() else "no regular file"
-        raise MlopsError(f"{title}: {path.name} is {what}", "Only files have versions; remove it")
+        broken = path.is_symlink() and not path.exists()
+        what = "a broken symbolic link" if broken else "not a regular file"
+        raise MlopsError(
+            f"{title}: {path.name} is {what}", "Remove it: only regular files have versions"
+        )
 
 
 def _hashed(paths: list[str], store: Any, meter: Meter, *, keep: bool) -> list[tuple[str, int]]:
-    """Return (md5, bytes) of each file, from DVC's record of unchanged files where it can."""
+    """Return (md5, bytes) of each file; for unchanged files, from DVC's record of hashes."""
     from dvc_data.hashfile.hash_info import HashInfo
     from dvc_objects.fs.local import LocalFileSystem
 
     disk = LocalFileSystem()
     infos = {path: disk.info(path) for path in paths}
     known = {path: found for path, _, found in store.state.get_many(paths, disk, infos) if found}
-    fresh = []
+    new_hashes = []
     values = {}
     for path in paths:
         size = infos[path]["size"]
         value = str(known[path].value) if path in known else ""
         value = value if versions.is_version(value) else ""
-        kept = object_path(store, value) if value else None
-        if kept is not None and (not keep or kept.exists()):
+        cached = object_path(store, value) if value else None
+        if cached is not None and (not keep or cached.exists()):
             meter.add(size, files=1)
             if keep:
-                touch(kept)
+                touch(cached)
         else:
             value = _copied(Path(path), store, meter) if keep else md5(Path(path), meter)
             meter.add(0, files=1)
-            # What was written to while it was read has another stat now: its hash says nothing.
+            # If the stat differs, the file was written while it was read, and the hash may be wrong.
             if _same(infos[path], disk.info(path)):
-                fresh.append((path, HashInfo("md5", value), infos[path]))
+                new_hashes.append((path, HashInfo("md5", value), infos[path]))
         values[path] = (value, size)
-    store.state.save_many(fresh, disk)
+    store.state.save_many(new_hashes, disk)
     return [values[path] for path in paths]
 
 
@@ -155,18 +158,18 @@ def _same(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 
 def object_path(store: Any, version: str) -> Path:
-    """Return where the cache keeps `version`.
+    """Return the path of `version` in the cache.
 
     Raises:
-        NotAVersion: it is none, and would lead anywhere.
+        NotAVersion: it is not a version.
     """
     versions.checked(version)
-    # The object may be a link, to a cache that several people share; its folder may not.
+    # The object may be a link into a shared cache; its folder may not.
     return below(Path(store.path), f"{version[:2]}/{version[2:]}", source="DVC's cache", link=True)
 
 
 def _copied(source: Path, store: Any, meter: Meter) -> str:
-    """Copy `source` into the cache under the hash of what was copied; return that."""
+    """Copy `source` into the cache under the hash of the copied bytes; return the hash."""
     root = Path(store.path)
     root.mkdir(parents=True, exist_ok=True)
     scratch = root / f"{os.getpid()}-{secrets.token_hex(6)}{UNFINISHED}"
@@ -199,7 +202,7 @@ def _copy(source: Path, target: Path, meter: Meter) -> str:
         for chunk in _chunks(source):
             digest.update(chunk)
             rest = chunk
-            while rest:  # a raw write may take only a part
+            while rest:  # an unbuffered write may write only a part
                 rest = rest[file.write(rest) :]
             meter.add(len(chunk))
     return digest.hexdigest()
@@ -216,15 +219,15 @@ def _put(content: bytes, target: Path) -> None:
 
 
 def _settle(scratch: Path, target: Path) -> None:
-    scratch.chmod(0o444)  # DVC trusts an object that nobody can write to
+    scratch.chmod(0o444)  # DVC does not hash a read-only object again
     target.parent.mkdir(exist_ok=True)
     scratch.replace(target)
 
 
 def _chunks(path: Path) -> Iterator[memoryview]:
-    """Read a file into one buffer, again and again: a new one for each part costs page faults."""
+    """Read a file in parts into one reused buffer: a new buffer for each part costs page faults."""
     with path.open("rb", buffering=0) as file:
-        # Each part costs a turn among the threads: large files, hashed beside a cell, take few.
+        # Each part waits for the GIL, so that a large file is read in few parts while a cell runs.
         part = max(CHUNK, min(os.fstat(file.fileno()).st_size >> 10, _LARGEST_CHUNK))
         buffer = memoryview(bytearray(part))
         while count := file.readinto(buffer):

@@ -1,7 +1,7 @@
-"""Data from elsewhere: a URL, a bucket, a folder outside the project.
+"""Fetch data from outside the project: a URL, a bucket, another folder.
 
-It is fetched into the project and versioned there like any file; where it came from is kept in its
-`.dvc` file just as `dvc import-url` keeps it, so that `dvc update` works on it.
+It is copied into the project and versioned like any file. Its `.dvc` file names the origin in the format of
+`dvc import-url`, so that `dvc update` works.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ def is_elsewhere(source: str, project: Project) -> bool:
     """Whether `source` is a URL, or an existing path outside the project.
 
     Raises:
-        MlopsError: the URL holds a password.
+        MlopsError: the URL contains a password.
     """
     if "://" in source:
         if urlsplit(source).password:
             raise MlopsError(
-                f"{without_password(source)} holds a password, and git would keep it",
-                "Give DVC the password aside: dvc remote modify --local",
+                f"{without_password(source)} contains a password, which would be stored in git",
+                "Give DVC the password separately: dvc remote modify --local",
             )
         return True
     path = Path(source).expanduser().absolute()
@@ -49,44 +49,44 @@ def is_elsewhere(source: str, project: Project) -> bool:
 
 
 def target_of(source: str, to: str, project: Project) -> Path:
-    """Return where in the project a source from elsewhere goes: `to`, or the working folder.
+    """Return the path in the project for a source from outside: `to`, or in the working folder.
 
     Raises:
-        MlopsError: that is outside the project, or the source has no name to go by.
+        MlopsError: that is outside the project, or the source has no file name.
     """
     name = Path(unquote(urlsplit(source).path) if "://" in source else source).name
     target = Path(to).absolute() if to else Path.cwd()
     if target.is_dir() or to.endswith("/") or not to:
         if not name:
-            raise MlopsError(f"{source} names no file", "Say where it goes: --to data/train.csv")
+            raise MlopsError(f"{source} names no file", "Name the target: --to data/train.csv")
         target /= name
     target = Path(os.path.normpath(target))
     if not target.parent.resolve().is_relative_to(project.root.resolve()):
         raise MlopsError(
             f"{target} is outside the project {project.root}",
-            "Say where in the project it goes: --to data/train.csv",
+            "Name a target in the project: --to data/train.csv",
         )
     return target
 
 
 def fetch(source: str, target: Path, project: Project, *, replaceable: bool) -> dict[str, Any]:
-    """Bring a source to `target`, whole or not at all; return what its `.dvc` file says of it.
+    """Copy a source to `target`, completely or not at all; return its entry for the `.dvc` file.
 
     Args:
         source: a URL that DVC can read, or a path.
         target: a file or folder of the project.
         project: the project.
-        replaceable: whether what lies at `target` now may be replaced.
+        replaceable: whether an existing `target` may be replaced.
 
     Raises:
-        Conflict: something else is there.
-        NotFound: there is nothing at the source.
+        Conflict: `target` exists and may not be replaced.
+        NotFound: the source does not exist.
         BackendFailed: the source does not answer, or changes while it is read.
     """
     if target.exists() and not replaceable:
         raise Conflict(
-            f"{project.relative(target)} is there already",
-            "Give another place by --to, or add it first: what has a version can be replaced",
+            f"{project.relative(target)} exists already, and its content has no version",
+            f"Add it first: %mlops data add {project.relative(target)} · or choose another target: --to PATH",
         )
     scratch = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(3)}.fetch")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def fetch(source: str, target: Path, project: Project, *, replaceable: bool) -> 
 
 
 def described(source: str, target: Path, found: DataVersion, before: dict[str, Any]) -> Any:
-    """Return the head of the `.dvc` file of data from elsewhere, in DVC's own words."""
+    """Return the keys that name the origin in the `.dvc` file of fetched data, in DVC's format."""
     from dvc.utils import dict_md5
 
     entry = before or {"md5": found.version, "size": found.size, "hash": "md5"}
@@ -116,16 +116,16 @@ def described(source: str, target: Path, found: DataVersion, before: dict[str, A
         entry["nfiles"] = found.files
     path = source if "://" in source else str(Path(source).expanduser().absolute())
     entry = {**entry, "path": path}
-    told = {"deps": [entry], "outs": [{"md5": found.version, "hash": "md5", "path": target.name}]}
-    # DVC's own checksum of such a file, by which it knows that nobody edited it.
-    checksum = dict_md5(told, exclude=["size", "nfiles", "isexec"])
+    stage = {"deps": [entry], "outs": [{"md5": found.version, "hash": "md5", "path": target.name}]}
+    # DVC detects by this checksum whether the file was edited.
+    checksum = dict_md5(stage, exclude=["size", "nfiles", "isexec"])
     return {"md5": checksum, "frozen": True, "deps": [entry]}
 
 
 @contextmanager
 def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[Any, Any, str]]:
-    """Yield DVC's view of a source: the dependency, its file system, and the path in that."""
-    place = source if "://" in source else str(Path(source).expanduser().absolute())
+    """Yield DVC's dependency object of a source, its file system, and the path in it."""
+    address = source if "://" in source else str(Path(source).expanduser().absolute())
     scheme = urlsplit(source).scheme or "local"
     with repository.opened(project.root) as repo:
         from dvc.config import ConfigError
@@ -134,7 +134,7 @@ def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[A
 
         try:
             stage = repo.stage.create(
-                single_stage=True, validate=False, deps=[place], outs=[target.name],
+                single_stage=True, validate=False, deps=[address], outs=[target.name],
                 fname=str(target.with_name(f"{target.name}.dvc")), wdir=str(target.parent),
             )  # fmt: skip
             dependency = stage.deps[0]
@@ -146,11 +146,11 @@ def _dependency(source: str, target: Path, project: Project) -> Iterator[tuple[A
         except (ConfigError, DvcException) as error:
             raise MlopsError(f"DVC cannot read {source}: {error}", "Check the address") from None
         except FileNotFoundError as error:
-            # fsspec says so of a server that does not answer, too; the cause tells.
+            # fsspec raises this for a server that does not answer, too; then the cause is an OSError.
             if isinstance(error.__cause__, OSError):
                 raise remotes.explained(source, error, what="source") from error
             raise NotFound(f"There is nothing at {source}", "Check the address") from None
-        except Exception as error:  # each cloud's driver has kinds of its own
+        except Exception as error:  # each cloud's driver has its own error classes
             if "to be installed" in str(error):
                 raise _not_installed(scheme) from None
             raise remotes.explained(source, error, what="source") from error
@@ -163,14 +163,14 @@ def _not_installed(scheme: str) -> MlopsError:
 
 
 def _state(dependency: Any) -> dict[str, Any]:
-    """Return what the source says of its version (an ETag, a checksum); nothing for a local one."""
-    dependency.fs.info(dependency.fs_path)  # raises where nothing is
+    """Return the source's own version (an ETag, a checksum); empty for a local source."""
+    dependency.fs.info(dependency.fs_path)  # raises if it does not exist
     if dependency.fs.protocol in {"local", "file"}:
         return {}
     dependency.save()
-    told: dict[str, Any] = dependency.dumpd()
-    told.pop("path", None)
-    return told
+    state: dict[str, Any] = dependency.dumpd()
+    state.pop("path", None)
+    return state
 
 
 def _size(filesystem: Any, path: str) -> int:
@@ -180,18 +180,18 @@ def _size(filesystem: Any, path: str) -> int:
 
 
 def _settle(scratch: Path, target: Path) -> None:
-    """Put what came in place; a folder is moved aside first, as a folder cannot be replaced at once."""
+    """Move the fetched data to `target`; an old folder is renamed first, because it cannot be replaced."""
     if not target.is_dir():
         scratch.replace(target)
         return
-    aside = scratch.with_suffix(".old")
-    target.rename(aside)
+    old = scratch.with_suffix(".old")
+    target.rename(old)
     try:
         scratch.rename(target)
     except OSError:
-        aside.rename(target)
+        old.rename(target)
         raise
-    _remove(aside)
+    _remove(old)
 
 
 def _remove(path: Path) -> None:

@@ -1,7 +1,7 @@
-"""Who else refers to data versions: what is above this room says so through a function that it names here.
+"""Other nouns that refer to data versions, each through a function that is registered here.
 
-`data` knows only `.dvc` files. A name is loaded when it is asked for, so that `data.gc` called by itself
-keeps the versions of the runs too.
+`data` itself knows only `.dvc` files. A function named as text is imported at its first call, so that
+`data.gc` keeps the versions of runs even if `runs` was never imported.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
     Referrer = Callable[[Project], list[tuple[str, str]]]
 
-#: What each says: the (path, version) of every version that it refers to.
+#: Noun → function that returns the (path, version) of every version that it refers to.
 _KNOWN: dict[str, str | Referrer] = {"runs": "jupyter_mlops.runs.retention:data_versions"}
 
 
 def register(name: str, referrer: str | Referrer) -> None:
-    """Let `referrer`, a function or `module:function`, say what `name` refers to."""
+    """Register `referrer`, a function or `module:function`, for the noun `name`."""
     _KNOWN[name] = referrer
 
 
 def versions(project: Project) -> list[tuple[str, str]]:
-    """Return every (path, version) that anybody refers to.
+    """Return every (path, version) that a registered noun refers to.
 
     Raises:
-        BackendFailed: somebody cannot say; nobody may then conclude that a version is not needed.
+        BackendFailed: one of them failed; then no version may be taken as unused.
     """
     found: dict[tuple[str, str], None] = {}
     for name, referrer in _KNOWN.items():
@@ -39,10 +39,10 @@ def versions(project: Project) -> list[tuple[str, str]]:
             found |= dict.fromkeys(_loaded(referrer)(project))
         except MlopsError:
             raise
-        except Exception as error:  # whatever stands between us and the answer
+        except Exception as error:  # of any store that the function reads
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise BackendFailed(
-                f"What {name} refer to cannot be read: {first}", "Nothing was deleted"
+                f"The data versions of {name} cannot be read: {first}", "Nothing was deleted"
             ) from error
     return [*found]
 

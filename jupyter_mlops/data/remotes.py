@@ -1,7 +1,7 @@
-"""Which DVC remote data goes to, and what to say when it does not answer.
+"""Choose and open the DVC remote, and turn a cloud's errors into one line.
 
-`--remote` comes first, then `data.remote` of mlops.toml, then DVC's own default remote. The project's
-remote is also written into `.dvc/config`, so that plain `dvc pull` in a clone finds it.
+`--remote` is used first, then `data.remote` of mlops.toml, then DVC's default remote. The project's remote is
+also written into `.dvc/config`, so that plain `dvc pull` in a clone finds it.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 _NAME = "storage"
-#: What the clouds' own messages contain → what it means and what to do.
+#: Parts of the clouds' error messages → what they mean, and what to do.
 _MEANINGS = (
     (
         ("unable to locate credentials", "nocredentials", "no credentials"),
-        "has no credentials to go by",
+        "needs credentials, and none are set",
         "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in ~/.aws",
     ),
     (
         ("forbidden", "access denied", "accessdenied", "invalidaccesskeyid", "signaturedoesnotmatch",
          "permission denied", "access key id you provided"),
         "refused these credentials",
-        "Check that they are right and may read and write there",
+        "Check that they are right, and that they allow reading and writing",
     ),
     (
         ("bucket does not exist", "nosuchbucket", "no such bucket"),
@@ -50,18 +50,18 @@ _MEANINGS = (
 
 @contextmanager
 def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]:
-    """Open the local cache and a remote's object store; yields (cache, store, the remote's URL).
+    """Open the local cache and a remote's object store; yield (cache, store, the remote's URL).
 
-    What a cloud raises inside is turned into one line.
+    A cloud's errors in the block are turned into one line.
 
     Raises:
-        MlopsError: no remote is configured, or this kind of remote keeps no versions.
+        MlopsError: no remote is configured, or DVC cannot use it.
         MissingBackend: the package for this kind of remote is not installed.
         BackendFailed: it does not answer, refuses the credentials, or has no such bucket.
     """
     url = ""
-    quiet = logging.getLogger("dvc_data.hashfile.transfer")
-    level = quiet.level
+    transfer_log = logging.getLogger("dvc_data.hashfile.transfer")
+    level = transfer_log.level
     with repository.opened(project.root) as repo:
         from dvc.config import ConfigError
         from dvc.exceptions import DvcException
@@ -70,8 +70,8 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
         try:
             name = _chosen(repo, project, remote)
             url = without_password(str(repo.config["remote"][name]["url"]))
-            # A failed transfer is said once, by us, and not with a traceback for each file.
-            quiet.setLevel(logging.CRITICAL)
+            # We report a failed transfer once; DVC would log a traceback for each file.
+            transfer_log.setLevel(logging.CRITICAL)
             yield repo.cache.local, repo.cloud.get_remote_odb(name, "push"), url
         except MlopsError:
             raise
@@ -82,36 +82,36 @@ def opened(project: Project, remote: str = "") -> Iterator[tuple[Any, Any, str]]
             raise MlopsError(
                 f"DVC cannot use the remote {url}: {error}", "See .dvc/config"
             ) from None
-        except Exception as error:  # each cloud's driver has kinds of its own
+        except Exception as error:  # each cloud's driver has its own error classes
             raise explained(url, error) from error
         finally:
-            quiet.setLevel(level)
+            transfer_log.setLevel(level)
 
 
 def explained(url: str, error: BaseException, *, what: str = "remote") -> BackendFailed:
-    """Return what a cloud's own error means, in one line; `what` is a remote, or a source of data."""
+    """Return a cloud's error as one line; `what` is `remote` or `source`."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:
         chain.append(cause)
         cause = cause.__cause__ or cause.__context__
-    said = " ".join(f"{type(item).__name__} {item}" for item in chain).lower()
-    for signs, meaning, do in _MEANINGS:
-        if any(sign in said for sign in signs):
-            # Where a source of data is, is not a matter of the settings.
-            told = do if what == "remote" else do.replace("data.remote in mlops.toml", "the URL")
-            return BackendFailed(f"The {what} {url} {meaning}", told)
+    messages = " ".join(f"{type(item).__name__} {item}" for item in chain).lower()
+    for parts, meaning, do in _MEANINGS:
+        if any(part in messages for part in parts):
+            # The address of a source is not in the settings.
+            advice = do if what == "remote" else do.replace("data.remote in mlops.toml", "the URL")
+            return BackendFailed(f"The {what} {url} {meaning}", advice)
     first = (str(error).strip() or type(error).__name__).splitlines()[0]
     return BackendFailed(f"The {what} {url} failed: {first}", "Type: %mlops doctor")
 
 
 def _chosen(repo: Any, project: Project, remote: str) -> str:
-    """Return the name of the remote in DVC's settings, made there if it is known only by its URL."""
+    """Return the remote's name in DVC's settings; a remote given as a URL is added there."""
     known = repo.config["remote"]
     if remote and not _is_url(remote):
         if remote not in known:
-            hint = nearest(remote, known) or "Give its URL, or: dvc remote add NAME URL"
-            raise NotFound(f"DVC knows no remote '{remote}'", hint)
+            hint = nearest(remote, known) or "Type its URL, or: dvc remote add NAME URL"
+            raise NotFound(f"DVC has no remote '{remote}'", hint)
         return remote
     default = repo.config["core"].get("remote")
     wanted = remote or project.settings.data.remote
@@ -131,13 +131,13 @@ def _chosen(repo: Any, project: Project, remote: str) -> str:
             return str(name)
     name = _NAME if not remote and _NAME not in known else f"{_NAME}-{len(known) + 1}"
     _make_default(repo, name, url, default, remote)
-    # What DVC reads from its file it has checked; what is only for this call is given as it is.
+    # A remote for this call only is not written to the file.
     repo.config["remote"].setdefault(name, {"url": url})
     return name
 
 
 def _make_default(repo: Any, name: str, url: str, default: str | None, asked: str) -> None:
-    """Let `dvc pull` find the project's remote too, unless DVC has a default of its own."""
+    """Make the project's remote DVC's default, so that `dvc pull` finds it, unless DVC has one."""
     if asked or default:
         return
     with repo.config.edit("repo") as config:

@@ -1,7 +1,7 @@
-"""DVC's own view of a project, opened so that the folder decides as little as it can.
+"""Open DVC's `Repo` of a project, without the dangerous settings of its `.dvc/config`.
 
-`.dvc/config` may come from somebody else. Two of its settings would make that dangerous: with git, DVC would
-follow a `.git` that leads to another repository; and `core.site_cache_dir` names a folder of pickles.
+Another person may have written `.dvc/config`, so two settings are overridden. With git, DVC would follow a
+`.git` that leads to another repository; and `core.site_cache_dir` names a folder whose pickles DVC loads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SETTINGS = ("config", "config.local")
-#: DVC's parser takes minutes for a long line of brackets.
+#: DVC's parser needs minutes for a long line of brackets.
 _LARGEST_SETTINGS, _LONGEST_LINE = 64_000, 4_000
 
 
@@ -29,21 +29,23 @@ def opened(root: Path) -> Iterator[Any]:
     """Yield DVC's `Repo` of a project's folder.
 
     Raises:
-        NotTrusted: the project is not trusted: its settings name a cache, remotes and their addresses.
-        NotFound: there is none.
+        NotTrusted: the project is not trusted; its settings name a cache and remotes.
+        NotFound: the folder has no DVC repository.
         MlopsError: its settings cannot be read.
     """
     require_trust(root)
     os.environ.setdefault("DVC_NO_ANALYTICS", "true")
-    _refuse_odd_files(root / ".dvc")
+    _refuse_unsafe_files(root / ".dvc")
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo
 
     try:
-        repo = Repo(str(root), config={"core": {"no_scm": True, "site_cache_dir": str(_aside())}})
+        repo = Repo(
+            str(root), config={"core": {"no_scm": True, "site_cache_dir": str(_dvc_site_cache())}}
+        )
     except NotDvcRepoError:
         raise NotFound(f"{root} has no DVC repository", "Type: %mlops init") from None
-    except Exception as error:  # DVC's kinds, those of its parsers, and the disk's
+    except Exception as error:  # of DVC, of its parsers, or of the disk
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MlopsError(f"DVC cannot read its settings: {first[:200]}", _correct()) from None
     try:
@@ -57,8 +59,8 @@ def require_trust(root: Path) -> None:
     Project(root).require_trust("its DVC settings, which name its cache and remotes, are not read")
 
 
-def _aside() -> Path:
-    """Return where DVC keeps its own notes; by default all users of a machine may write there."""
+def _dvc_site_cache() -> Path:
+    """Return this user's folder for DVC's site cache; DVC's default is writable for all users."""
     import platformdirs  # comes with jupyter_core
 
     folder = Path(platformdirs.user_cache_dir("jupyter_mlops")) / "dvc"
@@ -66,8 +68,8 @@ def _aside() -> Path:
     return folder
 
 
-def _refuse_odd_files(folder: Path) -> None:
-    """Refuse what DVC would wait for, or write through."""
+def _refuse_unsafe_files(folder: Path) -> None:
+    """Refuse settings that would block DVC, and a link that it would write through."""
     for name in _SETTINGS:
         try:
             lines = files.content(folder / name, most=_LARGEST_SETTINGS).splitlines()
@@ -78,7 +80,9 @@ def _refuse_odd_files(folder: Path) -> None:
                 f".dvc/{name} cannot be read: {error.strerror}", _correct(name)
             ) from None
         if max(map(len, lines), default=0) > _LONGEST_LINE:
-            raise MlopsError(f".dvc/{name} cannot be read: a line without end", _correct(name))
+            raise MlopsError(
+                f".dvc/{name} has a line of more than {_LONGEST_LINE} characters", _correct(name)
+            )
     if is_link(folder / "tmp"):
         raise MlopsError(
             ".dvc/tmp is a symbolic link, and DVC writes its locks there", "Delete the link"

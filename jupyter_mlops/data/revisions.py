@@ -1,4 +1,4 @@
-"""What one side of `data diff` means: a path's present content, `path@VERSION` or `path@REVISION`."""
+"""Resolve one side of `data diff`: a path's present content, `path@VERSION` or `path@REVISION`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _PREFIX = re.compile(r"[0-9a-f]{4,32}(\.dir)?")
 
 @dataclass(frozen=True)
 class Side:
-    """One content: `file` holds it (for a folder's version: its list), `name` is what it is a version of."""
+    """One content to compare: `name` is its path in the project, `file` holds it (or a folder's list)."""
 
     label: str
     name: str
@@ -69,13 +69,13 @@ def kept(path: Path, project: Project) -> Side:
     if found is None:
         raise NotFound(
             f"{name} has no version to compare with",
-            f"Give two contents, or keep one first: %mlops data add {name}",
+            f"Name two contents, or add a version first: %mlops data add {name}",
         )
     return of_version(found, name, project)
 
 
 def resolve(text: str, project: Project) -> Side:
-    """Return what `text` means.
+    """Return the content that `text` names.
 
     Raises:
         NotFound: no such file, version or revision.
@@ -108,25 +108,25 @@ def _by_prefix(prefix: str, folder: bool, project: Project) -> str:
         if versions.is_version(prefix[:2] + item.name)
     )
     if len(found) > 1:
-        # A folder's list and a file may begin alike.
+        # The versions of a file and of a folder can share a prefix.
         found = [item for item in found if item.endswith(".dir") == folder] or found
     if len(found) > 1:
-        raise UsageError(f"More than one version begins with {prefix}", "Give more of it")
+        raise UsageError(f"More than one version begins with {prefix}", "Type more of its digits")
     return found[0] if found else ""
 
 
 def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side:
-    # What begins with a dash, or holds what cannot be seen, names no revision.
-    odd = revision.startswith("-") or not revision.isprintable()
-    asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    # No revision begins with a dash or has unprintable characters.
+    invalid = revision.startswith("-") or not revision.isprintable()
+    command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     try:
-        commit = "" if odd else git.text(project.root, *asked, check=False).strip()
+        commit = "" if invalid else git.text(project.root, *command, check=False).strip()
     except git.NoRepository:
         commit = ""
     if not commit:
         raise NotFound(
             f"{revision!a} is neither a version in the cache nor a git revision",
-            "Type: %mlops data list, or git log; a version that was pushed: %mlops data pull",
+            "See: %mlops data list, or git log. To get a pushed version: %mlops data pull",
         )
 
     def read(file: Path) -> str | None:
@@ -145,7 +145,7 @@ def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side
 
 
 def _named(path: Path, project: Project, read: Any) -> str | None:
-    """Return the version of `path` by its `.dvc` file, or by the folder's that it lies in."""
+    """Return the version that the `.dvc` file of `path`, or of a folder above it, names."""
     for holder in (path, *path.parents):
         if holder == project.root or not holder.is_relative_to(project.root):
             return None
@@ -164,7 +164,7 @@ def _named(path: Path, project: Project, read: Any) -> str | None:
 
 
 def of_version(found: str, name: str, project: Project, label: str = "") -> Side:
-    """Return the content that the cache keeps as version `found` of `name`.
+    """Return the cached content of version `found` of `name`.
 
     Raises:
         NotFound: the cache does not have it.

@@ -1,7 +1,7 @@
-"""Read two tables to compare: whole where they fit in memory, else the same sample of both.
+"""Read two tables to compare: all rows if they fit in memory, else the same sample of both.
 
-The sample is chosen by the hash of a row's content (or of its key), so a row that both tables have
-is in both samples or in neither, and counts of what was added and removed scale up without bias.
+The sample is chosen by the hash of a row's content (or of its key). So a row that both tables have is in both
+samples or in neither, and the counts of added and removed rows scale up without bias.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: How many bytes of memory a table takes for each byte of the file, as a rule of thumb.
+#: Bytes of memory that a table needs per byte of its file: a rule of thumb.
 _GROWTH = {".csv": 3.0, ".tsv": 3.0, ".parquet": 6.0, ".pq": 6.0, ".feather": 3.0}
 _ROWS = 100_000
 _SHARE_OF_MEMORY = 0.25
@@ -31,11 +31,11 @@ STREAMED = (".csv", ".tsv", ".parquet", ".pq")
 
 
 def fraction(sizes: Sequence[tuple[int, str]], most: float = np.inf) -> int:
-    """Return 1 to read files of these (bytes, suffix) whole, or n to read every n-th row of them.
+    """Return 1 if the files fit in memory, or n to read every n-th row of them.
 
     Args:
         sizes: bytes and suffix of each file.
-        most: bytes of memory to fill, if that is less than what this machine has for it.
+        most: maximum bytes of memory to fill, if that is less than this machine's share for it.
     """
     wanted = sum(size * _GROWTH.get(suffix, 4.0) for size, suffix in sizes)
     share = wanted / min(_available() * _SHARE_OF_MEMORY, most)
@@ -49,7 +49,7 @@ def _available() -> float:
 
 
 def read(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    """Return a table, or one row in `every` of it chosen by hash, and how many rows it has.
+    """Return a table, or a sample of one row in `every` chosen by hash, and the table's number of rows.
 
     Raises:
         MlopsError: it cannot be read as a table.
@@ -60,8 +60,8 @@ def read(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.Da
             return table, len(table)
         if suffix not in STREAMED:
             raise MlopsError(
-                f"{file.name} does not fit in memory, and {suffix} is not read in parts",
-                "Write it as parquet or csv",
+                f"{file.name} does not fit in memory, and {suffix} cannot be read in parts",
+                "Save it as parquet or csv",
             )
         return _sampled(file, suffix, every, key)
     except MlopsError:
@@ -69,12 +69,12 @@ def read(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.Da
     except (ValueError, OSError, pd.errors.ParserError, UnicodeError) as error:
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MlopsError(
-            f"{file.name} cannot be read as {suffix}: {first}", "Is it whole?"
+            f"{file.name} cannot be read as {suffix}: {first}", "Is the file complete?"
         ) from None
 
 
 def column_names(file: Path, suffix: str) -> list[str]:
-    """Return a table's columns; for formats that are not read in parts, none."""
+    """Return a table's columns; none for formats that cannot be read in parts."""
     if suffix in (".parquet", ".pq"):
         import pyarrow.parquet
 
@@ -87,25 +87,25 @@ def column_names(file: Path, suffix: str) -> list[str]:
 
 
 def _sampled(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.DataFrame, int]:
-    kept, rows = [], 0
+    samples, rows = [], 0
     with Meter(f"reading one row in {every}", size=file.stat().st_size) as meter:
         for chunk, read_bytes in _chunks(file, suffix):
-            # A key that is absent is said of when the rows are matched.
-            by = [name for name in key if name in chunk.columns]
-            hashes = row_hashes(chunk[by] if by else chunk)
-            kept.append(chunk[hashes % every == 0])
+            # An absent key column is reported later, when the rows are matched.
+            key_columns = [name for name in key if name in chunk.columns]
+            hashes = row_hashes(chunk[key_columns] if key_columns else chunk)
+            samples.append(chunk[hashes % every == 0])
             rows += len(chunk)
             meter.add(read_bytes)
-    table = pd.concat(kept, ignore_index=True) if kept else pd.DataFrame()
+    table = pd.concat(samples, ignore_index=True) if samples else pd.DataFrame()
     if suffix in (".csv", ".tsv"):
-        # The parts were read as text, which hashes alike whatever else their part holds.
+        # The chunks were read as text: inferred types, and so hashes, would differ between chunks.
         text = table.to_csv(index=False)
         table = _csv(io.StringIO(text), ".csv") if len(table.columns) else table
     return table, rows
 
 
 def _csv(source: Any, suffix: str, **options: Any) -> Any:
-    # pandas' fast reader is off by a last digit; the same numbers in parquet would then differ.
+    # pandas' default parser can be wrong in the last digit; the same numbers in parquet would differ.
     separator = "\t" if suffix == ".tsv" else ","
     return pd.read_csv(source, sep=separator, float_precision="round_trip", **options)
 
@@ -117,9 +117,9 @@ def _chunks(file: Path, suffix: str) -> Iterator[tuple[pd.DataFrame, int]]:
         with file.open("rb") as source:
             last = 0
             for chunk in pd.read_csv(source, sep=separator, **options):
-                at = source.tell()
-                yield chunk, at - last
-                last = at
+                position = source.tell()
+                yield chunk, position - last
+                last = position
         return
     import pyarrow.parquet
 
@@ -129,7 +129,7 @@ def _chunks(file: Path, suffix: str) -> Iterator[tuple[pd.DataFrame, int]]:
 
 
 def row_hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row's values; 0.0 and -0.0 count as equal, and so do NaNs."""
+    """Return a 64-bit hash of each row's values; 0.0 equals -0.0, and NaN equals NaN."""
     if not len(table.columns):
         return np.zeros(len(table), dtype=np.uint64)
     plain = {}
@@ -141,7 +141,7 @@ def row_hashes(table: pd.DataFrame) -> NDArray[np.uint64]:
 
 
 def hashable(column: Any) -> Any:
-    """Return a column in which equal values are equal objects: one zero, one missing value."""
+    """Return a column in which equal values hash alike: one zero, one missing value."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_float_dtype(column.dtype):
@@ -149,13 +149,13 @@ def hashable(column: Any) -> Any:
     if column.dtype == object:
         column = column.where(column.notna(), None)
         if not column.map(type).isin([str, type(None)]).all():
-            # Lists, dicts, decimals and mixtures: by what they look like.
+            # Lists, dicts, decimals and mixed types are compared by their repr.
             return column.map(repr)
     return column
 
 
 def note(every: int, sizes: Sequence[int], why: str = "would not fit in memory") -> str:
-    """Return what a reader must know of a sample."""
+    """Return the note that tells the reader how the tables were sampled."""
     both = " and ".join(tables.size(size) for size in sizes)
     return (
         f"{both} {why}: compared on one row in {every} (the same rows of both), "

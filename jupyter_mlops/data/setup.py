@@ -1,4 +1,4 @@
-"""Give a project its DVC repository."""
+"""Create a project's DVC repository."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def ensure_repository(project: Project) -> bool:
-    """Create the DVC repository if there is none; return whether one was made.
+    """Create the DVC repository if there is none; return whether it was created.
 
     Raises:
         BackendFailed: DVC refuses this folder.
@@ -24,12 +24,14 @@ def ensure_repository(project: Project) -> bool:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    # DVC greets on standard output, which belongs to the verb's result.
+    # DVC prints a welcome to standard output, which must hold only the verb's result.
     logging.getLogger("dvc").setLevel(logging.WARNING)
     try:
         repo = Repo.init(str(project.root), subdir=not (project.root / ".git").exists())
     except DvcException as error:
-        raise BackendFailed(f"DVC could not start here: {error}", "Type: %mlops doctor") from None
+        raise BackendFailed(
+            f"DVC could not create its repository: {error}", "Type: %mlops doctor"
+        ) from None
     with repo.config.edit("repo") as config:
         # A hard link would let a write through the user's file damage the cache.
         config["cache"]["type"] = ["reflink", "copy"]

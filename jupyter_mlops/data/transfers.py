@@ -1,7 +1,6 @@
-"""`data push` and `data pull`: versions to and from a remote, laid out as DVC lays them out.
+"""`data push` and `data pull`: copy versions to and from a remote, in DVC's layout.
 
-Neither takes DVC's lock. Objects are read and compared with their hash before they leave, and again
-after they arrive.
+Neither takes DVC's lock. Objects are compared with their hash before a push and after a pull.
 """
 
 from __future__ import annotations
@@ -43,21 +42,24 @@ def push(
 
     Raises:
         NotFound: a version is not in this project's cache.
-        BackendFailed: an object in the cache is damaged, or the remote does not take it.
+        BackendFailed: an object in the cache is damaged, or the remote refuses it.
     """
     project = project or Project.find()
     locks.heal(project)
     wanted = dict.fromkeys(named_versions(paths, project))
     if runs:
-        here = held(project=project)
-        # A version that is in no cache here was recorded elsewhere, and is pushed from there.
-        wanted |= dict.fromkeys(item for item in referrers.versions(project) if item[1] in here)
+        in_this_cache = held(project=project)
+        # A version that is not in this cache was recorded on another machine, which pushes it.
+        wanted |= dict.fromkeys(
+            item for item in referrers.versions(project) if item[1] in in_this_cache
+        )
     pushed = {path for path, _ in wanted}
     for item in status(project=project):
         if item.status == "changed" and item.path in pushed:
-            say(f"{item.path} has changed since its version; data add keeps the new content")
+            say(f"{item.path} has changed: its last added version is pushed. "
+                f"To add the new content: %mlops data add {item.path}")  # fmt: skip
     with remotes.opened(project, remote) as (cache, store, url):
-        objects = {version: _whole(version, path, project) for path, version in wanted}
+        objects = {version: _cached_objects(version, path, project) for path, version in wanted}
         everything = {oid for oids in objects.values() for oid in oids}
         new = everything - set(store.oids_exist(sorted(everything)))
         for oid in new:
@@ -77,29 +79,29 @@ def pull(
     force: bool = False,
     project: Project | None = None,
 ) -> Records[DataTransfer]:
-    """Bring versions from the remote, and put the files back to them.
+    """Fetch versions from the remote, and restore the files to them.
 
-    A file whose present content no version holds is only overwritten with `force`.
+    A file whose present content is in no version is overwritten only with `force`.
 
     Raises:
         NotFound: the remote does not have a version.
-        BackendFailed: the remote does not answer, or what came is damaged.
+        BackendFailed: the remote does not answer, or a fetched object is damaged.
     """
     project = project or Project.find()
     locks.heal(project)
     wanted = named_versions(paths, project)
     paths_of = {version: path for path, version in wanted}
     with remotes.opened(project, remote) as (cache, store, url):
-        # A folder's list of files comes first: it says what else is wanted.
-        came = _fetch(cache, store, {version: [version] for version in paths_of}, paths_of, url)
+        # The lists of folders are fetched first: they name the other objects.
+        fetched = _fetch(cache, store, {version: [version] for version in paths_of}, paths_of, url)
         objects = {version: members(version, project=project) for version in paths_of}
         rest = {
             version: [oid for oid in oids if oid != version] for version, oids in objects.items()
         }
-        came |= _fetch(cache, store, rest, paths_of, url)
+        fetched |= _fetch(cache, store, rest, paths_of, url)
     checkout([project.root / path for path, _ in wanted], force=force, project=project)
     done = [
-        _record(version, path, objects[version], came, "pulled", project)
+        _record(version, path, objects[version], fetched, "pulled", project)
         for path, version in wanted
     ]
     return Records(done, empty=_EMPTY)
@@ -108,29 +110,29 @@ def pull(
 def _fetch(
     cache: Any, store: Any, objects: Mapping[str, Sequence[str]], paths: Mapping[str, str], url: str
 ) -> set[str]:
-    """Bring the objects that the cache lacks, or has damaged; return them."""
-    lacking = {oid for oids in objects.values() for oid in oids if not _intact(cache, oid)}
-    gone = lacking - set(store.oids_exist(sorted(lacking))) if lacking else set()
+    """Fetch the objects that are missing or damaged in the cache; return them."""
+    missing = {oid for oids in objects.values() for oid in oids if not _intact(cache, oid)}
+    not_on_remote = missing - set(store.oids_exist(sorted(missing))) if missing else set()
     for version, oids in objects.items():
-        if gone & set(oids):
+        if not_on_remote & set(oids):
             raise NotFound(
-                f"The remote {url} does not have version {version[:12]} of {paths[version]} whole",
-                "Push it from where it was added: mlops data push",
+                f"The remote {url} does not have all of version {version[:12]} of {paths[version]}",
+                "Push it from the project that added it: %mlops data push",
             )
-    _transfer(store, cache, lacking, f"pulling from {url}")
-    for oid in lacking:
+    _transfer(store, cache, missing, f"pulling from {url}")
+    for oid in missing:
         if md5(object_path(cache, oid)) != oid.removesuffix(".dir"):
             object_path(cache, oid).unlink()
             raise BackendFailed(
                 f"The remote {url} has a damaged copy of {oid[:12]}",
-                "Push it again from where it was added, after deleting it on the remote: "
-                f"files/md5/{oid[:2]}/{oid[2:]}",
+                f"Delete it on the remote (files/md5/{oid[:2]}/{oid[2:]}), then push it again from "
+                "the project that added it: %mlops data push",
             )
-    return lacking
+    return missing
 
 
 def _intact(cache: Any, oid: str) -> bool:
-    """Return whether the cache has this object; a damaged one is removed, and so fetched again."""
+    """Return whether the cache has this object undamaged; a damaged one is deleted."""
     path = object_path(cache, oid)
     if not path.exists():
         return False
@@ -141,42 +143,46 @@ def _intact(cache: Any, oid: str) -> bool:
     return False
 
 
-def _whole(version: str, path: str, project: Project) -> list[str]:
-    """Return the objects of `version`, all of which are in the cache."""
+def _cached_objects(version: str, path: str, project: Project) -> list[str]:
+    """Return the objects of `version`.
+
+    Raises:
+        NotFound: one of them is not in the cache.
+    """
     try:
         oids = members(version, project=project)
     except NotFound:
         oids = []
     if not oids or not all(in_cache(oid, project=project) for oid in oids):
         raise NotFound(
-            f"Version {version[:12]} of {path} is not whole in this project's cache",
-            f"If the file still is that version: %mlops data add {path}",
+            f"Version {version[:12]} of {path} is not complete in this project's cache",
+            f"If the file still has that content: %mlops data add {path}",
         )
     return oids
 
 
 def _transfer(source: Any, target: Any, oids: set[str], title: str) -> None:
-    """Copy objects; the lists of folders come last, so that a list is never without its files."""
+    """Copy objects, the lists of folders last, so that the files of a list are always there."""
     if not oids:
         return
     say(f"{title} …")
     with Meter(title, files=len(oids)) as meter:
-        for wanted in (
+        for batch in (
             sorted(oid for oid in oids if not oid.endswith(".dir")),
             sorted(oid for oid in oids if oid.endswith(".dir")),
         ):
-            if wanted:
-                paths = [source.oid_to_path(oid) for oid in wanted]
-                target.add(paths, source.fs, wanted, check_exists=False, callback=counting(meter))
+            if batch:
+                paths = [source.oid_to_path(oid) for oid in batch]
+                target.add(paths, source.fs, batch, check_exists=False, callback=counting(meter))
 
 
 def _record(
-    version: str, path: str, oids: Sequence[str], moved: set[str], done: Any, project: Project
+    version: str, path: str, oids: Sequence[str], copied: set[str], status: Any, project: Project
 ) -> DataTransfer:
     return DataTransfer(
         path=path,
         version=version,
-        status=done if moved & set(oids) else "up to date",
-        objects=len(moved & set(oids)),
-        size=sum(cached_size(oid, project=project) for oid in set(oids) & moved),
+        status=status if copied & set(oids) else "up to date",
+        objects=len(copied & set(oids)),
+        size=sum(cached_size(oid, project=project) for oid in set(oids) & copied),
     )

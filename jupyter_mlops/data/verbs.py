@@ -1,4 +1,4 @@
-"""`data add`, `list`, `status` and `checkout`: the versions that a project keeps by name."""
+"""`data add`, `list`, `status` and `checkout`: the versions of a project's `.dvc` files."""
 
 from __future__ import annotations
 
@@ -28,28 +28,29 @@ _EMPTY = "No data versions yet. Type: %mlops data add FILE"
 def add(
     paths: Sequence[str], *, to: str = "", project: Project | None = None
 ) -> Records[DataVersion]:
-    """Keep the content of files or folders, and write a `.dvc` file beside each.
+    """Copy files or folders into the cache, and write a `.dvc` file beside each.
 
-    The file itself stays as it is, ignored by git from now on; the `.dvc` file is what git keeps.
-    What is a URL, or lies outside the project, is fetched into it first; added again, it is fetched
-    again.
+    The file itself does not change. It is added to `.gitignore`; commit the `.dvc` file instead. A URL, or
+    a path outside the project, is fetched into the project first, and again each time it is added.
 
     Args:
         paths: files or folders, or URLs that DVC can read (`https://`, `s3://`, …).
-        to: where in the project a source from elsewhere goes; default: the working folder.
+        to: target in the project, for a source from outside; default: the working folder.
         project: default: the project at or above the working folder.
 
     Raises:
         NotFound: there is no such file, or nothing at the URL.
-        Conflict: git keeps the file, or something else lies where a source is to go.
+        Conflict: git tracks the file, or the target of a source exists already.
         BackendFailed: a source does not answer.
     """
     project = project or Project.find()
-    project.require_trust("what is added goes into a cache that it names")
+    project.require_trust("adding would write to the cache that its settings name")
     locks.heal(project)
     to = f"{typed(to)}{'/' if to.endswith('/') else ''}" if to else ""
     if to and (len(paths) > 1 and not (to.endswith("/") or Path(to).is_dir())):
-        raise UsageError(f"--to {to} is one place for several sources", "End it with a slash")
+        raise UsageError(
+            f"--to {to} names one file for several sources", f"Name a folder: --to {to}/"
+        )
     plan = [
         _planned(str(typed(path)) if "://" not in path else path, to, project) for path in paths
     ]
@@ -75,18 +76,20 @@ def add(
 
 
 def _planned(path: str, to: str, project: Project) -> tuple[str, Path]:
-    """Return (source, target); the source is empty for what lies in the project."""
+    """Return (source, target); the source is empty for a path in the project."""
     if origins.is_elsewhere(path, project):
         target = origins.target_of(path, to, project)
-        _refuse_what_git_keeps(target)
+        _refuse_tracked_by_git(target)
         return path, target
     if to:
-        raise UsageError(f"{path} is in the project", "--to is for what comes from elsewhere")
+        raise UsageError(
+            f"{path} is in the project", "Leave out --to: it is for sources outside the project"
+        )
     return "", _inside(Path(path), project)
 
 
 def _replaceable(target: Path, project: Project) -> bool:
-    """Whether the present content of `target` is a version that its `.dvc` file names, and is kept."""
+    """Whether `target` has the content that its `.dvc` file names, and the cache has that too."""
     file = target.with_name(f"{target.name}.dvc")
     if not file.is_file() or not target.exists():
         return False
@@ -95,14 +98,14 @@ def _replaceable(target: Path, project: Project) -> bool:
 
 
 def list(*, project: Project | None = None) -> Records[DataVersion]:
-    """List the files with versions, and whether each still is what its version says.
+    """List the files with versions, and whether each has changed since.
 
-    A version file that cannot be read is a line too, and says why.
+    A `.dvc` file that cannot be read is listed too, with the reason.
     """
     project = project or Project.find()
     files = [*dvc_file.files_of(project)]
     if files and project.trusted:
-        cache_folder(project)  # where DVC cannot be used at all, no line would be true
+        cache_folder(project)  # raises if DVC does not work at all
     return Records([_status_of(file, project) for file in files], empty=_EMPTY)
 
 
@@ -111,12 +114,12 @@ def status(*, project: Project | None = None) -> Records[DataVersion]:
     project = project or Project.find()
     return Records(
         [item for item in list(project=_checkable(project)) if item.status != "ok"],
-        empty="Every file is what its version says.",
+        empty="No file has changed since its version was added.",
     )
 
 
 def _checkable(project: Project) -> Project:
-    project.require_trust("its files are compared with its cache only once it is")
+    project.require_trust("its files cannot be compared with the cache that its settings name")
     return project
 
 
@@ -126,12 +129,12 @@ def checkout(
     force: bool = False,
     project: Project | None = None,
 ) -> Records[DataVersion]:
-    """Put files back to the content that their `.dvc` files name (all of them without `paths`).
+    """Restore files to the content that their `.dvc` files name (all files without `paths`).
 
-    A file whose present content no version holds is only overwritten with `force`.
+    A file whose present content is in no version is overwritten only with `force`.
     """
     project = project or Project.find()
-    project.require_trust("its files are put back from a cache that it names")
+    project.require_trust("its files would be restored from the cache that its settings name")
     restored = []
     for pointer in _pointers(paths, project):
         target = pointer.target
@@ -141,25 +144,25 @@ def checkout(
                 continue
             if not _object(project, present.version).exists():
                 raise Conflict(
-                    f"{project.relative(target)} has changes that no version holds",
-                    f"Keep them: %mlops data add {project.relative(target)} · or overwrite: --force",
+                    f"{project.relative(target)} has changes that are in no version",
+                    f"Keep them: %mlops data add {project.relative(target)} · or overwrite them: --force",
                 )
         _restore(pointer, project)
         restored.append(_status_of(pointer.file, project))
         project.announce("data", "checked out", project.relative(target))
-    return Records(restored, empty="Every file already is what its version says.")
+    return Records(restored, empty="Nothing to restore: no file differs from its version.")
 
 
 def named_versions(paths: Sequence[Path | str] | None, project: Project) -> Any:
-    """Return what `.dvc` files name, as a list of (path, version); all of them without `paths`."""
+    """Return the (path, version) of the `.dvc` files of `paths`; of all files without `paths`."""
     return [(project.relative(item.target), item.version) for item in _pointers(paths, project)]
 
 
 def _pointers(paths: Sequence[Path | str] | None, project: Project) -> Sequence[Pointer]:
-    """Return what the `.dvc` files of `paths` say; of all without `paths`.
+    """Return the contents of the `.dvc` files of `paths`; of all files without `paths`.
 
     Raises:
-        MlopsError: one of them cannot be read. One that is not asked for hinders nobody.
+        MlopsError: one of these cannot be read; unreadable files that are not in `paths` are ignored.
     """
     if not paths:
         return [dvc_file.read(file, project) for file in dvc_file.files_of(project)]
@@ -181,21 +184,19 @@ def _inside(path: Path, project: Project) -> Path:
     if not target.resolve().is_relative_to(project.root.resolve()):
         raise MlopsError(
             f"{path} leads out of the project, to {target.resolve()}",
-            f"Fetch a copy: %mlops data add {target.resolve()} --to {path}.copy",
+            f"Add a copy: %mlops data add {target.resolve()} --to {path}.copy",
         )
     if target.resolve() == project.root.resolve():
         raise MlopsError(
             f"{path} is the project itself", "Add a folder in it: %mlops data add data"
         )
     if target.suffix == ".dvc":
-        raise MlopsError(
-            f"{path} is a version file", f"Add the data itself: {target.with_suffix('')}"
-        )
-    _refuse_what_git_keeps(target)
+        raise MlopsError(f"{path} is a .dvc file", f"Add the data itself: {target.with_suffix('')}")
+    _refuse_tracked_by_git(target)
     return target
 
 
-def _refuse_what_git_keeps(target: Path) -> None:
+def _refuse_tracked_by_git(target: Path) -> None:
     if not target.parent.is_dir():
         return
     try:
@@ -203,11 +204,11 @@ def _refuse_what_git_keeps(target: Path) -> None:
             target.parent, "ls-files", "--error-unmatch", "--", f":(literal){target.name}"
         )
     except git.GitFailed:
-        return  # git keeps nothing here, or is not asked
+        return  # no git repository, or git is not available
     if tracked.returncode == 0 and not target.is_dir():
         raise Conflict(
-            f"{target.name} is kept by git already",
-            f"Take it out of git first: git rm --cached {target.name}",
+            f"git tracks {target.name} already",
+            f"Remove it from git first; the file stays: git rm --cached {target.name}",
         )
 
 
@@ -217,7 +218,7 @@ def _known_target(
     plain = path.with_suffix("") if path.suffix == ".dvc" else path
     target = plain.absolute()
     if target not in known:
-        # As lists show it: relative to the project.
+        # Lists show paths relative to the project, so accept those too.
         target = project.root / plain
     if target in refused:
         raise refused[target]
@@ -234,7 +235,7 @@ def _status_of(file: Path, project: Project) -> DataVersion:
         pointer = dvc_file.read(file, project)
         return _described(pointer, _state(pointer, project), project)
     except (MlopsError, OSError) as error:
-        # One bad file must not hide the good ones.
+        # One bad file must not hide the others.
         why = error.what if isinstance(error, MlopsError) else str(error)
         return DataVersion(
             path=project.relative(file), version="", size=0, status="unreadable", detail=why
@@ -243,9 +244,9 @@ def _status_of(file: Path, project: Project) -> DataVersion:
 
 def _state(pointer: Pointer, project: Project) -> DataStatus:
     if not project.trusted:
-        return "not checked"  # DVC's settings, which say where the cache is, are not read
+        return "not checked"  # the cache's place is in DVC's settings, which are not read
     if not in_cache(pointer.version, project=project):
-        # The worse of two: what is gone cannot be put back, what is here can be added.
+        # Checked before "missing", because it is worse: the version cannot be restored.
         return "not in cache"
     if not pointer.target.exists():
         return "missing"
@@ -267,8 +268,8 @@ def _restore(pointer: Pointer, project: Project) -> None:
         _put_back(pointer, project)
     except OSError as error:
         raise Conflict(
-            f"{project.relative(pointer.target)} cannot be put back: {error.strerror or error}",
-            "Is something else in its place? Move it away, then try again",
+            f"{project.relative(pointer.target)} cannot be restored: {error.strerror or error}",
+            "If something else is in its place, move it away and try again",
         ) from None
 
 
@@ -279,9 +280,9 @@ def _put_back(pointer: Pointer, project: Project) -> None:
         return
     name = project.relative(target)
     if is_link(target):
-        # It would be filled, and emptied, where the link leads.
+        # Files would be written and deleted where the link leads.
         raise UnsafePath(name, "is a symbolic link", project.relative(pointer.file))
-    # Everything is looked at before the first file is written.
+    # All paths and objects are checked before the first file is written.
     wanted = folder_list.places(listing(pointer.version, project=project), target, name)
     sources = {place: cached(oid, project=project) for place, oid in wanted.items()}
     present = {item for item in target.rglob("*") if item.is_file()}
@@ -293,10 +294,10 @@ def _put_back(pointer: Pointer, project: Project) -> None:
 
 def _copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Of its own, as two may restore the same file at once; nobody can have put a link there.
+    # A random name: two processes may restore the same file, and nobody can put a link there before.
     scratch = target.with_name(f".{secrets.token_hex(8)}.checkout")
     try:
-        # Cached objects are read-only; a working copy is not, so the mode is not copied.
+        # The mode is not copied: cached objects are read-only, the user's files are not.
         shutil.copyfile(source, scratch)
         scratch.replace(target)
     finally:

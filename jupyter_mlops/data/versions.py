@@ -1,8 +1,7 @@
-"""What a version is: the md5 of a file's content in lowercase hexadecimal, `.dir` after it for a folder's list.
+"""Check that a text is a version: an md5 in lowercase hexadecimal, with `.dir` appended for a folder.
 
-The cache finds an object by cutting its version in two, so whatever else stood there would lead anywhere
-on the disk. Each place where a version comes from outside (a `.dvc` file, a folder's list, a capsule, a run,
-an argument) asks here first.
+The cache makes an object's path from its version, so any other text could lead anywhere on the disk. Versions
+from outside (a `.dvc` file, a folder's list, a capsule, a run, an argument) are checked here first.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from typing import TypeGuard
 from jupyter_mlops.errors import MlopsError
 
 _VERSION = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
-#: In the text of a `.dvc` file or `dvc.lock`, however YAML may write it.
+#: A version in the text of a `.dvc` file or `dvc.lock`, in any YAML style.
 _NAMED = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{32}(?:\.dir)?(?![0-9a-zA-Z])")
 
 
 class NotAVersion(MlopsError):
-    """Something else stands where a version belongs."""
+    """A text that should be a version is not one."""
 
 
 def is_version(text: object) -> TypeGuard[str]:
@@ -27,14 +26,14 @@ def is_version(text: object) -> TypeGuard[str]:
 
 
 def checked(text: object, source: str = "") -> str:
-    """Return `text`, which is a version.
+    """Return `text` if it is a version.
 
     Args:
-        text: what stands where a version belongs.
-        source: who says so, for the message: `data/train.csv.dvc`.
+        text: the text that should be a version.
+        source: where it comes from, for the message: `data/train.csv.dvc`.
 
     Raises:
-        NotAVersion: it is none.
+        NotAVersion: it is not.
     """
     if is_version(text):
         return text
@@ -42,13 +41,13 @@ def checked(text: object, source: str = "") -> str:
     shown = shown if len(shown) <= 80 else f"{shown[:76]}…"
     raise NotAVersion(
         f"{source + ' names ' if source else ''}{shown}{', which' if source else ''} is not a version",
-        "A version is 32 digits of 0-9 and a-f (and .dir for a folder): %mlops data list",
+        "A version has 32 digits of 0-9 and a-f (and .dir for a folder). See: %mlops data list",
     )
 
 
 def named_in(text: str) -> set[str]:
     """Return everything in the text of a `.dvc` file or `dvc.lock` that may be a version.
 
-    Rather too much than too little: `data gc` keeps what this finds.
+    It finds too many rather than too few, because `data gc` deletes what it does not find.
     """
     return set(_NAMED.findall(text))

@@ -1,4 +1,4 @@
-"""One column against its reference: what Evidently takes it for, what is left of it, its score."""
+"""Compare one column with its reference: its kind for Evidently, its clean values, its score."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     Column = pd.Series[Any]
 
-#: What Evidently compares a column as; the last three it skips without a word.
+#: The kinds of columns in Evidently; it skips the last three without a message.
 Kind = Literal["num", "cat", "text", "datetime", "list", "unknown"]
 
 #: Evidently's limit: an integer column with up to this many values is categorical.
@@ -38,12 +38,12 @@ class NotEvaluatedError(Exception):
 
 
 def compare_column(name: str, reference: Column | None, current: Column | None) -> ColumnDrift:
-    """Compare one column as Evidently does; what cannot be compared says why, never "no drift"."""
+    """Compare one column as Evidently does; without a score, the result has the reason, not "no drift"."""
     if reference is None or current is None:
         side = "reference" if reference is None else "current data"
         return _without_score(name, f"not in the {side}")
     try:
-        # The values are the user's: tests divide by zero, overflow and warn on some of them.
+        # For some values, the tests divide by zero, overflow and warn.
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             score, histogram = _score(reference, current)
@@ -51,11 +51,11 @@ def compare_column(name: str, reference: Column | None, current: Column | None) 
         return _without_score(name, str(error))
     except MlopsError:
         raise
-    except Exception as error:  # Evidently's tests raise whatever the values provoke
+    except Exception as error:  # Evidently's tests raise any error, depending on the values
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         return _without_score(name, f"Evidently's test failed: {reason}")
     if not np.isfinite(score.score):
-        return _without_score(name, f"{score.method} gives no number on these values", histogram)
+        return _without_score(name, f"{score.method} gives no number for these values", histogram)
     return ColumnDrift(
         column=name,
         method=score.method,
@@ -69,7 +69,7 @@ def compare_column(name: str, reference: Column | None, current: Column | None) 
 
 
 def kind_of(column: Column) -> Kind:
-    """Return what Evidently infers from the current data (its `infer_column_type`)."""
+    """Return the kind that Evidently infers from the current data (its `infer_column_type`)."""
     dtype = column.dtype.name
     if dtype.startswith("float"):
         return "num"
@@ -120,7 +120,7 @@ def _numbers(old: Column, new: Column) -> tuple[Score, Histogram | None]:
     histogram = histograms.of_numbers(before.values, after.values)
     if len(old) <= LARGE:
         return kolmogorov_smirnov(old.to_numpy(), new.to_numpy()), histogram
-    # pandas' own deviation, as Evidently takes it: it rounds to float32 where the column is.
+    # Evidently uses this deviation too: for a float32 column it is rounded to float32.
     deviation = float(np.std(old))
     return wasserstein(before, after, deviation), histogram
 

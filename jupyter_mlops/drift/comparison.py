@@ -1,4 +1,4 @@
-"""Two tables, compared column by column, and the verdict of the whole."""
+"""Compare two tables column by column, and give a verdict for the whole table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-#: Below this many current rows distances rise without any drift: they measure the sample's noise.
+#: With fewer current rows, distances are large without drift, because of the sample's noise.
 SMALL_WINDOW = 1000
 _NOTES = 5
 
@@ -28,9 +28,9 @@ def compare(
     service: str = "",
     warnings: Sequence[str] = (),
 ) -> DriftReport:
-    """Compare two tables on `columns` (default: all of either), with Evidently's tests.
+    """Compare two tables on `columns` (default: all of both), with Evidently's tests.
 
-    The whole drifts when at least `share` of the columns that could be evaluated do.
+    The verdict is "drift" if at least `share` of the evaluated columns drift.
     """
     old, new = _by_name(reference), _by_name(current)
     compared = [
@@ -47,12 +47,14 @@ def compare(
     if len(current) < SMALL_WINDOW:
         notes.append(
             f"Small window: {len(current):,} rows. "
-            f"Below {SMALL_WINDOW:,} a drifted column may be chance"
+            f"With fewer than {SMALL_WINDOW:,}, a column can drift by chance"
         )
     notes += [f"{column.column}: {column.reason}" for column in evaluated if column.reason][:_NOTES]
     skipped = len(compared) - len(evaluated)
     if skipped:
-        notes.append(f"{skipped} of {len(compared)} columns not evaluated: see their reasons")
+        notes.append(
+            f"{skipped} of {len(compared)} columns not evaluated: the reason is in each row"
+        )
     return DriftReport(
         reference=labels[0],
         current=labels[1],
@@ -71,7 +73,7 @@ def compare(
 
 
 def _by_name(frame: pd.DataFrame) -> dict[str, list[pd.Series[Any]]]:
-    """Return columns by name; a name can stand for several."""
+    """Return columns by name; several columns can have the same name."""
     found: dict[str, list[pd.Series[Any]]] = {}
     for position, name in enumerate(frame.columns):
         found.setdefault(str(name), []).append(frame.iloc[:, position])

@@ -1,6 +1,6 @@
-"""Evidently itself: for the columns that our own tests do not cover, and for its HTML report.
+"""Call Evidently, for the columns that our own tests do not cover, and for its HTML report.
 
-Only this module imports it, and only inside functions: any part of it costs seconds.
+Only this module imports it, and only inside functions, because importing any part of it takes seconds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def score(reference: pd.Series[Any], current: pd.Series[Any], kind: str) -> Scor
     """Score two cleaned columns with the test that Evidently chooses; `kind` is num, cat or text.
 
     Raises:
-        ValueError: Evidently cannot compare these values; other kinds of error come from its tests.
+        ValueError: Evidently cannot compare these values; its tests may also raise other errors.
     """
     _load()
     from evidently.legacy.calculations.stattests import get_stattest
@@ -47,15 +47,15 @@ def html_report(reference: pd.DataFrame, current: pd.DataFrame, columns: list[st
     from evidently import Report
     from evidently.presets import DataDriftPreset
 
-    # It writes names and values into a script of its page as they are: one that closes the script
-    # would end it. Nothing in ours can, and the page is shown without rights besides.
+    # Evidently does not escape names and values in the script of its page: one with `</script>` would
+    # end the script. So markup is removed, and the page is sandboxed too.
     (old, new), names = evidently_page.without_markup(reference[columns], current[columns])
     with step("Writing Evidently's own report"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             preset = DataDriftPreset(columns=[names[name] for name in columns])
             page: str = Report([preset]).run(new, old).get_html_str(as_iframe=False)
-        except Exception as error:  # its report fails in many ways, none of them the user's
+        except Exception as error:  # Evidently raises many kinds of errors here
             raise BackendFailed(
                 f"Evidently could not write its report: {' '.join(str(error).split())[:200]}",
                 "Leave out --html: the scores do not need it",
@@ -64,11 +64,11 @@ def html_report(reference: pd.DataFrame, current: pd.DataFrame, columns: list[st
 
 
 def _load() -> None:
-    """Import Evidently once, silently, with its telemetry off."""
+    """Import Evidently once, without warnings, with its telemetry off."""
     global _loaded
     if _loaded:
         return
-    # It reports usage over the network unless this is set before its import.
+    # Evidently sends usage reports unless this is set before its import.
     os.environ.setdefault("DO_NOT_TRACK", "1")
     with step("Loading Evidently"), warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""A column's reference and current distribution in the same few bins, for the report's pictures."""
+"""Histograms of a column's reference and current values in the same bins, for the report's pictures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BINS = 18
 TOP = 12
 OTHER = "other"
 _LONGEST_LABEL = 40
-#: Values past the outer percentiles get no bins of their own if they stretch the axis this much.
+#: If outliers make the axis this many times longer, they are counted in the outer bins.
 _STRETCH = 4.0
 _TAIL = 0.005
 
@@ -54,7 +54,7 @@ def of_numbers(reference: Floats, current: Floats) -> Histogram | None:
 
 
 def of_categories(reference: Mapping[Any, int], current: Mapping[Any, int]) -> Histogram:
-    """Take the most frequent categories by name and the rest as one."""
+    """Return the shares of the most frequent categories; all others are one category."""
     old_rows, new_rows = sum(reference.values()), sum(current.values())
     weight = {
         key: reference.get(key, 0) / old_rows + current.get(key, 0) / new_rows
@@ -63,7 +63,7 @@ def of_categories(reference: Mapping[Any, int], current: Mapping[Any, int]) -> H
     keys = sorted(weight, key=lambda key: -weight[key])
     shown = keys[:TOP]
     if all(isinstance(key, (int, float)) for key in shown):
-        shown.sort()  # numbers read in their own order
+        shown.sort()  # numbers in numeric order
     labels = [_short(str(key)) for key in shown]
     old = [reference.get(key, 0) / old_rows for key in shown]
     new = [current.get(key, 0) / new_rows for key in shown]
@@ -102,7 +102,7 @@ def _rounded(shares: list[float]) -> list[float]:
 
 
 def _number(value: float, step: float) -> str:
-    """Return `value` with the digits that tell neighbouring bins apart."""
+    """Return `value` with enough digits to distinguish neighbouring bins."""
     if step <= 0:
         return f"{value:.6g}"
     digits = math.floor(math.log10(max(abs(value), step))) - math.floor(math.log10(step)) + 2

@@ -1,7 +1,7 @@
-"""Evidently's default tests on cleaned values, without its report: the same score to 1e-9.
+"""Evidently's default tests, computed faster: the scores are the same to 1e-9.
 
-The formulas are those of `evidently.legacy.calculations.stattests` (0.7.23); what is faster is
-how they are computed. Each function takes values that are already free of NaN and infinities.
+The formulas are those of `evidently.legacy.calculations.stattests` (0.7.23). The functions take values without NaN
+and infinities.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-#: The reference size above which Evidently turns from p-values to distances.
+#: Number of reference rows above which Evidently uses distances, not p-values.
 LARGE = 1000
-#: Up to this many distinct values Evidently treats numbers as categories.
+#: Maximum number of distinct values for which Evidently treats numbers as categories.
 FEW_VALUES = 5
 
 WASSERSTEIN = "Wasserstein distance (normed)"
@@ -39,7 +39,7 @@ _SMALLEST_NORM = 0.001
 class Score:
     """One column's result: Evidently's display name, score, threshold and verdict.
 
-    `note` says what a reader must know to trust it.
+    `note` is a limitation that the reader must know.
     """
 
     method: str
@@ -50,13 +50,13 @@ class Score:
 
 
 class SortedSample:
-    """One sample sorted once, so that each comparison with it costs one sort of the other side."""
+    """A sorted sample, so that each comparison with it sorts only the other side."""
 
     __slots__ = ("_prefix", "origin", "values")
 
     def __init__(self, values: NDArray[Any]) -> None:
         self.values: Floats = np.sort(values.astype(np.float64, copy=False))
-        # Sums are kept around the median: around zero, a large offset would eat their digits.
+        # Prefix sums are relative to the median: with a large offset, plain sums would lose digits.
         self.origin = float(self.values[len(self.values) // 2])
         self._prefix: Floats | None = None
 
@@ -64,18 +64,18 @@ class SortedSample:
         return len(self.values)
 
     def has_more_values_than(self, count: int, other: SortedSample) -> bool:
-        """Tell whether both samples together have more than `count` distinct values."""
+        """Return whether both samples together have more than `count` distinct values."""
         mine = _first_distinct(self.values, count)
         if len(mine) > count:
             return True
         return len(np.union1d(mine, _first_distinct(other.values, count))) > count
 
     def wasserstein(self, other: SortedSample) -> float:
-        """Return the exact first Wasserstein distance: the mean gap between two quantile functions.
+        """Return the exact first Wasserstein distance: the mean distance of the two quantile functions.
 
-        With equal sizes that is mean |u - v| of the sorted values. Otherwise each value `c` of
-        `other` holds one interval of quantiles; the distance there is the integral of |Q(t) - c|,
-        and Q's integral is a prefix sum, split at the quantile where Q crosses `c`.
+        For equal sizes this is the mean of |u - v| over the sorted values. Otherwise each value `c` of
+        `other` covers one interval of quantiles; the distance there is the integral of |Q(t) - c|. The
+        integral of Q is a prefix sum, split at the quantile where Q crosses `c`.
         """
         if len(self) == len(other):
             return float(np.mean(np.abs(self.values - other.values)))
@@ -91,30 +91,32 @@ class SortedSample:
         return float(np.sum(below + above)) / size
 
     def _integral(self, position: Floats) -> Floats:
-        """Return the sum of the first `position` values, a fraction counting for its share."""
+        """Return the sum of the first `position` values; a fraction takes its share of the next value."""
         if self._prefix is None:
             self._prefix = np.concatenate(([0.0], np.cumsum(self.values - self.origin)))
-        whole = np.minimum(position.astype(np.int64), len(self) - 1)
-        part: Floats = self._prefix[whole] + (position - whole) * (self.values[whole] - self.origin)
-        return part
+        index = np.minimum(position.astype(np.int64), len(self) - 1)
+        total: Floats = self._prefix[index] + (position - index) * (
+            self.values[index] - self.origin
+        )
+        return total
 
 
 def _first_distinct(ordered: Floats, count: int) -> Floats:
-    """Return the first `count` + 1 distinct values at most, by a jump for each."""
+    """Return at most the first `count` + 1 distinct values, with one binary search for each."""
     found: list[float] = []
-    at = 0
-    while at < len(ordered) and len(found) <= count:
-        found.append(float(ordered[at]))
-        at = int(np.searchsorted(ordered, ordered[at], side="right"))
+    index = 0
+    while index < len(ordered) and len(found) <= count:
+        found.append(float(ordered[index]))
+        index = int(np.searchsorted(ordered, ordered[index], side="right"))
     return np.asarray(found)
 
 
 def wasserstein(reference: SortedSample, current: SortedSample, deviation: float) -> Score:
     """Score by the Wasserstein distance in deviations of the reference (at least 0.001)."""
     score = reference.wasserstein(current) / max(deviation, _SMALLEST_NORM)
-    # A shift of many deviations scores next to nothing there.
+    # With this minimum, a shift of many deviations has a score near 0.
     note = (
-        "values this close together: Evidently's score hides shifts"
+        "the reference's values differ too little: Evidently's score does not show shifts"
         if (deviation < _SMALLEST_NORM)
         else ""
     )
@@ -130,7 +132,7 @@ def kolmogorov_smirnov(reference: NDArray[Any], current: NDArray[Any]) -> Score:
 
 
 def by_counts(reference: Mapping[Any, int], current: Mapping[Any, int]) -> Score:
-    """Score categories by their counts, with the test that Evidently chooses for this many."""
+    """Score categories by their counts, with Evidently's test for this number of rows and categories."""
     keys = list(dict.fromkeys((*reference, *current)))
     old = np.array([reference.get(key, 0) for key in keys], dtype=np.float64)
     new = np.array([current.get(key, 0) for key in keys], dtype=np.float64)
@@ -145,7 +147,7 @@ def _jensen_shannon(old: Floats, new: Floats) -> Score:
     p, q = old / old.sum(), new / new.sum()
     middle = (p + q) / 2
     divergence = float(np.sum(rel_entr(p, middle)) + np.sum(rel_entr(q, middle)))
-    # Rounding can leave a divergence of zero a hair below it.
+    # A divergence of zero can be slightly negative after rounding.
     score = math.sqrt(max(divergence, 0.0) / 2)
     return Score(JENSEN_SHANNON, score, _DISTANCE, score >= _DISTANCE)
 
@@ -154,7 +156,7 @@ def _chi_square(old: Floats, new: Floats) -> Score:
     from scipy.special import chdtrc
 
     expected = old * (new.sum() / old.sum())
-    with np.errstate(divide="ignore"):  # a category the reference never had: infinitely unlikely
+    with np.errstate(divide="ignore"):  # a category that the reference does not have
         statistic = float(np.sum((new - expected) ** 2 / expected))
     score = float(chdtrc(len(old) - 1, statistic))
     return Score(CHI_SQUARE, score, _SIGNIFICANCE, score < _SIGNIFICANCE)

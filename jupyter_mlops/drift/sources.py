@@ -1,4 +1,4 @@
-"""Where the sides of a check come from: a service's log, a run's training data, files, tables."""
+"""Read both sides of a drift check: a service's log, a run's training data, files or tables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from jupyter_mlops.errors import MlopsError, NotFound, UsageError
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
-Given = str | Path | pd.DataFrame
+Source = str | Path | pd.DataFrame
 
 _WHAT_TO_TYPE = "Type: drift check SERVICE, or drift check --reference FILE --current FILE"
 
 
 @dataclass
 class Sides:
-    """Both tables, what to call them, and the columns to compare (None for all)."""
+    """Both tables, their labels, and the columns to compare (None for all)."""
 
     reference: pd.DataFrame
     current: pd.DataFrame
@@ -32,13 +32,13 @@ class Sides:
 
 def gather(
     service: str,
-    reference: Given,
-    current: Given,
+    reference: Source,
+    current: Source,
     run: str,
     last: int,
     project: Project | None,
 ) -> Sides:
-    """Read both sides; with a run, only on the columns that its model takes.
+    """Read both sides; with a run, compare only the inputs of its model.
 
     Raises:
         MlopsError: a side cannot be read or is empty, or the two have no column in common.
@@ -51,12 +51,12 @@ def gather(
         known = services.get(service, project=project)
         inputs = _names(known.inputs)
         trained_on = trained_on or known.run_id
-    if _is_given(current):
+    if _is_set(current):
         new, new_label = _table(current, "current")
         new = new.tail(last) if last else new
     else:
         new, new_label = _logged(service, last, project), f"predictions of {service}"
-    if _is_given(reference):
+    if _is_set(reference):
         old, old_label = _table(reference, "reference")
     else:
         from jupyter_mlops import runs
@@ -68,54 +68,50 @@ def gather(
         new = _typed_like(new, old)
     for frame, label in ((old, old_label), (new, new_label)):
         if frame.empty:
-            raise MlopsError(f"{label} has no rows", "Give a table with at least one row")
+            raise MlopsError(f"{label} has no rows", "Use a table with at least one row")
     sides = Sides(old, new, (old_label, new_label))
     _choose_columns(sides, inputs)
     return sides
 
 
-def refuse_unclear(service: str, reference: Given, current: Given, run: str, last: int) -> None:
-    """Refuse arguments that do not name one reference and one current side.
+def refuse_unclear(service: str, reference: Source, current: Source, run: str, last: int) -> None:
+    """Refuse arguments that do not name exactly one reference and one current side.
 
     Raises:
-        UsageError: what is missing or given twice.
+        UsageError: a side is missing or named twice.
     """
     if last < 0:
         raise UsageError(f"--last must be a number of rows, not {last}", "For example: --last 1000")
-    if _is_given(reference) and run:
-        raise UsageError("Both --reference and --run name a reference", "Leave out one of the two")
-    if not (service or _is_given(reference) or run):
-        what = (
-            "There is no reference to compare with" if _is_given(current) else "Nothing to compare"
-        )
+    if _is_set(reference) and run:
+        raise UsageError("--reference and --run both name a reference", "Leave one of them out")
+    if not (service or _is_set(reference) or run):
+        what = "There is no reference to compare with" if _is_set(current) else "Nothing to compare"
         raise UsageError(what, _WHAT_TO_TYPE)
-    if not (service or _is_given(current)):
+    if not (service or _is_set(current)):
         raise UsageError("There is no current data to compare", "Add: --current FILE")
 
 
-def _is_given(source: Given) -> bool:
+def _is_set(source: Source) -> bool:
     return isinstance(source, pd.DataFrame) or bool(str(source) if source else "")
 
 
-def _table(source: Given, side: str) -> tuple[pd.DataFrame, str]:
+def _table(source: Source, side: str) -> tuple[pd.DataFrame, str]:
     if isinstance(source, pd.DataFrame):
         return source, f"{side} table"
     path = Path(source).expanduser()
     if path.is_dir():
         raise MlopsError(
-            f"{path} is a folder", f"Give a file, for example: --{side} {path}/data.parquet"
+            f"{path} is a folder", f"Name a file, for example: --{side} {path}/data.parquet"
         )
     if not path.is_file():
-        raise NotFound(f"No file {path}", f"Check the path given as --{side}")
+        raise NotFound(f"No file {path}", f"Check the path after --{side}")
     try:
         return data.read_table(path), str(source)
     except MlopsError:
         raise
     except ImportError as error:
-        raise MlopsError(
-            f"{path} cannot be read: {error}", "Write it as .parquet or .csv"
-        ) from None
-    except Exception as error:  # each reader fails in its own way on a damaged file
+        raise MlopsError(f"{path} cannot be read: {error}", "Save it as .parquet or .csv") from None
+    except Exception as error:  # each reader raises other errors on a damaged file
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise MlopsError(
             f"{path} cannot be read as {path.suffix}: {reason}", "Check the file and its extension"
@@ -129,21 +125,21 @@ def _logged(service: str, last: int, project: Project | None) -> pd.DataFrame:
     if frame.empty:
         raise MlopsError(
             f"Service '{service}' has logged no predictions yet",
-            f"Ask it first, in Python: services.predict('{service}', rows)",
+            f"Send it rows first, in Python: services.predict('{service}', rows)",
         )
     return frame
 
 
 def _names(inputs: list[dict[str, str]]) -> list[str]:
-    """Return the columns that a signature names; that of a tensor names none."""
+    """Return the column names in a signature; a tensor's signature has none."""
     return [item["name"] for item in inputs if item.get("name")]
 
 
 def _typed_like(current: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """Give whole numbers the type they were trained as.
+    """Return `current` with its whole numbers converted to the reference's types.
 
-    JSON and CSV do not keep it, and Evidently takes a float column for categories when a window
-    of it happens to be read as integers.
+    JSON and CSV do not store the type. If a float column is read as integers, because all its values are
+    whole numbers, Evidently may treat it as categories.
     """
     if not (current.columns.is_unique and reference.columns.is_unique):
         return current
@@ -158,7 +154,7 @@ def _typed_like(current: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
 
 
 def _choose_columns(sides: Sides, inputs: list[str]) -> None:
-    """Compare a model's inputs only; say what else is there, and refuse when nothing is common."""
+    """Select the model's inputs; warn about other columns, and refuse if no column is common."""
     old, new = set(map(str, sides.reference.columns)), [*map(str, sides.current.columns)]
     wanted = [name for name in inputs if name in old or name in new]
     if inputs and wanted:
@@ -166,7 +162,7 @@ def _choose_columns(sides: Sides, inputs: list[str]) -> None:
         extra = [name for name in new if name not in inputs]
         if extra:
             shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-            sides.warnings.append(f"Ignored, not an input of the model: {shown}")
+            sides.warnings.append(f"Not compared, because the model does not use them: {shown}")
     common = old.intersection(new)
     if not (common.intersection(inputs) if wanted else common):
         raise MlopsError(

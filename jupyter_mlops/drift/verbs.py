@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.drift.sources import Sides
 
 _ARTIFACT = "drift.json"
-#: The newest checks that a list of the embedded store looks through.
+#: Number of the newest checks of the embedded store that `history` filters.
 _MOST_READ = 10_000
 _VERDICTS = ("drift", "no drift", "not evaluated")
 _EMPTY = "No checks yet. Type: %mlops drift check SERVICE, or --reference FILE --current FILE"
@@ -38,20 +38,20 @@ def check(
     record: bool = True,
     project: Project | None = None,
 ) -> DriftReport:
-    """Compare what a model sees now with what it was trained on, column by column.
+    """Compare current data with the training data of a model, column by column.
 
     Args:
         service: its prediction log is the current side, its run's training data the reference.
-        reference: a file or DataFrame instead of a run's training data.
-        current: a file or DataFrame instead of a service's log.
+        reference: a file or DataFrame, in place of a run's training data.
+        current: a file or DataFrame, in place of a service's log.
         run: the run whose training data is the reference.
-        last: only so many of the newest rows of the current side; 0 for all.
-        html: where to write Evidently's own full report too.
-        record: keep the check as a run of kind `drift`, so that `drift history` lists it.
+        last: number of the newest rows of the current side to use; 0 for all.
+        html: a file for Evidently's own report.
+        record: record the check as a run of kind `drift`, so that `drift history` lists it.
         project: default: the project at or above the working folder; two files need none.
 
     Raises:
-        MlopsError: a side cannot be had; the line says which and what to type.
+        MlopsError: a side cannot be read; the message says which, and what to type.
     """
     from jupyter_mlops.drift.comparison import compare
     from jupyter_mlops.drift.sources import gather, refuse_unclear
@@ -81,7 +81,7 @@ def check(
 def history(
     service: str = "", *, limit: int = 50, project: Project | None = None
 ) -> Records[DriftCheck]:
-    """List earlier checks, the newest first; with a service, only its own."""
+    """List earlier checks, the newest first; with `service`, only those of that service."""
     from jupyter_mlops import runs
 
     project = project or Project.find()
@@ -89,15 +89,15 @@ def history(
         raise UsageError(f"--limit must be at least 1, not {limit}", "For example: --limit 20")
     if re.search(r"['\"`\\]", service):
         raise NotFound(f"No service {service}", "Type: %mlops service list")
-    wanted = ""
+    query = ""
     if project.settings.tracking.uri:
-        wanted = "tags.mlops.verdict != ''"
-        wanted += f" and tags.mlops.service = '{service}'" if service else ""
-    # Our own SQL reads the embedded store, and knows no filter.
+        query = "tags.mlops.verdict != ''"
+        query += f" and tags.mlops.service = '{service}'" if service else ""
+    # The embedded store is read by our own SQL, which has no filter.
     found = [
         run
         for run in runs.list(
-            kind="drift", filter=wanted, limit=limit if wanted else _MOST_READ, project=project
+            kind="drift", filter=query, limit=limit if query else _MOST_READ, project=project
         )
         if run.tags.get("mlops.verdict") and service in {"", run.tags.get("mlops.service")}
     ][:limit]
@@ -111,7 +111,7 @@ def show(run: str, *, project: Project | None = None) -> DriftReport:
     """Show the report of an earlier check, by the id or the name of its run.
 
     Raises:
-        NotFound: there is no such run, or it is no drift check.
+        NotFound: there is no such run, or it is not a drift check.
     """
     from jupyter_mlops import runs
 
@@ -127,7 +127,7 @@ def show(run: str, *, project: Project | None = None) -> DriftReport:
 
 
 def _project(*, needed: bool) -> Project | None:
-    """Return the project here, or None where there is none and none is needed."""
+    """Return the project of the working folder, or None if there is none and none is needed."""
     try:
         return Project.find()
     except NotAProject:
@@ -139,7 +139,7 @@ def _project(*, needed: bool) -> Project | None:
 
 
 def _recorded(compared: Any, service: str, sides: Sides, project: Project) -> DriftReport:
-    """Compare within a run of kind `drift`, and keep the outcome with it."""
+    """Compare within a run of kind `drift`, and record the report in it."""
     from jupyter_mlops import runs
 
     name = f"drift {service or Path(sides.labels[1]).name}"
@@ -150,7 +150,7 @@ def _recorded(compared: Any, service: str, sides: Sides, project: Project) -> Dr
             path = folder / _ARTIFACT
             path.write_text(report.to_json(), encoding="utf-8")
             active.log_artifact(path)
-        # Last: a check without a verdict is an unfinished one, and history leaves it out.
+        # Written last: a check without a verdict is unfinished, and `history` leaves it out.
         active.set_tags(
             {
                 "mlops.service": service,
@@ -165,7 +165,7 @@ def _recorded(compared: Any, service: str, sides: Sides, project: Project) -> Dr
 
 
 def _metrics(report: DriftReport) -> dict[str, float]:
-    """Return what the store keeps as numbers; MLflow refuses most signs in a metric's name."""
+    """Return the check's metrics; MLflow refuses most special characters in their names."""
     metrics = {"drifted": float(report.drifted), "evaluated": float(report.evaluated)}
     if report.share is not None:
         metrics["share"] = report.share
@@ -196,10 +196,10 @@ def _writable(html: str) -> Path:
     path = Path(html).expanduser()
     if path.is_dir():
         raise MlopsError(
-            f"{path} is a folder", f"Give a file, for example: --html {path}/drift.html"
+            f"{path} is a folder", f"Name a file, for example: --html {path}/drift.html"
         )
     if not path.absolute().parent.is_dir():
-        raise NotFound(f"No folder {path.parent}", "Make it first, or give another path")
+        raise NotFound(f"No folder {path.parent}", "Create it first, or use another path")
     return path
 
 

@@ -1,15 +1,14 @@
-"""The only place that runs git: as a reader of somebody else's folder, which runs nothing of it.
+"""Run git without running any program that the repository's configuration names.
 
-A repository's configuration may name programs, and git runs them while it only looks: `core.fsmonitor` at
-each status, filters at each comparison, a promisor remote's `ext::` address when an object is missing. So
-each call here
+This is the only module that runs git. Even reading commands run configured programs: `core.fsmonitor` at each
+status, filters at each comparison, a promisor remote's `ext::` address when an object is missing. So each call here
 
 - finds the repository itself, and refuses a `.git` that leads to another one (`repositories.py`);
-- turns off every key of the configuration that names a program (`_OFF` and `_NAMED`, with the reasons);
-- takes no `GIT_*` variable over but the user's own settings, and contacts nobody;
-- ends after a time.
+- turns off every configuration key that names a program (`_OFF` and `_NAMED`, with the reasons);
+- passes no `GIT_*` variable on except the user's own settings, and contacts no server;
+- has a timeout.
 
-The configuration is asked for first, as a driver's key has its name in it: `filter.lfs.clean`.
+The configuration is read first, because a driver's key contains the driver's name: `filter.lfs.clean`.
 """
 
 from __future__ import annotations
@@ -41,45 +40,48 @@ __all__ = [
 ]
 
 _LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
-#: Keys of a fixed name: whatever the configuration says, this counts.
+#: Keys with a fixed name, and the values that override the configuration.
 _OFF = {
-    "core.fsmonitor": "false",  # a program that each look at the index calls, or a daemon
+    "core.fsmonitor": "false",  # a program that git calls at each read of the index, or a daemon
     "core.hooksPath": os.devnull,  # programs at post-index-change, reference-transaction, post-checkout
     "core.pager": "cat",
     "core.editor": ":",
     "sequence.editor": ":",
-    "core.askPass": "",  # a program that is asked for passwords
+    "core.askPass": "",  # a program that asks for passwords
     "core.sshCommand": "false",  # programs that make a connection
     "core.gitProxy": "",
     "core.alternateRefsCommand": "",  # a program that lists another repository's refs
     "core.splitIndex": "false",  # would write a part of our own index into the user's .git
-    "credential.helper": "",  # programs that know passwords
+    "credential.helper": "",  # programs that supply passwords
     "diff.external": "",
-    "diff.submodule": "short",  # `log` and `diff` run git in the submodule, by its own configuration
-    "diff.noprefix": "false",  # a patch that is kept must be one that can be applied
+    "diff.submodule": "short",  # else `log` and `diff` run git in the submodule, with its own configuration
+    "diff.noprefix": "false",  # a recorded patch must be applicable
     "diff.mnemonicPrefix": "false",
     "interactive.diffFilter": "",
-    "gpg.program": "false",  # programs that sign, or check a signature while a commit is shown
+    "gpg.program": "false",  # programs that sign, or check a signature when a commit is shown
     "gpg.ssh.defaultKeyCommand": "",
     "commit.gpgSign": "false",
     "tag.gpgSign": "false",
     "log.showSignature": "false",
-    "submodule.recurse": "false",  # a submodule has a configuration of its own
+    "submodule.recurse": "false",  # a submodule has its own configuration
     "fetch.recurseSubmodules": "false",
     "status.submoduleSummary": "false",
     "uploadpack.packObjectsHook": "",  # a program in place of `git pack-objects`
-    "protocol.allow": "never",  # no remote is contacted: ext:: names a program, file: runs uploadpack
-    "fetch.bundleURI": "",  # an address that a missing object would be fetched from
-    "maintenance.auto": "false",  # neither at our expense, nor with the hook pre-auto-gc
+    "protocol.allow": "never",  # contact no remote: ext:: names a program, file: runs uploadpack
+    "fetch.bundleURI": "",  # an address to fetch missing objects from
+    "maintenance.auto": "false",  # slow, and runs the hook pre-auto-gc
     "gc.auto": "0",
 }
-#: Keys with a name of the repository's own in them, and what they are set to where they are found.
+#: Keys that contain a name from the configuration, and the values that override them where they occur.
 _NAMED = [
     (re.compile(pattern, re.DOTALL), value)
     for pattern, value in (
-        (r"filter\..*\.(clean|smudge|process)", ""),  # programs that a file's content goes through
-        (r"filter\..*\.required", "false"),  # else a filter that is off would be an error
-        (r"diff\..*\.(command|textconv)", ""),  # programs that compare, or make text of a file
+        (r"filter\..*\.(clean|smudge|process)", ""),  # programs that convert a file's content
+        (r"filter\..*\.required", "false"),  # else a filter that is turned off is an error
+        (
+            r"diff\..*\.(command|textconv)",
+            "",
+        ),  # programs that compare a file, or convert it to text
         (r"diff\..*\.cachetextconv", "false"),
         (r"merge\..*\.driver", ""),
         (r"(difftool|mergetool|guitool|browser|man)\..*\.(cmd|path)", ""),
@@ -91,7 +93,7 @@ _NAMED = [
         (
             r"remote\..*\.(uploadpack|receivepack)",
             "false",
-        ),  # programs on the other side, here for file:
+        ),  # programs of the remote side; with file: they run here
         (r"remote\..*\.(vcs|proxy)", ""),
         (r"remote\..*\.promisor", "false"),  # missing objects are not fetched
         (r"protocol\..*\.allow", "never"),
@@ -102,15 +104,15 @@ _NAMED = [
         (r"imap\.tunnel|web\.browser|instaweb\..*|help\.browser", ""),
     )
 ]
-#: The user's own settings among git's variables: where the configuration is, where to stop looking.
-_KEPT = {
+#: git's variables that are the user's own settings: configuration files and search limits.
+_PASSED_ON = {
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM",
     "GIT_CEILING_DIRECTORIES", "GIT_DISCOVERY_ACROSS_FILESYSTEM",
 }  # fmt: skip
-#: What decides where the user's own configuration is.
-_PLACES = ("HOME", "XDG_CONFIG_HOME", *sorted(_KEPT))
+#: The variables that determine which user configuration git reads.
+_CONFIG_VARIABLES = ("HOME", "XDG_CONFIG_HOME", *sorted(_PASSED_ON))
 _ENVIRONMENT = {
-    # The commits that are made here are the extension's, not the user's.
+    # Commits that are made here have the extension as author, not the user.
     "GIT_AUTHOR_NAME": "jupyter_mlops",
     "GIT_AUTHOR_EMAIL": "jupyter_mlops@localhost",
     "GIT_COMMITTER_NAME": "jupyter_mlops",
@@ -119,7 +121,7 @@ _ENVIRONMENT = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "none",
-    # A recorded commit is what its id says, not what a ref of the repository puts in its place.
+    # A replace ref must not put another commit in place of a recorded one.
     "GIT_NO_REPLACE_OBJECTS": "1",
     "GIT_PAGER": "cat",
     "GIT_EDITOR": ":",
@@ -139,10 +141,10 @@ class GitMissing(GitFailed):
 
 @dataclass(frozen=True, slots=True)
 class _Settings:
-    """What the configuration of a repository makes necessary."""
+    """The git options that a repository's configuration requires."""
 
     switches: tuple[str, ...]
-    #: Drivers that a file's content would go through.
+    #: Names of the filters that plain git would run.
     filters: frozenset[str]
     stamps: tuple[tuple[str, tuple[int, ...]], ...]
 
@@ -154,11 +156,11 @@ def run(
     environment: dict[str, str] | None = None,
     seconds: float | None = _LONGEST,
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run git in the repository that `folder` is in, and return what it said.
+    """Run git in the repository of `folder`, and return the finished process.
 
     Raises:
         NoRepository: there is none.
-        Refused: it leads to another one, or belongs to somebody else.
+        Refused: `.git` leads to another repository, or another user owns it.
         GitMissing: git is not installed.
         GitFailed: it took longer than `seconds`, or could not be started.
     """
@@ -182,10 +184,10 @@ def text(
     check: bool = True,
     seconds: float | None = _LONGEST,
 ) -> str:
-    """Run git like `run`, and return what it printed.
+    """Run git like `run`, and return its standard output.
 
     Raises:
-        GitFailed: as `run`, and with `check` also where git itself failed.
+        GitFailed: as in `run`; with `check`, also if git itself failed.
     """
     done = run(folder, *words, give=os.fsencode(give), environment=environment, seconds=seconds)
     if check and done.returncode:
@@ -194,30 +196,30 @@ def text(
 
 
 def reason(done: subprocess.CompletedProcess[bytes]) -> str:
-    """Return the last line of what a failed command said."""
+    """Return the last line of a failed command's error output."""
     lines = done.stderr.decode(errors="replace").strip().splitlines()
     return lines[-1].removeprefix("fatal: ") if lines else f"exit {done.returncode}"
 
 
 def outside(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    """Run git in `folder` with no repository: `init`, `version`."""
+    """Run a git command that needs no repository in `folder`: `init`, `version`."""
     return _execute(folder, [*_fixed(), *words], b"", {}, _LONGEST)
 
 
 def top(folder: Path) -> Path:
-    """Return the folder of the work tree that `folder` is in.
+    """Return the top folder of the work tree of `folder`.
 
     Raises:
-        GitFailed: as `run`.
+        GitFailed: as in `run`.
     """
     return _find(folder).top
 
 
 def filters(folder: Path) -> frozenset[str]:
-    """Return the names of the filters that plain git would run here, and this module does not.
+    """Return the names of the filters that plain git would run here; this module does not run them.
 
     Raises:
-        GitFailed: as `run`.
+        GitFailed: as in `run`.
     """
     return _settings(_find(folder)).filters
 
@@ -225,23 +227,23 @@ def filters(folder: Path) -> frozenset[str]:
 def _find(folder: Path) -> Repository:
     repository = repositories.find(folder)
     if repository.foreign:
-        # Whose repositories are read is the user's choice: `safe.directory`. git knows it.
-        asked = ["-c", "safe.bareRepository=explicit", "rev-parse", "--git-dir"]
-        done = _execute(repository.top, asked, b"", {}, _LONGEST)
+        # The user allows repositories of other users in `safe.directory`; git checks that.
+        command = ["-c", "safe.bareRepository=explicit", "rev-parse", "--git-dir"]
+        done = _execute(repository.top, command, b"", {}, _LONGEST)
         if done.returncode:
             raise Refused(
-                f"git does not read {repository.top}, as it belongs to another user",
+                f"git does not read {repository.top}, because another user owns it",
                 f"If you trust it: git config --global --add safe.directory {repository.top}",
             )
     return repository
 
 
-#: What was found out of each repository; it counts as long as the files that said so are the same.
+#: The settings of each repository; valid as long as its configuration files do not change.
 _known: dict[tuple[str | None, ...], _Settings] = {}
 
 
 def _settings(repository: Repository) -> _Settings:
-    key = (str(repository.folder), *(os.environ.get(name) for name in _PLACES))
+    key = (str(repository.folder), *(os.environ.get(name) for name in _CONFIG_VARIABLES))
     known = _known.get(key)
     if known and known.stamps and known.stamps == repositories.stamps(p for p, _ in known.stamps):
         return known
@@ -263,7 +265,7 @@ def _read(repository: Repository, listed: str) -> _Settings:
     switches: dict[str, str] = {}
     drivers = set()
     origins = set()
-    lasting = True
+    cacheable = True
     words = listed.split("\0")
     for origin, item in zip(words[0::2], words[1::2], strict=False):
         key, _, value = item.partition("\n")
@@ -272,8 +274,8 @@ def _read(repository: Repository, listed: str) -> _Settings:
             origins.add(name)
         section = key.partition(".")[0]
         if section in {"include", "includeif"}:
-            # What it leads to may come later, or depend on the branch.
-            lasting &= name not in repository.settings and not key.startswith(
+            # The included file may be created later, or depend on the branch.
+            cacheable &= name not in repository.settings and not key.startswith(
                 ("includeif.onbranch", "includeif.hasconfig")
             )
         elif key == "core.worktree" and repository.folder == repository.common:
@@ -286,14 +288,14 @@ def _read(repository: Repository, listed: str) -> _Settings:
         if "=" in key:
             raise Refused(
                 f"The git configuration of {repository.top} has the key {ascii(key)[:80]}",
-                "It cannot be switched off; rename it without a '='",
+                "A key with '=' cannot be turned off: rename it without '='",
             )
     pairs = [word for key, value in switches.items() for word in ("-c", f"{key}={value}")]
     files = {*origins, *repository.settings, *repositories.users_settings()}
     return _Settings(
         (*_fixed(), *pairs),
         frozenset(drivers),
-        repositories.stamps(sorted(files)) if lasting else (),
+        repositories.stamps(sorted(files)) if cacheable else (),
     )
 
 
@@ -317,7 +319,7 @@ def _execute(
     seconds: float | None,
 ) -> subprocess.CompletedProcess[bytes]:
     program = _program(os.environ.get("PATH", os.defpath))
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _KEPT}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k in _PASSED_ON}
     try:
         return subprocess.run(
             [program, *words],
@@ -331,11 +333,11 @@ def _execute(
     except subprocess.TimeoutExpired:
         raise GitFailed(f"git took more than {seconds:.0f} s") from None
     except (OSError, ValueError) as error:
-        raise GitFailed(f"git could not be run: {error}") from None
+        raise GitFailed(f"git could not be started: {error}") from None
 
 
 def _program(path: str) -> str:
-    """Return git's own path; a relative entry of PATH would be the folder that is looked at."""
+    """Return git's path; relative entries of PATH are ignored, because they mean the folder being read."""
     entries = [entry for entry in path.split(os.pathsep) if Path(entry).is_absolute()]
     found = shutil.which("git", path=os.pathsep.join(entries))
     if not found:

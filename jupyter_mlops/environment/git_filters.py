@@ -1,8 +1,8 @@
-"""Files whose content goes through a filter of git's on its way (git-lfs, nbstripout), with the filters not run.
+"""Compare files that have a git filter (git-lfs, nbstripout) without running the filter.
 
-A filter is a program that the repository's configuration names, so it is not run. git would then
-compare the raw file with the filtered one in its index, and call each file changed that it looks into. So a
-file with a filter counts as unchanged when its size and time are as the index has them.
+A filter is a program that the repository's configuration names, so we do not run it. Without it, git compares the
+raw file with the filtered content in its index and reports a change. So a file with a filter counts as unchanged if
+its size and time are those in the index.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ENTRY = re.compile(
 
 
 def patch(root: Path) -> str:
-    """Return the difference between the last commit and the files that git keeps.
+    """Return the difference between the last commit and the tracked files.
 
     Raises:
         git.GitFailed: there is no such repository, or it cannot be read.
@@ -41,8 +41,8 @@ def patch(root: Path) -> str:
     same = unchanged(root, names.split("\0"))
     if not same:
         return found
-    with temporary.folder() as aside:
-        index = aside / "index"
+    with temporary.folder() as scratch:
+        index = scratch / "index"
         shutil.copyfile(
             git.text(root, "rev-parse", "--path-format=absolute", "--git-path", "index").strip(),
             index,
@@ -58,7 +58,7 @@ def patch(root: Path) -> str:
 def unchanged(
     root: Path, paths: Iterable[str], environment: dict[str, str] | None = None
 ) -> list[str]:
-    """Return which of `paths` (from `root`) have a filter, and are as the index saw them.
+    """Return those of `paths` (relative to `root`) that have a filter and are unchanged.
 
     Raises:
         git.GitFailed: there is no such repository, or it cannot be read.
@@ -74,7 +74,7 @@ def unchanged(
         with suppress(OSError, ValueError):
             stat = (root / entry["path"]).lstat()
             seconds, nanoseconds = divmod(stat.st_mtime_ns, 1_000_000_000)
-            # The index keeps 32 bits of a size.
+            # The index stores 32 bits of a size.
             if (seconds, nanoseconds, stat.st_size & 0xFFFFFFFF) == (
                 int(entry["seconds"]), int(entry["nanoseconds"]), int(entry["size"])
             ):  # fmt: skip
@@ -83,19 +83,18 @@ def unchanged(
 
 
 def with_filter(root: Path, paths: Iterable[str]) -> dict[str, str]:
-    """Return by its path the filter of each file that plain git would run one for.
+    """Return path → filter, for those of `paths` for which plain git would run a filter.
 
     Raises:
         git.GitFailed: there is no such repository, or it cannot be read.
     """
     drivers = git.filters(root)
-    asked = [path for path in paths if path]
-    if not drivers or not asked:
+    names = [path for path in paths if path]
+    if not drivers or not names:
         return {}
-    told = git.text(root, "check-attr", "-z", "--stdin", "filter", give="\0".join(asked)).split(
-        "\0"
-    )
-    values = zip(told[0::3], told[2::3], strict=False)
+    output = git.text(root, "check-attr", "-z", "--stdin", "filter", give="\0".join(names))
+    fields = output.split("\0")  # path, attribute, value
+    values = zip(fields[0::3], fields[2::3], strict=False)
     return {path: driver for path, driver in values if driver in drivers}
 
 

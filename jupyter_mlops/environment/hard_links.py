@@ -1,7 +1,7 @@
-"""Installed packages put into another environment as hard links, file by file as they list them.
+"""Copy installed packages into another environment as hard links to their files.
 
-That takes no disk space and, for hundreds of packages, seconds. A link keeps the content when pip
-replaces the package where it came from, so an environment made this way stays what it was.
+This needs no disk space, and takes seconds for hundreds of packages. A hard link keeps the content when pip
+replaces the original package, so the other environment does not change.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A package of this environment: its version, and the folder that describes it."""
+    """A package of this environment: its version and its dist-info folder."""
 
     name: str
     version: str
@@ -24,27 +24,27 @@ class Installed:
 
 
 class NotLinkable(Exception):
-    """The package's files are not what its list says; the message says why."""
+    """The package cannot be linked; the message is the reason."""
 
 
 def link(package: Installed, listed: list[str], to: Path) -> None:
-    """Put a package's files into the environment `to`, whose Python must be of the same version.
+    """Link a package's files into the environment `to`, which must have the same version of Python.
 
-    What is there already stays: it was installed there, and two packages may have the same file.
+    Existing files stay: they were installed there, or another package has the same file.
     """
     base, target = package.info.parent, site_packages(to)
-    made: set[str] = set()
+    folders: set[str] = set()
     for path in listed:
         source, place = f"{base}/{path}", f"{target}/{path}"
         if ".." in path:
-            # A script is `../../../bin/name`: in the new environment's own folder, or nowhere.
+            # A script is `../../../bin/name`; files outside of the new environment are left out.
             source, place = os.path.normpath(source), os.path.normpath(place)
             if not place.startswith(f"{to}/"):
                 continue
         folder = place.rpartition("/")[0]
-        if folder not in made:
+        if folder not in folders:
             os.makedirs(folder, exist_ok=True)  # noqa: PTH103 - a hundred thousand files
-            made.add(folder)
+            folders.add(folder)
         if folder == f"{to}/bin":
             _script(Path(source), Path(place), to)
         else:
@@ -57,17 +57,17 @@ def site_packages(environment: Path) -> Path:
 
 
 def files_of(package: Installed) -> list[str]:
-    """Return a package's files, those compiled from them too, by paths from its folder.
+    """Return a package's files and compiled files, by paths relative to its folder.
 
     Raises:
-        NotLinkable: it has no list of files, they were changed since, or they need more than
-            themselves (conda's share libraries outside of any list).
+        NotLinkable: it has no list of files, a file was changed, or conda installed it (conda packages
+            share libraries that are in no list).
     """
     base = str(package.info.parent)
     if (package.info / "INSTALLER").is_file():
         installer = (package.info / "INSTALLER").read_text().strip()
         if installer == "conda":
-            raise NotLinkable("it came from conda")
+            raise NotLinkable("conda installed it")
     try:
         with (package.info / "RECORD").open(newline="", encoding="utf-8") as file:
             rows = [*csv.reader(file)]
@@ -106,13 +106,13 @@ def _link(source: str, target: str) -> None:
     except FileExistsError:
         return
     except FileNotFoundError:
-        return  # compiled files come and go
+        return  # a compiled file can disappear at any time
     except OSError:  # another file system
         shutil.copy2(source, target)
 
 
 def _script(source: Path, target: Path, environment: Path) -> None:
-    """Copy a script with the new environment's Python in its first line."""
+    """Copy a script and write the new environment's Python into its first line."""
     if target.exists():
         return
     content = source.read_bytes()

@@ -1,7 +1,7 @@
-"""Where packages come from: the indexes that pip and uv are told of, and what came from no index.
+"""Where packages come from: the indexes configured for pip and uv, and the packages that came from no index.
 
-A version alone does not say where it is to be had (`torch 2.13.0+cpu` is on no default index), so a
-run keeps both, without user names, passwords and tokens.
+A version alone does not say where to get it (`torch 2.13.0+cpu` is not on the default index). So a run records
+both, without user names, passwords and tokens.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from jupyter_mlops.secrets.redaction import redact
 
-#: What a requirements file calls it → the variables that set it, the stronger ones first.
+#: Option in a requirements file → the variables that set it, those with priority first.
 _VARIABLES = {
     "index-url": ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"),
     "extra-index-url": ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
@@ -31,18 +31,18 @@ def options(*, credentials: bool = False) -> dict[str, list[str]]:
     """Return the index options of this environment, by their names in a requirements file.
 
     Args:
-        credentials: keep what is in a URL to log in with; never where the result is stored.
+        credentials: keep the credentials in URLs; never use this for what is stored.
     """
     configured = _configured()
     found: dict[str, list[str]] = {}
     for name, variables in _VARIABLES.items():
-        given = [
+        values = [
             word
             for variable in variables
             for word in re.split(r"[\s,]+", os.environ.get(variable, ""))
             if word
         ] + configured.get(name, "").split()
-        urls = [_NAMED.sub("", word) for word in given]
+        urls = [_NAMED.sub("", word) for word in values]
         if not credentials:
             urls = [without_credentials(url) for url in urls]
         if name == "index-url":
@@ -53,16 +53,16 @@ def options(*, credentials: bool = False) -> dict[str, list[str]]:
 
 
 def certificate() -> str:
-    """Return the file of certificates that pip is told to trust; empty if it is told of none."""
+    """Return the certificate file in pip's configuration, or an empty text."""
     return os.environ.get("PIP_CERT", "") or _configured().get("cert", "")
 
 
 def sources() -> dict[str, str]:
-    """Return where the packages that came from no index came from, by name.
+    """Return name → source, for the packages that were not installed from an index.
 
-    That is a requirement's URL (`git+https://…@COMMIT`, `file:///…whl`) or `editable file:///…`.
+    A source is a requirement's URL (`git+https://…@COMMIT`, `file:///…whl`) or `editable file:///…`.
     """
-    # 330 packages are 330 files to look for; a folder's time changes with each installation.
+    # Cached, because 330 packages are 330 files to look for; each installation changes a folder's time.
     return dict(_sources(tuple((folder, _time(folder)) for folder in sys.path)))
 
 
@@ -93,7 +93,7 @@ def _time(folder: str) -> int:
 
 
 def without_credentials(url: str) -> str:
-    """Return a URL without what it is logged in with; a path as it is."""
+    """Return a URL without its credentials and its query; a path without secrets in it."""
     if "://" not in url:
         return redact(url)
     parts = urlsplit(url)
@@ -111,7 +111,7 @@ def _source(direct: dict[str, Any]) -> str:
 
 
 def _configured() -> dict[str, str]:
-    """Return what pip's configuration files say, the stronger file last."""
+    """Return the options in pip's configuration files; later files have priority."""
     home = Path.home()
     settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
     files = [

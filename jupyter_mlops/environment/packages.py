@@ -1,4 +1,4 @@
-"""The surroundings of a run: packages, git, seeds, hardware. All of it in a few milliseconds."""
+"""The environment of a run: packages, git state, random states, hardware; read in a few milliseconds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def packages() -> dict[str, str]:
 
 
 def _with_times(folders: list[str]) -> Iterator[tuple[str, int]]:
-    """Give each folder with the time when a package last came or went."""
+    """Yield each folder with its modification time, which each installation changes."""
     for folder in folders:
         with contextlib.suppress(OSError):
             yield folder, os.stat(folder or ".").st_mtime_ns  # noqa: PTH116 - at each recording
@@ -54,7 +54,7 @@ def _packages(folders: tuple[tuple[str, int], ...]) -> dict[str, str]:
 def pinned(*names: str) -> list[str]:
     """Return `name==version` for those of `names` that are installed."""
     present = {name.lower(): (name, version) for name, version in packages().items()}
-    # A local build tag (`2.13.0+cpu`) names a build that other machines cannot install.
+    # The local build tag (`2.13.0+cpu`) is removed: other machines cannot install such a build.
     return [
         f"{name}=={present[name.lower()][1].partition('+')[0]}"
         for name in names
@@ -83,7 +83,7 @@ def seeds() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Return the machine's kind, cores, memory and GPU, as far as already loaded code can tell."""
+    """Return the machine's kind, cores, memory and GPU; the GPU only if torch is loaded already."""
     found: dict[str, Any] = {
         "python": platform.python_version(),
         "system": platform.platform(),

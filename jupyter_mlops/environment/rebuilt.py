@@ -1,9 +1,8 @@
-"""The environment that a run had: the same Python and package versions, built once and kept.
+"""Rebuild a run's environment: the same Python and package versions, built once and cached.
 
-Packages that this environment has in the same version are linked out of it, the others are installed
-by uv from the indexes that the run knew. Nothing else can be imported there, so what comes out is the
-recorded set of packages and not this one with something in front of it. jupyter_mlops is no part of
-it: a replay is done by the one that is running.
+Packages that this environment has in the same version are linked from it; the others are installed by uv from the
+run's indexes. No other packages can be imported there, so the result is exactly the recorded set. jupyter_mlops is
+not part of it: the running version does the replay.
 """
 
 from __future__ import annotations
@@ -33,21 +32,21 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 _FOLDER = "environments"
-#: Written last: an environment without it was not finished.
-_WHOLE = "mlops-environment.json"
+#: Written last: an environment without this file is unfinished.
+_COMPLETE = "mlops-environment.json"
 _OURS = "jupyter-mlops"
 _INFO = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+)\.dist-info$")
 _FORMAT = 1
-_KEPT = 5
+_MOST_CACHED = 5
 _LONGEST = 3600.0
-_SPARED = 24 * 3600.0  # seconds since the last use, in which a replay may still be running
+_IN_USE = 24 * 3600.0  # seconds since the last use; a replay may still be running
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment to replay in. `built` is False when it was there already.
+    """An environment for a replay; `built` is False if it existed already.
 
-    `notes` says what could not be had as it was; `name` is empty for the running environment.
+    `notes` lists the differences to the run's environment; `name` is empty for the running environment.
     """
 
     python: Path
@@ -68,15 +67,15 @@ def interpreter(
     """Return an environment with exactly these packages; this one if it has them.
 
     Args:
-        packages: name → version, as a run's manifest has them.
-        python: the version of Python; the same minor version is needed.
-        project: its state folder keeps the environments.
-        sources: name → where a package that came from no index came from.
+        packages: name → version, as in a run's manifest.
+        python: the version of Python; the same minor version is used.
+        project: its state folder caches the environments.
+        sources: name → source, for packages that were not installed from an index.
         indexes: the index options of the run.
-        say: gets the progress lines.
+        say: receives the progress lines.
 
     Raises:
-        MlopsError: uv is needed and not here.
+        MlopsError: uv is needed and not installed.
         NotFound: there is no such Python on this machine.
         BackendFailed: the environment cannot be built.
     """
@@ -88,7 +87,7 @@ def interpreter(
     notes = []
     if _minor(python) == _minor(now):
         if python != now:
-            notes.append(f"Python {python} then, {now} now")
+            notes.append(f"the run used Python {python}, the replay {now}")
         have = {name: package.version for name, package in current.items() if name != _OURS}
         if have == wanted:
             return Environment(Path(sys.executable), notes)
@@ -97,11 +96,11 @@ def interpreter(
     name = _name(wanted, python, elsewhere)
     folder = project.state / _FOLDER / name
     with suppress(OSError):
-        os.utime(folder / _WHOLE)
-    found, built = _kept(folder), False
+        os.utime(folder / _COMPLETE)
+    found, built = _finished(folder), False
     if found is None:
         with _lock(project, name, say):
-            found = _kept(folder)  # another process may have built it while we waited
+            found = _finished(folder)  # another process may have built it while we waited
             if found is None:
                 build = _Build(folder, python, current, indexes or {}, say)
                 found = build.make(wanted, elsewhere)
@@ -115,7 +114,7 @@ def installed(sources: dict[str, str] | None = None) -> dict[str, hard_links.Ins
     """Return the packages that can be imported here, by canonical name.
 
     Args:
-        sources: where a run's packages came from; those from another commit are left out.
+        sources: name → source of a run's packages; packages here from another commit are left out.
     """
     found: dict[str, hard_links.Installed] = {}
     for folder in sys.path:
@@ -137,12 +136,12 @@ def installed(sources: dict[str, str] | None = None) -> dict[str, hard_links.Ins
 
 
 def canonical(name: str) -> str:
-    """Return a package's name as indexes compare it."""
+    """Return a package's name in the normalised form of indexes."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class _Build:
-    """One environment while it is made, in the folder where it will stay: its scripts name it."""
+    """Build one environment in its final folder, because its scripts contain the path."""
 
     def __init__(
         self,
@@ -155,7 +154,7 @@ class _Build:
         self.folder = folder
         self.minor = _minor(python)
         self.same_python = self.minor == _minor(platform.python_version())
-        # A package built for another Python is of no use, nor is one that runs from its sources.
+        # Packages for another version of Python cannot be linked.
         self.current = current if self.same_python else {}
         self.indexes = indexes
         self.say = say
@@ -164,23 +163,23 @@ class _Build:
     def make(self, wanted: dict[str, str], sources: dict[str, str]) -> list[str]:
         """Build it and return the notes."""
         started = time.monotonic()
-        shutil.rmtree(self.folder, ignore_errors=True)  # what a killed process left
+        shutil.rmtree(self.folder, ignore_errors=True)  # a killed process may have left a part
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         if not self.same_python or wanted.items() - self._have().items():
-            uv.command()  # says at once that there is no uv
+            uv.command()  # fail now, not after minutes, if uv is not installed
         self.say(f"environment {self.folder.name}: Python {self.minor}, {len(wanted)} packages …")
         try:
             self._python()
-            here, rest = self._divided(wanted)
-            # Before anything is linked: an installer may write into a file that is there already,
-            # and through a link into this environment's.
-            missing = self._installed(rest, sources)
-            for package, listed in here:
+            linkable, rest = self._divided(wanted)
+            # Install before linking: an installer may overwrite an existing file, and through a hard
+            # link that would change this environment's file too.
+            missing = self._install(rest, sources)
+            for package, listed in linkable:
                 hard_links.link(package, listed, self.folder)
-            self._stand_in(missing, rest)
+            self._substitute(missing, rest)
             took = round(time.monotonic() - started, 1)
             content = {"notes": self.notes, "seconds": took, "packages": wanted}
-            files.replace(self.folder / _WHOLE, json.dumps(content))
+            files.replace(self.folder / _COMPLETE, json.dumps(content))
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
@@ -193,38 +192,38 @@ class _Build:
     def _python(self) -> None:
         base = sys.executable if self.same_python else uv.interpreter(self.minor)
         done = subprocess.run(
-            # -I: a venv.py in the working folder is not venv.
+            # -I: do not import a venv.py of the working folder.
             [base, "-I", "-m", "venv", "--without-pip", str(self.folder)],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
-            raise BackendFailed(f"No environment can be made: {lines[-1]}")
+            raise BackendFailed(f"The environment cannot be created: {lines[-1]}")
 
     def _divided(
         self, wanted: dict[str, str]
     ) -> tuple[list[tuple[hard_links.Installed, list[str]]], dict[str, str]]:
-        """Return what this environment has in the same version, with its files, and the rest."""
-        here, rest = [], {}
+        """Return the packages that can be linked from here, with their files, and the rest."""
+        linkable, rest = [], {}
         for name, version in wanted.items():
             package = self.current.get(name)
             if package is None or package.version != version:
                 rest[name] = version
                 continue
             try:
-                here.append((package, hard_links.files_of(package)))
+                linkable.append((package, hard_links.files_of(package)))
             except hard_links.NotLinkable as error:
-                self.notes.append(f"{name} {version} was installed anew: {error}")
+                self.notes.append(f"{name} {version} was installed again: {error}")
                 rest[name] = version
-        return here, rest
+        return linkable, rest
 
-    def _installed(self, rest: dict[str, str], sources: dict[str, str]) -> dict[str, str]:
-        """Install the rest; return what could not be had, and why."""
+    def _install(self, rest: dict[str, str], sources: dict[str, str]) -> dict[str, str]:
+        """Install the other packages; return those that failed, with the reason."""
         requirements, missing = {}, {}
         for name, version in rest.items():
             source = sources.get(name, "")
             if source.startswith("editable "):
-                missing[name] = "it ran from its sources"
+                missing[name] = "it was an editable install"
             elif "+" in source.partition("://")[0]:
                 requirements[name] = f"{name} @ {source}"
             else:
@@ -235,8 +234,8 @@ class _Build:
         python = self.folder / "bin" / "python"
         return missing | uv.install(requirements, python, self.indexes, self.say)
 
-    def _stand_in(self, missing: dict[str, str], rest: dict[str, str]) -> None:
-        """Let this environment's version take the place of one that cannot be had."""
+    def _substitute(self, missing: dict[str, str], rest: dict[str, str]) -> None:
+        """Use this environment's version for each package that cannot be installed."""
         for name, reason in missing.items():
             package, instead = self.current.get(name), "left out"
             if package is not None:
@@ -245,7 +244,7 @@ class _Build:
                     instead = f"{package.version} is used instead"
                 except hard_links.NotLinkable as error:
                     instead = f"left out ({error})"
-            self.notes.append(f"{name} {rest[name]} cannot be had, {instead}: {reason}")
+            self.notes.append(f"{name} {rest[name]} cannot be installed, {instead}: {reason}")
 
 
 def _name(wanted: dict[str, str], python: str, sources: dict[str, str]) -> str:
@@ -260,17 +259,17 @@ def _by_name(sources: dict[str, str]) -> dict[str, str]:
 
 
 def _is_commit(then: dict[str, str], now: dict[str, str], name: str) -> bool:
-    """Whether a package came from version control, then or now: its version says too little."""
+    """Whether a package came from version control, then or now: then its version does not identify it."""
     return any("+" in side.get(name, "").partition("://")[0] for side in (then, now))
 
 
 def _sources_now(
     project: Project, wanted: dict[str, str], current: dict[str, hard_links.Installed]
 ) -> list[str]:
-    """Name the packages that run from sources outside the project, which no snapshot has."""
+    """Return a note for each editable install outside the project: no snapshot contains its code."""
     root = project.root.as_uri()
     return [
-        f"{name} runs from its sources as they are now"
+        f"{name} is an editable install: its present sources are used"
         for name, source in _by_name(recorded_indexes.sources()).items()
         if name in wanted
         and name in current
@@ -283,10 +282,10 @@ def _minor(python: str) -> str:
     return ".".join(python.split(".")[:2])
 
 
-def _kept(folder: Path) -> list[str] | None:
-    """Return the notes of a finished environment whose Python is still there."""
+def _finished(folder: Path) -> list[str] | None:
+    """Return the notes of a finished environment whose Python still exists, else None."""
     try:
-        notes: list[str] = json.loads((folder / _WHOLE).read_text())["notes"]
+        notes: list[str] = json.loads((folder / _COMPLETE).read_text())["notes"]
     except (OSError, ValueError, KeyError):
         return None
     return notes if (folder / "bin" / "python").exists() else None
@@ -304,12 +303,16 @@ def _lock(project: Project, name: str, say: Callable[[str], None]) -> Iterator[N
 
 
 def _remove_old(project: Project, *, but: str) -> None:
-    """Keep the environments that were used last."""
+    """Remove all but the most recently used environments."""
     used = sorted(
-        (path for path in (project.state / _FOLDER).glob(f"*/{_WHOLE}") if path.parent.name != but),
+        (
+            path
+            for path in (project.state / _FOLDER).glob(f"*/{_COMPLETE}")
+            if path.parent.name != but
+        ),
         key=lambda path: -path.stat().st_mtime,
     )
-    for path in used[_KEPT - 1 :]:
-        if time.time() - path.stat().st_mtime > _SPARED:
-            path.unlink(missing_ok=True)  # first, so that half of one is never taken for whole
+    for path in used[_MOST_CACHED - 1 :]:
+        if time.time() - path.stat().st_mtime > _IN_USE:
+            path.unlink(missing_ok=True)  # first, so that a half-removed one counts as unfinished
             shutil.rmtree(path.parent, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""Where a folder's git repository is, and whether it is this folder's own.
+"""Find a folder's git repository, and check that it belongs to this folder.
 
-git follows a `.git` wherever it leads. A folder from somebody else could lead it to another repository of the
-user's: its code would then be in our snapshots, and our refs in it. So a repository that lies elsewhere must
-name this folder too, as linked work trees and submodules do.
+git follows a `.git` file or link anywhere. A folder from another person could lead git to another repository of
+the user; then our snapshots would contain that repository's code, and it would get our refs. So a repository
+outside of the folder must name the folder too, as linked work trees and submodules do.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from jupyter_mlops.errors import BackendFailed
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LONGEST = 100_000  # bytes that are read of a file of git's
+_LONGEST = 100_000  # bytes that are read of one of git's files
 _WORKTREE = re.compile(r"^\s*worktree\s*=\s*(.*?)\s*$", re.MULTILINE)
 
 
 class GitFailed(BackendFailed):
-    """A git command failed; the message is its own."""
+    """A git command failed; the message is git's own."""
 
 
 class NoRepository(GitFailed):
@@ -31,34 +31,34 @@ class NoRepository(GitFailed):
 
 
 class Refused(GitFailed):
-    """A repository that is not read, as it may be another's."""
+    """A repository that we refuse to read, because it may not belong to this folder or user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A work tree, its own folder in git, and the folder that it shares with other work trees."""
+    """A work tree (`top`), its git folder, and the git folder that it shares with other work trees."""
 
     top: Path
     folder: Path
     common: Path
-    #: Whether a part of it belongs to another user.
+    #: Whether another user owns a part of it.
     foreign: bool
 
     @property
     def settings(self) -> tuple[str, str]:
-        """The files that may hold its configuration."""
+        """The files that may contain its configuration."""
         return str(self.common / "config"), str(self.folder / "config.worktree")
 
     def absolute(self, origin: str) -> str:
-        """Return the path of a file that git names from the work tree's top."""
+        """Return the absolute path of a file that git names relative to the work tree."""
         return os.path.join(self.top, origin)  # noqa: PTH118 - `origin` may be absolute
 
     def refuse_other_worktree(self, value: str) -> None:
-        """Refuse where `core.worktree` leads to another folder."""
+        """Raise `Refused` if `core.worktree` names another folder."""
         if Path(os.path.realpath(self.folder / value)) != self.top:
             raise Refused(
-                f"The git repository in {self.top} is the one of another folder, {ascii(value)[:80]}",
-                f"If it is this folder's: git --git-dir={self.folder} config core.worktree {self.top}",
+                f"The git repository in {self.top} belongs to another folder, {ascii(value)[:80]}",
+                f"If it belongs to this one: git --git-dir={self.folder} config core.worktree {self.top}",
             )
 
 
@@ -67,7 +67,7 @@ def find(folder: Path) -> Repository:
 
     Raises:
         NoRepository: there is none.
-        Refused: its `.git` leads to a repository that does not know this folder.
+        Refused: its `.git` leads to a repository that does not name this folder.
     """
     start = Path(os.path.realpath(folder))
     ceilings = {
@@ -83,19 +83,19 @@ def find(folder: Path) -> Repository:
             break
         if found := _at(top):
             return found
-    raise NoRepository(f"{folder} is in no git repository", "Type: git init")
+    raise NoRepository(f"{folder} is not in a git repository", "Type: git init")
 
 
 def stamps(paths: Iterable[str]) -> tuple[tuple[str, tuple[int, ...]], ...]:
-    """Return for each file what changes when its content does."""
+    """Return a stamp of each file, which changes when its content changes."""
     return tuple((path, _stamp(path)) for path in paths)
 
 
 def users_settings() -> list[str]:
-    """Return the files that the user's own configuration may be in, also those that are not there."""
+    """Return the files of the user's own configuration, whether they exist or not."""
     home = Path(os.environ.get("HOME") or Path.home())
-    other = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    return [str(home / ".gitconfig"), str(other / "git" / "config")]
+    config = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    return [str(home / ".gitconfig"), str(config / "git" / "config")]
 
 
 def _stamp(path: str) -> tuple[int, ...]:
@@ -125,15 +125,17 @@ def _at(top: Path) -> Repository | None:
         shared = folder / "commondir"
         common = Path(os.path.realpath(folder / _line(shared))) if shared.is_file() else folder
         if not (
-            _is(folder / "HEAD") and (common / "objects").is_dir() and (common / "refs").is_dir()
+            _exists_or_is_link(folder / "HEAD")
+            and (common / "objects").is_dir()
+            and (common / "refs").is_dir()
         ):
             if entry.is_dir():
-                return None  # as git does: an empty `.git` is none
-            raise Refused(f"{entry} leads to {folder}, where there is no git repository")
+                return None  # git ignores an empty `.git` folder too
+            raise Refused(f"{entry} leads to {folder}, which is not a git repository")
         if not _knows(top, entry, folder, common):
             raise Refused(
                 f"{entry} leads to {folder}, which is the repository of another folder",
-                "If it is this one's: git worktree repair, or "
+                "If it belongs to this one: git worktree repair, or "
                 f"git --git-dir={folder} config core.worktree {top}",
             )
         return Repository(top, folder, common, _foreign(top, entry, folder))
@@ -146,7 +148,7 @@ def _knows(top: Path, entry: Path, folder: Path, common: Path) -> bool:
     if folder == common and folder.is_relative_to(top):
         return True
     if folder != common:
-        # A linked work tree; the repository itself notes where it is.
+        # A linked work tree: the repository's `gitdir` file names this folder.
         back = folder / "gitdir"
         linked = folder.parent == common / "worktrees" and back.is_file()
         return linked and os.path.realpath(folder / _line(back)) == os.path.realpath(entry)
@@ -166,7 +168,7 @@ def _foreign(top: Path, entry: Path, folder: Path) -> bool:
 def _named(file: Path, prefix: str) -> str:
     line = _line(file)
     if not line.startswith(prefix):
-        raise Refused(f"{file} is not a file that git could have written")
+        raise Refused(f"{file} is not a valid git file")
     return line.removeprefix(prefix)
 
 
@@ -176,10 +178,10 @@ def _line(file: Path) -> str:
 
 def _beginning(file: Path) -> str:
     if not file.is_file():
-        return ""  # a pipe would be waited for
+        return ""  # reading a pipe would block
     with file.open("rb") as stream:
         return os.fsdecode(stream.read(_LONGEST))
 
 
-def _is(path: Path) -> bool:
+def _exists_or_is_link(path: Path) -> bool:
     return path.exists() or path.is_symlink()

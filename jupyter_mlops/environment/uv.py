@@ -1,4 +1,4 @@
-"""uv: finding it, an interpreter by it, and packages from the indexes that a run knew."""
+"""Use uv: find it, find an interpreter with it, and install packages from a run's indexes."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _LONGEST = 200
 
 
 def command() -> list[str]:
-    """Return the words that start uv.
+    """Return the command that starts uv.
 
     Raises:
-        MlopsError: there is none.
+        MlopsError: uv is not installed.
     """
     if path := shutil.which("uv"):
         return [path]
     if importlib.util.find_spec("uv") is not None:
         return [sys.executable, "-P", "-m", "uv"]
     raise MlopsError(
-        "Another environment is built by uv, which is not here", "Type: pip install uv"
+        "Building the run's environment needs uv, which is not installed", "Type: pip install uv"
     )
 
 
@@ -51,7 +51,7 @@ def interpreter(minor: str) -> str:
     )  # fmt: skip
     if found.returncode:
         raise NotFound(
-            f"The run had Python {minor}, and there is none on this machine",
+            f"The run used Python {minor}, which is not on this machine",
             f"Type: uv python install {minor}",
         )
     return found.stdout.strip()
@@ -63,13 +63,13 @@ def install(
     known: dict[str, list[str]],
     say: Callable[[str], None],
 ) -> dict[str, str]:
-    """Install requirements without their dependencies; return what could not be had, and why.
+    """Install requirements without their dependencies; return those that failed, with the reason.
 
     Args:
         requirements: name → requirement.
-        python: of the environment to install into.
-        known: the index options to look in beside this machine's own.
-        say: gets the progress lines.
+        python: the Python of the environment to install into.
+        known: index options to use in addition to this machine's own.
+        say: receives the progress lines.
 
     Raises:
         BackendFailed: an index cannot be reached.
@@ -83,7 +83,7 @@ def install(
         raise BackendFailed(f"A package index cannot be reached: {_last(error)}", "Try again")
     if len(requirements) == 1:
         return dict.fromkeys(requirements, _last(error))
-    # uv installs all or nothing. Those that its message names are most often the ones at fault.
+    # uv installs all or nothing. The packages that its message names are most often the cause.
     named = {key: text for key, text in requirements.items() if _names(error, key)}
     if not named or len(named) == len(requirements):
         half = len(requirements) // 2
@@ -98,18 +98,18 @@ def _try(
     known: dict[str, list[str]],
     say: Callable[[str], None],
 ) -> str | None:
-    """Install all of them or none; return what uv said when it was none."""
+    """Install all of them or none; return uv's error message if none."""
     lines = [
         f"--{name} {url}"
         for name, urls in _merged(known, package_indexes.options(credentials=True)).items()
         for url in urls
         if _is_there(url)
     ]
-    # By standard input: a URL may hold a password, and every process sees the arguments.
-    given = "\n".join([*lines, *requirements.values()])
+    # Through standard input: a URL may contain a password, and every process can read the arguments.
+    input_text = "\n".join([*lines, *requirements.values()])
     arguments = [
         *command(), "pip", "install", "--python", str(python), "--no-deps", "--no-progress",
-        # pip takes a version from whichever index has it, and so does a run that pip installed.
+        # As pip does: take a version from any index that has it.
         "--index-strategy", "unsafe-best-match", "--requirements", "-",
     ]  # fmt: skip
     started = time.monotonic()
@@ -117,17 +117,17 @@ def _try(
         arguments, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True, env=_environment(), cwd=python.parent.parent,
     )  # fmt: skip
-    text: str | None = given
+    text: str | None = input_text
     try:
         while True:
             try:
-                _, said = process.communicate(text, timeout=_BETWEEN_LINES)
+                _, stderr = process.communicate(text, timeout=_BETWEEN_LINES)
             except subprocess.TimeoutExpired:
-                text = None  # it has it already
+                text = None  # already sent
                 took = time.monotonic() - started
                 say(f"environment: {len(requirements)} packages from the index … {took:.0f} s")
             else:
-                return said if process.returncode else None
+                return stderr if process.returncode else None
     except BaseException:
         process.kill()
         process.wait()
@@ -135,30 +135,30 @@ def _try(
 
 
 def _merged(known: dict[str, list[str]], own: dict[str, list[str]]) -> dict[str, list[str]]:
-    """Put the run's options after this machine's, whose URLs may hold what logs in."""
+    """Return this machine's options, whose URLs may have credentials, followed by the run's."""
     merged = {name: [*urls] for name, urls in own.items()}
     for name, urls in known.items():
         mine = merged.setdefault(name, [])
         have = {package_indexes.without_credentials(url) for url in mine}
-        fresh = [url for url in urls if url not in have]
-        if name == "index-url" and mine:  # there is one; another one is an extra
-            merged.setdefault("extra-index-url", []).extend(fresh)
+        new = [url for url in urls if url not in have]
+        if name == "index-url" and mine:  # only one is possible; more are extra indexes
+            merged.setdefault("extra-index-url", []).extend(new)
         else:
-            mine += fresh
+            mine += new
     return merged
 
 
 def _is_there(url: str) -> bool:
-    """Whether a folder exists, where an option names one; uv stops at one that does not."""
+    """Whether a URL is not a missing folder; uv fails if a folder is missing."""
     path = url.removeprefix("file://")
     return "://" in path or Path(path).expanduser().exists()
 
 
 def _environment() -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
-    if "SSL_CERT_FILE" not in kept and (certificate := package_indexes.certificate()):
-        kept["SSL_CERT_FILE"] = certificate
-    return kept
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    if "SSL_CERT_FILE" not in environment and (certificate := package_indexes.certificate()):
+        environment["SSL_CERT_FILE"] = certificate
+    return environment
 
 
 def _names(error: str, name: str) -> bool:
@@ -166,7 +166,7 @@ def _names(error: str, name: str) -> bool:
 
 
 def _last(error: str) -> str:
-    """Return the reason in uv's message, as one line and without its drawing."""
+    """Return the reason in uv's message as one line, without its box characters."""
     lines = [line.strip(" ╰─▶│├×✕") for line in error.strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith(("hint:", "Using Python"))]
     text = _hidden(" ".join(lines))
@@ -176,5 +176,5 @@ def _last(error: str) -> str:
 
 
 def _hidden(text: str) -> str:
-    """Return a message without what a URL in it logs in with."""
+    """Return a message without the credentials in its URLs."""
     return re.sub(r"(?<=://)[^/\s@]+@", "", text)

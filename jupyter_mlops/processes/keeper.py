@@ -1,23 +1,24 @@
-"""The parent of a kernel: it ends every process that the kernel started, as soon as the execution is over.
+"""The parent process of a kernel: it ends every process that the kernel started when the execution is over.
 
     python -I -S keeper.py EXECUTOR-PID PRIVATE-FOLDER COMMAND…
 
-It runs as a file, on Linux, with the standard library only, between the process that executes a notebook and the
-kernel. It is a subreaper: a process below it whose parent ends becomes its child, also after `setsid`, a double
-fork or `nohup`, and whatever it did to its environment. The execution is over when
+It runs as a script, on Linux, with the standard library only, between the process that executes a notebook and the
+kernel. It is a subreaper: a descendant whose parent ends becomes its child, also after `setsid`, a double fork or
+`nohup`, and even if it changed its environment. The execution is over when
 
 - the kernel ends,
-- it is told so (SIGTERM), or
-- the executing process ends, however that happens; the private folder is then removed too.
+- the keeper gets SIGTERM, or
+- the executing process ends in any way; then the keeper also removes the private folder.
 
-Processes get SIGTERM and a second, then SIGKILL; the kernel and, after a kill, everything SIGKILL at once. SIGINT
-goes on to the kernel. The keeper is never in the kernel's process group, so a signal to that group spares it. Killed
-itself, it takes the kernel with it, and what is left carries the execution's mark (`processes.py`).
+Processes get SIGTERM, and SIGKILL one second later. The kernel gets SIGKILL at once; so do all processes if the
+executing process has died. SIGINT is passed to the kernel. The keeper is not in the kernel's process group, so a
+signal to that group does not reach it. If the keeper is killed, the kernel dies with it, and the other processes
+are found by the execution's mark (`owned.py`).
 
-A process whose environment has `MLOPS_OUTLIVES` stays: a service that was started with `--detach`.
+A process with `MLOPS_OUTLIVES` in its environment is not ended: a service that was started with `--detach`.
 
-What it cannot end: processes of other users (`sudo`), of other machines, and those that a daemon starts for the
-kernel (containers, `systemd-run`, `at`), which were never below it.
+The keeper cannot end processes of other users (`sudo`), of other machines, and those that a daemon starts for the
+kernel (containers, `systemd-run`, `at`), because they are not its descendants.
 """
 
 from __future__ import annotations
@@ -30,29 +31,29 @@ import signal
 import sys
 import time
 
-TYPE_CHECKING = False  # `typing` costs its import
+TYPE_CHECKING = False  # importing `typing` takes time
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 OUTLIVES = "MLOPS_OUTLIVES"
 SPARED = f"{OUTLIVES}=".encode()
-#: The kernel's LD_PRELOAD under another name, as the keeper must not load the lineage shim.
+#: The kernel's LD_PRELOAD under another name, because the keeper must not load the lineage shim.
 PRELOAD = "MLOPS_KEEPER_LD_PRELOAD"
-#: Set for the keeper only, so that it is told apart from what it keeps.
+#: Set for the keeper only, to distinguish it from the processes below it.
 IS_KEEPER = "MLOPS_KEEPER"
 
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _GRACE, _LONGEST = 1.0, 3.0
 _POLL = 1.0
 
-#: A process for good: its pid and its start in clock ticks since boot. A reused pid has another start.
+#: A process: its pid, and its start in clock ticks since boot, because pids are reused.
 Process = tuple[int, int]
 
 
 def status(pid: int | str) -> tuple[int, int, int, str] | None:
-    """Return parent, session, start and state of a process, or None if it is gone."""
+    """Return parent, session, start and state of a process, or None if it has ended."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - pathlib costs its import
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123 - importing pathlib takes time
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
@@ -60,7 +61,7 @@ def status(pid: int | str) -> tuple[int, int, int, str] | None:
 
 
 def variables(pid: int) -> list[bytes]:
-    """Return the environment that a process began with; empty if it cannot be read."""
+    """Return the environment with which a process started; empty if it cannot be read."""
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
             return file.read().split(b"\0")
@@ -69,12 +70,12 @@ def variables(pid: int) -> list[bytes]:
 
 
 def outlives(pid: int) -> bool:
-    """Return whether a process shall stay when the execution that started it ends."""
+    """Return whether a process must not be ended with the execution that started it."""
     return any(item.startswith(SPARED) for item in variables(pid))
 
 
 def below(root: int) -> list[Process]:
-    """Return the living descendants of a process, without those that shall outlive it."""
+    """Return the living descendants of a process, without those that must outlive it."""
     children: dict[int, list[tuple[int, int, str]]] = {}
     for name in os.listdir("/proc"):  # noqa: PTH208
         if name.isdigit() and (found := status(name)):
@@ -92,7 +93,7 @@ def below(root: int) -> list[Process]:
 
 
 def tell(process: Process, number: int) -> None:
-    """Send a signal to that very process: not to another one that has its pid by now."""
+    """Send a signal to this process, but not to a later one with the same pid."""
     pid, start = process
     with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(pid)
@@ -105,26 +106,26 @@ def tell(process: Process, number: int) -> None:
 
 
 def end(left: Callable[[], list[Process]], *, grace: float) -> bool:
-    """End the processes that `left` finds, and those they start meanwhile; return whether none is left.
+    """End the processes that `left` finds until it finds no more; return whether none is left.
 
-    It takes at most `grace` and three seconds: a process in an uninterruptible call ends later.
+    This takes at most `grace` plus three seconds; a process in an uninterruptible call may end later.
     """
-    told: set[Process] = set()
+    signalled: set[Process] = set()
     until = time.monotonic() + grace
     while grace and time.monotonic() < until:
         found = left()
         if not found:
             return True
         for process in found:
-            if process not in told:
+            if process not in signalled:
                 tell(process, signal.SIGTERM)
-        told.update(found)
+        signalled.update(found)
         time.sleep(0.02)
     until = time.monotonic() + _LONGEST
     while found := left():
         if time.monotonic() > until:
             return False
-        # All stand still before the first is gone: none can start another in between.
+        # All are stopped before the first is killed, so that none can start another process.
         for process in found:
             tell(process, signal.SIGSTOP)
         for process in [*found, *left()]:
@@ -148,11 +149,11 @@ class _Keeper:
         woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.signal(signal.SIGTERM, self._told)
-        signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.signal(signal.SIGINT, self._on_sigint)
         watched = select.poll()
         watched.register(woken, select.POLLIN)
-        with contextlib.suppress(OSError):  # an old Linux: only the wait's own end is left
+        with contextlib.suppress(OSError):  # an old Linux: the loop checks the parent once a second
             watched.register(os.pidfd_open(self.executor), select.POLLIN)
         self._start(library)
         while not self.over and self.code is None and os.getppid() == self.executor:
@@ -164,7 +165,7 @@ class _Keeper:
         if self.code is None and (found := status(self.kernel)):
             tell((self.kernel, found[2]), signal.SIGKILL)
         end(self._left, grace=0 if orphaned else _GRACE)
-        for _ in range(20):  # the dead that are left would be zombies below a careless init
+        for _ in range(20):  # children that are not reaped stay zombies if init does not reap them
             if self._reap():
                 break
             time.sleep(0.01)
@@ -186,7 +187,7 @@ class _Keeper:
                 os.setpgid(self.kernel, self.kernel)
             return
         try:
-            # A group, not a session of its own: the session stays the keeper's, which is how it is found.
+            # Its own group, but the keeper's session: processes are found by their session too.
             os.setpgid(0, 0)
             library.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             signal.set_wakeup_fd(-1)
@@ -199,16 +200,16 @@ class _Keeper:
         finally:
             os._exit(127)
 
-    def _told(self, *_: object) -> None:
+    def _on_sigterm(self, *_: object) -> None:
         self.over = True
 
-    def _interrupt(self, *_: object) -> None:
+    def _on_sigint(self, *_: object) -> None:
         if self.kernel and self.code is None:
             with contextlib.suppress(OSError):
                 os.killpg(self.kernel, signal.SIGINT)
 
     def _reap(self) -> bool:
-        """Take leave of children that ended; return whether there are no more."""
+        """Reap the children that have ended; return whether no children are left."""
         while True:
             try:
                 pid, ended = os.waitpid(-1, os.WNOHANG)

@@ -1,4 +1,4 @@
-"""Kernels that leave nothing behind: each runs below a keeper, on Linux and where the kernel is a local process."""
+"""Start kernels below a keeper, which ends all their processes; on Linux, for local kernels."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 def keep(manager: Any, folder: Path) -> bool:
-    """Let the kernel that `manager` will start run below a keeper; return whether it will.
+    """Make `manager` start its kernel below a keeper; return whether it will.
 
     Args:
-        manager: a kernel manager, with its kernel not started yet.
-        folder: its private folder, which the keeper removes when this process dies.
+        manager: a kernel manager whose kernel is not started yet.
+        folder: the kernel's private folder, which the keeper removes if this process dies.
     """
     owned.end_orphans()
     if not owned.LINUX:
@@ -33,33 +33,40 @@ def keep(manager: Any, folder: Path) -> bool:
     named = manager.kernel_spec.metadata.get("kernel_provisioner", {}).get("provisioner_name")
     factory = KernelProvisionerFactory.instance(parent=manager.parent)
     if (named or factory.default_provisioner_name) != "local-provisioner":
-        return False  # the kernel runs elsewhere; its provisioner looks after it
-    manager.provisioner = _Kept(
+        return False  # the kernel runs elsewhere; its own provisioner ends it
+    manager.provisioner = _KeeperProvisioner(
         kernel_id=manager.kernel_id, kernel_spec=manager.kernel_spec, parent=manager
     )
     manager.provisioner.folder = folder
     return True
 
 
-class _Kept(LocalProvisioner):  # type: ignore[misc]
-    """Starts the keeper in place of the kernel; what it is told, the keeper is told alone."""
+class _KeeperProvisioner(LocalProvisioner):  # type: ignore[misc]
+    """Start a kernel as the keeper's child; signals are sent to the keeper only."""
 
     folder: Path
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         environment = dict(kwargs["env"])
         if shutil.which(cmd[0], path=environment.get("PATH", os.defpath)) is None:
-            raise FileNotFoundError(errno.ENOENT, "The kernel's program is not there", cmd[0])
+            raise FileNotFoundError(errno.ENOENT, "The kernel's program does not exist", cmd[0])
         if "LD_PRELOAD" in environment:
             environment[keeper.PRELOAD] = environment.pop("LD_PRELOAD")
         environment[keeper.IS_KEEPER] = "1"
         kwargs["env"] = environment
-        # -I and -S: nothing of the user's is imported, and it starts in a few milliseconds.
-        above = [sys.executable, "-I", "-S", keeper.__file__, str(os.getpid()), str(self.folder)]
-        return await super().launch_kernel([*above, *cmd], **kwargs)
+        # -I and -S: no code of the user is imported, and the keeper starts in a few milliseconds.
+        keeper_command = [
+            sys.executable,
+            "-I",
+            "-S",
+            keeper.__file__,
+            str(os.getpid()),
+            str(self.folder),
+        ]
+        return await super().launch_kernel([*keeper_command, *cmd], **kwargs)
 
     async def send_signal(self, signum: int) -> None:
-        # Not to its group, and no SIGKILL: it could not end the others then.
+        # To the keeper alone, and never SIGKILL: the keeper must be able to end the other processes.
         if self.process:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGTERM if signum == signal.SIGKILL else signum)

@@ -1,17 +1,17 @@
-"""Processes that an execution started: all of them are ended with it, and nobody else's.
+"""End all processes that an execution started, and no others.
 
-On Linux a kernel runs below a keeper (`keeper.py`), which ends what the kernel started when the execution ends or the
-executing process dies. In case the keeper is killed too, each kernel's environment carries a mark, which its children
-inherit: `MLOPS_EXECUTION=name:pid:start`, the execution and the process that executes it. `end_marked` ends what
-carries a name, `end_orphans` whatever carries the mark of a dead executing process; both also end what is below or in
-the session of such a process. Before each signal pid and start are compared, so a reused pid is never meant. Only
-processes of this user and of this pid namespace (not those in containers) count, and only the variable itself: a
-process that has the same text among its arguments is not ours.
+On Linux a kernel runs below a keeper (`keeper.py`), which ends the kernel's processes when the execution ends or the
+executing process dies. In case the keeper is killed too, each kernel's environment has a mark, which its children
+inherit: `MLOPS_EXECUTION=name:pid:start`, the execution and the process that executes it. `end_marked` ends the
+processes with one execution's mark, `end_orphans` those with the mark of a dead executing process. Both also end the
+descendants of these processes and the other processes in their sessions. Pid and start are compared before each
+signal, because pids are reused. Only processes of this user and this pid namespace (not those in containers) count,
+and only the variable itself: a process with the same text in its arguments is not ours.
 
-What cannot be caught, if the keeper was killed too: a child that cleared its environment (or wrote over it, as
-`setproctitle` may), whose parent ended, and that left the session. What is never caught, as it is not below the
-kernel: containers, `systemd-run`, `at`, other machines, processes of other users (`sudo`). On other systems than
-Linux only the kernel's process group is ended.
+If the keeper was killed too, a child is not found if it cleared or overwrote its environment (`setproctitle` may do
+that), its parent has ended, and it left the session. Never found, because they are not below the kernel: containers,
+`systemd-run`, `at`, other machines, processes of other users (`sudo`). On systems other than Linux, only the kernel's
+process group is ended.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ MARK = "MLOPS_EXECUTION"
 LINUX = sys.platform == "linux"
 _MARK = f"{MARK}=".encode()
 _KEEPER = f"{keeper.IS_KEEPER}=".encode()
-#: What a keeper needs to end everything: its grace, its longest kill, and some time on a busy machine.
-_KEEPERS_TIME = 8.0
+#: Seconds that a keeper needs to end everything: its grace, its longest kill, and a reserve.
+_KEEPER_TIMEOUT = 8.0
 
 
 def name_of(root: Path, execution: str) -> str:
-    """Return the name that marks an execution: another project's execution has another."""
+    """Return the name that marks an execution; it differs between projects."""
     return hashlib.sha256(f"{root.resolve()}\0{execution}".encode()).hexdigest()[:24]
 
 
 def marked(environment: dict[str, str], name: str) -> dict[str, str]:
-    """Return an environment with the mark of an execution by this process, below the marks it has already."""
+    """Return an environment with this process's mark of an execution, after the marks that it inherited."""
     pid = os.getpid()
     status = keeper.status(pid) if LINUX else None
     start = status[2] if status else 0
-    above = os.environ.get(MARK, "")
-    kept = {key: value for key, value in environment.items() if key != keeper.OUTLIVES}
-    return {**kept, MARK: f"{above}/{name}:{pid}:{start}".lstrip("/")}
+    inherited = os.environ.get(MARK, "")
+    others = {key: value for key, value in environment.items() if key != keeper.OUTLIVES}
+    return {**others, MARK: f"{inherited}/{name}:{pid}:{start}".lstrip("/")}
 
 
 def end_marked(name: str, *, grace: float = 0) -> bool:
-    """End whatever carries the mark of an execution; return whether nothing is left of it."""
+    """End the processes with the mark of an execution; return whether none is left."""
     return not LINUX or _end(lambda marks: any(item[0] == name for item in marks), grace)
 
 
 def end_orphans() -> bool:
-    """End what is left of executions whose executing process died; return whether nothing is left."""
+    """End the processes of executions whose executing process has died; return whether none is left."""
     return not LINUX or _end(lambda marks: any(map(_orphaned, marks)), 0)
 
 
@@ -74,18 +74,18 @@ def _end(ours: Callable[[list[tuple[str, int, int]]], bool], grace: float) -> bo
     found = [*_carrying(ours)]
     if not found:
         return True
-    # A keeper finds more than its mark does, so it goes first.
+    # Keepers are ended first: each ends its descendants, which include processes without a mark.
     keepers = [process for process, is_keeper in found if is_keeper]
     for process in keepers:
         keeper.tell(process, signal.SIGTERM)
-    until = time.monotonic() + _KEEPERS_TIME
+    until = time.monotonic() + _KEEPER_TIMEOUT
     while any(map(alive, keepers)) and time.monotonic() < until:
         time.sleep(0.02)
     return keeper.end(lambda: _around(ours), grace=grace)
 
 
 def alive(process: keeper.Process) -> bool:
-    """Return whether that very process still runs."""
+    """Return whether this process still runs; another one with its pid does not count."""
     found = keeper.status(process[0])
     return found is not None and found[2] == process[1] and found[3] not in {"Z", "X"}
 
@@ -93,7 +93,7 @@ def alive(process: keeper.Process) -> bool:
 def _carrying(
     ours: Callable[[list[tuple[str, int, int]]], bool],
 ) -> Iterator[tuple[keeper.Process, bool]]:
-    """Yield the processes whose mark is `ours`, each with whether it is a keeper."""
+    """Yield each process for whose marks `ours` is true, and whether it is a keeper."""
     user = os.getuid()
     own = _namespace("self")
     spared = _above()
@@ -117,12 +117,13 @@ def _carrying(
 
 
 def _around(ours: Callable[[list[tuple[str, int, int]]], bool]) -> list[keeper.Process]:
-    """Return the marked processes, what is below them, and who shares their sessions."""
+    """Return the marked processes, their descendants, and the other processes in their sessions."""
     found = {process for process, _ in _carrying(ours)}
     if not found:
         return []
     spared = _above()
-    # Nobody can enter another's session, and a keeper begins a new one: who is in it comes from the kernel.
+    # A process cannot join an existing session, and a keeper starts a new one: so all its members come
+    # from the kernel.
     sessions = {status[1] for pid, _ in found if (status := keeper.status(pid))}
     mine = keeper.status(os.getpid())
     sessions -= {0, mine[1] if mine else 0}
@@ -137,7 +138,7 @@ def _around(ours: Callable[[list[tuple[str, int, int]]], bool]) -> list[keeper.P
 
 
 def _above() -> set[int]:
-    """Return this process and those above it."""
+    """Return the pids of this process and its ancestors."""
     found: set[int] = set()
     pid = os.getpid()
     while pid > 0 and pid not in found:
@@ -165,14 +166,14 @@ def _namespace(pid: str) -> str:
 
 
 def kill_group(pid: int, number: int = signal.SIGKILL) -> None:
-    """Signal a process that leads its own group, and everything in it."""
+    """Signal a process that leads its own group, and all processes in that group."""
     if pid > 1:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, number)
 
 
 def end_group(pid: int, *, patience: float) -> None:
-    """Ask a process to end, and after `patience` seconds end its group."""
+    """Send SIGTERM to a process, and after `patience` seconds SIGKILL to its group."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + patience

@@ -1,7 +1,7 @@
-"""Secrets in Python code that only its syntax tree shows: `pd.Series(["…"], name="password")`.
+"""Find secrets in Python code by its syntax tree: `pd.Series(["…"], name="password")`.
 
-What stands right after its name is found in any text by `secret_text` and `secret_lists`; this reads
-code in which name and value stand apart, or the value is put together from parts.
+`text.py` and `lists.py` find values directly after their names, in any text. This module finds values that are
+separate from their names, or joined from parts.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _PIECE = re.compile(
     r"""[rbuRBU]{0,2}(?P<quote>\"{3}|'{3}|["'])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)""",
     re.DOTALL,
 )
-#: Methods whose argument after a name is its value, and those that add to what they belong to.
-_SETS = {
+#: Methods whose arguments are a name and its value.
+_SETTERS = {
     "insert",
     "setattr",
     "setdefault",
@@ -40,19 +40,19 @@ _SETS = {
     "put",
     "__setitem__",
 }
-_PLACES = {"iloc", "iat", "loc", "at", "values", "str"}
-_ADDS = {"append", "extend", "add", "insert", "appendleft", "put"}
+_ACCESSORS = {"iloc", "iat", "loc", "at", "values", "str"}
+#: Methods that add their arguments to the object that they belong to.
+_ADDERS = {"append", "extend", "add", "insert", "appendleft", "put"}
 
 
 def find(text: str) -> list[Span]:
-    """Return where secrets stand in Python code; nothing where `text` is something else."""
+    """Return the positions of secrets in Python code; none if `text` is not Python."""
     if len(text) > _LONGEST:
         return []
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # of the user's code: an invalid escape, `is` with a literal
+            # Warnings about the user's code: an invalid escape, `is` with a literal.
+            warnings.simplefilter("ignore")
             tree = ast.parse(_MAGIC.sub(r"\1#", text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
@@ -61,15 +61,15 @@ def find(text: str) -> list[Span]:
     return tables + [
         span
         for node in ast.walk(tree)
-        for title, given in _given(node)
+        for title, value in _named_values(node)
         if (name := of_many(title))
-        for constant, key in _texts(given, "")
+        for constant, key in _texts(value, "")
         for span in lines.secrets(constant, name, key)
     ]
 
 
-def _given(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-    """Return (name, value) for everything that a node gives a value to."""
+def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Yield (name, value) for each assignment, argument or comparison in a node."""
     match node:
         case ast.Assign(targets=targets, value=value):
             for target in targets:
@@ -96,7 +96,7 @@ def _given(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             elts=[ast.Constant(value=str() as name), ast.Constant(value=str() as text) as value]
         ):
             if looks_random(text):
-                yield name, value  # a pair of a list that becomes a dict
+                yield name, value  # a (name, value) pair in a list
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
@@ -123,21 +123,21 @@ def _called(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     for value in (*call.args, *values):
         if isinstance(value, ast.Constant) and looks_random(str(value.value)):
             yield function, value  # `check_password("…")`, `SecretStr("…")`
-    if function in _SETS:
+    if function in _SETTERS:
         for before, value in zip(call.args, call.args[1:], strict=False):
             yield from ((name, value) for name in _quoted(before))
-    if function in _ADDS and isinstance(call.func, ast.Attribute):
+    if function in _ADDERS and isinstance(call.func, ast.Attribute):
         yield from ((name, value) for name in _names(call.func.value) for value in call.args)
 
 
 def _names(node: ast.expr) -> Iterator[str]:
-    """Return the names that a target has: `password`, `x.password`, `x["password"]`, `x.loc[0, "password"]`."""
+    """Yield a target's names: `password`, `x.password`, `x["password"]`, `x.loc[0, "password"]`."""
     match node:
         case ast.Name(id=name) | ast.Attribute(attr=name):
             yield name
         case ast.Subscript(value=value, slice=inside):
             found = [*_quoted(inside)]
-            if isinstance(value, ast.Attribute) and value.attr in _PLACES:
+            if isinstance(value, ast.Attribute) and value.attr in _ACCESSORS:
                 found += _names(value.value)
             yield from found or _names(value)
         case ast.Call(func=ast.Attribute(attr="setdefault"), args=[first, *_]):
@@ -158,7 +158,7 @@ def _quoted(node: ast.expr | None) -> Iterator[str]:
 
 
 def _texts(node: ast.expr, key: str) -> Iterator[tuple[ast.Constant, str]]:
-    """Return the texts that a value is made of, each with the key of the dict that it stands in."""
+    """Yield the texts in a value, each with its key if it is in a dict."""
     match node:
         case ast.Constant(value=str() | bytes()):
             yield node, key
@@ -200,7 +200,7 @@ def _called_name(function: ast.expr) -> str:
 
 
 class _Lines:
-    """Where in a text the nodes of its tree stand; Python counts the columns of a line in bytes."""
+    """Convert the positions of syntax tree nodes, whose columns are in bytes, to positions in the text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -210,7 +210,7 @@ class _Lines:
             self._starts.append(self._starts[-1] + len(line))
 
     def secrets(self, node: ast.Constant, name: str, key: str) -> Iterator[Span]:
-        """Return where the pieces of a secret text stand, without their quotes."""
+        """Yield the positions of the parts of a secret literal, without quotes."""
         value = node.value
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
         if not is_listed_secret(name, text, key):
@@ -222,7 +222,7 @@ class _Lines:
                 yield piece.span("text")
 
     def columns(self, node: ast.AST) -> Iterator[Span]:
-        """Return the secrets in a table that is written as one text, its header first."""
+        """Yield the secrets in a CSV table that is one string literal."""
         if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
             return
         header, line_end, _ = node.value.partition("\n")

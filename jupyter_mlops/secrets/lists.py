@@ -1,8 +1,8 @@
-"""Secrets that stand in a list, a dict, a YAML list or a CSV column under a name that says secret.
+"""Find secrets in a list, a dict, a YAML list or a CSV column with a secret's name.
 
-`{"password": ["…", "…"]}` is as readable as `password = "…"`. What a list holds is more often no secret
-than a single value: words of a text under `token`, names of columns. So a bare `token` needs a value that
-looks random, and in a dict the inner key may say that its value is something else.
+`{"password": ["…", "…"]}` reveals as much as `password = "…"`. But the values in a list are more often harmless
+than a single value: words of a text under `token`, names of columns. So under the plain name `token` only a
+random-looking value is a secret, and in a dict the inner key can show that its value is none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Span = tuple[int, int]
 
 _LONGEST = 20_000
 _MOST_LINES = 1_000
-#: What makes a value of its arguments without changing them: `np.array(["…"])`.
+#: Functions that return their arguments as a collection or text: `np.array(["…"])`.
 MAKERS = {
     "array", "asarray", "Series", "Index", "Column", "tensor", "list", "tuple", "set", "frozenset",
     "sorted", "cycle", "str", "bytes", "dict", "SecretStr", "repeat", "b64decode", "fromhex",
@@ -49,15 +49,15 @@ _HEADER = re.compile(
 
 
 def of_many(name: str) -> str:
-    """Return the name of one of what `name` holds if that is a secret (`api_keys`: `api_key`), or nothing."""
+    """Return the singular of `name` if it names a secret (`api_keys`: `api_key`), else an empty text."""
     if names_secret(name):
         return name
-    one = name.removesuffix("s").removesuffix("S")
-    return one if one != name and names_secret(one) else ""
+    singular = name.removesuffix("s").removesuffix("S")
+    return singular if singular != name and names_secret(singular) else ""
 
 
 def mixed(value: str) -> bool:
-    """Whether a value without quotes can hardly be a word: long, with letters and digits."""
+    """Whether an unquoted value is probably not a word: long, with letters and digits."""
     return len(value) >= 12 and any(c.isdigit() for c in value) and any(c.isalpha() for c in value)
 
 
@@ -74,7 +74,7 @@ def is_listed_secret(name: str, value: str, key: str = "") -> bool:
 
 
 def find(text: str, name: str, start: int, end: int) -> Iterator[Span]:
-    """Return the secrets in the list, dict or column that the name at `start` to `end` is given."""
+    """Yield the secrets in the list, dict or column whose name is at `start` to `end`."""
     opened = _OPENED.match(text, end)
     if opened:
         call = (opened["call"] or "").rpartition(".")[2]
@@ -90,7 +90,7 @@ def find(text: str, name: str, start: int, end: int) -> Iterator[Span]:
 
 
 def _inside(text: str, name: str, start: int) -> Iterator[Span]:
-    """Return the secrets between the bracket at `start` and its end."""
+    """Yield the secrets between the bracket at `start` and its closing bracket."""
     keys: list[str] = []
     for token in _TOKEN.finditer(text, start, start + _LONGEST):
         if token["quote"] is None:
@@ -104,14 +104,14 @@ def _inside(text: str, name: str, start: int) -> Iterator[Span]:
         if _IS_KEY.match(text, token.end()):
             keys[-1] = token["text"]
             continue
-        named = _KEYWORD.search(text, max(start, token.start() - 80), token.start())
-        key = named[1] if named else keys[-1]
+        keyword = _KEYWORD.search(text, max(start, token.start() - 80), token.start())
+        key = keyword[1] if keyword else keys[-1]
         if is_listed_secret(name, token["text"], key):
             yield token.span("text")
 
 
 def column(text: str, name: str, start: int) -> Iterator[Span]:
-    """Return the secrets below the field at `start` of a header like `user,password`."""
+    """Yield the secrets in the column whose header field is at `start`: `user,password`."""
     line = text.rfind("\n", 0, start) + 1
     quote = max(text.rfind('"""', line, start), text.rfind("'''", line, start))
     line = quote + 3 if quote >= 0 else line
@@ -119,15 +119,15 @@ def column(text: str, name: str, start: int) -> Iterator[Span]:
     if end < 0 or not (header := _HEADER.fullmatch(text, line, end)):
         return
     separator = header[1]
-    place, count = text.count(separator, line, start), text.count(separator, line, end)
-    at = end + 1
-    for row in text[at : at + _LONGEST].split("\n")[:_MOST_LINES]:
+    index, count = text.count(separator, line, start), text.count(separator, line, end)
+    row_start = end + 1
+    for row in text[row_start : row_start + _LONGEST].split("\n")[:_MOST_LINES]:
         fields = row.split(separator)
         if len(fields) != count + 1:
             return
-        value = fields[place].strip().strip("\"'")
+        value = fields[index].strip().strip("\"'")
         if mixed(value) and is_listed_secret(name, value):
-            begins = at + len(separator.join(fields[:place])) + (place > 0)
+            begins = row_start + len(separator.join(fields[:index])) + (index > 0)
             begins = text.index(value, begins)
             yield begins, begins + len(value)
-        at += len(row) + 1
+        row_start += len(row) + 1

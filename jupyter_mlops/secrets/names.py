@@ -1,4 +1,4 @@
-"""Which names say that their value is a secret, and which values cannot be one."""
+"""Decide by its name and its value whether a value is a secret."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-#: A word of a name that says it, also at the end of a longer one (`PGPASSWORD`, `authtoken`).
-_SAYS = (
+#: Words of a secret's name, also at the end of a longer word (`PGPASSWORD`, `authtoken`).
+_SECRET_WORDS = (
     "password", "passwd", "passphrase", "passcode", "secret", "token", "credential", "credentials",
     "apikey", "accesskey", "secretkey", "authorization",
 )  # fmt: skip
@@ -20,7 +20,7 @@ _PASSES = {
     "admin", "db", "email", "ftp", "login", "mail", "mysql", "pg", "postgres", "redis", "root",
     "smtp", "ssh", "sudo", "user",
 }  # fmt: skip
-#: A name that ends so tells something about a secret, not the secret.
+#: A name with this last word describes a secret, and its value is none.
 _ABOUT = {
     "budget", "class", "column", "columns", "count", "counts", "dim", "embedding", "embeddings",
     "endpoint", "env", "expires", "expiry", "field", "fields", "file", "folder", "format", "hint",
@@ -29,13 +29,15 @@ _ABOUT = {
     "required", "rules", "scheme", "score", "size", "sizes", "sum", "total", "ttl", "type", "types",
     "uri", "url", "vocab", "weight", "weights",
 }  # fmt: skip
-#: `pad_token`, `next_token`: a language model's, not a server's.
+#: Words before `token` that make it a token of a language model: `pad_token`, `next_token`.
 _OF_TEXT = {
     "a", "added", "additional", "bos", "cls", "current", "cur", "decoder", "each", "end", "eos",
     "first", "last", "mask", "max", "min", "n", "new", "next", "num", "pad", "per", "prev",
     "previous", "sentence", "sep", "special", "start", "stop", "sub", "text", "unk", "unknown", "word",
 }  # fmt: skip
-_VOCABULARY = _KEYS | _PASSES | _ABOUT | {*_SAYS, *_PASSWORDS, "client", "key", "hash", "value"}
+_VOCABULARY = (
+    _KEYS | _PASSES | _ABOUT | {*_SECRET_WORDS, *_PASSWORDS, "client", "key", "hash", "value"}
+)
 _NOTHING = re.compile(
     r"""(?ix)
     <.*> | \[.*\] | \{.*\} | \$[\w({].* | %.* | \*+.* | x+ | \.+ | …+ | -+ | _+
@@ -67,7 +69,7 @@ def names_secret(name: str) -> bool:
             if before not in _OF_TEXT and (index == len(words) - 1 or not before):
                 return True
         elif (
-            word.endswith(_SAYS)
+            word.endswith(_SECRET_WORDS)
             or word in {"pw", "pwd"}
             or (word == "key" and before in _KEYS)
             or (word == "pass" and before in _PASSES)
@@ -76,7 +78,7 @@ def names_secret(name: str) -> bool:
     return False
 
 
-#: Keys beside a secret in a dict, whose values are none.
+#: Keys that stand beside a secret in a dict; their values are not secret.
 _BESIDE = {
     "algorithm", "database", "db", "driver", "email", "grant", "host", "hostname", "issuer", "login",
     "owner", "port", "provider", "realm", "region", "role", "schema", "scope", "server", "service",
@@ -85,7 +87,7 @@ _BESIDE = {
 
 
 def tells_about(key: str) -> bool:
-    """Whether a key in a dict of secrets names what is beside the secret: `user`, `host`, `expires`."""
+    """Whether a key in a dict of secrets has a value that is not secret: `user`, `host`, `expires`."""
     words = [word.lower() for word in _WORDS.findall(key)]
     return bool(words) and (words[-1] in _ABOUT or words[-1] in _BESIDE)
 
@@ -93,8 +95,8 @@ def tells_about(key: str) -> bool:
 def is_secret(name: str, value: str) -> bool:
     """Whether `value` is a secret under the name `name`.
 
-    What stands for no secret is none: a placeholder, a path, another variable's name, prose; and
-    under the bare name `token`, which language models use too, a plain word.
+    Not secret are placeholders, paths, names of other variables and prose. Under the plain name `token`,
+    which language models use too, a word is not secret either.
     """
     value = value.strip()
     if len(value) < 4 or not names_secret(name) or _NOTHING.fullmatch(value):
@@ -109,7 +111,7 @@ def is_secret(name: str, value: str) -> bool:
 
 
 def looks_random(value: str) -> bool:
-    """Whether a bare text can hardly be a name: long, with letters and several digits."""
+    """Whether a text is probably not a name: long, with letters and several digits."""
     digits = sum(c.isdigit() for c in value)
     return (
         len(value) >= 12

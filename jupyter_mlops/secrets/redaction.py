@@ -1,9 +1,9 @@
-"""Secrets are replaced by `***` before anything is stored.
+"""Replace secrets by `***` before anything is stored.
 
-A value is secret by its name (`api_key=…`, `--token …`, a parameter `password`), by its form (a
-GitHub token, a private key, a password in a URL), or because it is the value of a sensitive
-environment variable or was seen as a secret before in this process: then it goes wherever it
-stands. What the user gives to MLflow directly (`mlflow.log_param("api_key", …)`) never passes here.
+A value is secret by its name (`api_key=…`, `--token …`, a parameter `password`) or by its format (a GitHub token, a
+private key, a password in a URL). The values of sensitive environment variables, and values found as secrets before
+in this process, are replaced everywhere. Values that the user passes to MLflow directly
+(`mlflow.log_param("api_key", …)`) are not checked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HIDDEN = "***"
-_SHORTEST = 8  # of a value that is looked for wherever it stands
+_SHORTEST = 8  # characters of a value that is replaced everywhere
 _LONGEST = 20_000
 _MOST_KNOWN = 1_000
 _DEEPEST = 3
@@ -37,40 +37,40 @@ _TEXTS = {
     "", ".py", ".ipynb", ".md", ".txt", ".rst", ".json", ".yaml", ".yml", ".toml", ".ini", ".cfg",
     ".conf", ".sh", ".bash", ".zsh", ".ps1", ".r", ".jl", ".sql", ".html", ".log", ".patch", ".diff",
 }  # fmt: skip
-#: Files that hold secrets by custom.
+#: Names of files that usually contain secrets.
 _FILES = (
     ".env", ".env.*", "*.env", "*.pem", "*.key", "*.p12", "*.pfx", "*.ppk", "*.jks", "*.keystore",
     "*.kdbx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*", ".netrc", "_netrc", ".pgpass",
     ".pypirc", ".npmrc", ".htpasswd", ".git-credentials", ".dockercfg", "*credentials*", "secrets.*",
     "secret.*", "kubeconfig", "service[-_]account*.json", "token.json", "kaggle.json", "*.tfstate",
 )  # fmt: skip
-#: Passwords by default, which are words of their own elsewhere.
+#: Default passwords that are also ordinary words: not replaced everywhere.
 _COMMON = {"postgres", "changeme", "minioadmin", "username", "anonymous", "mongodb", "rabbitmq"}
 _NO_VALUE = {"", "None", "True", "False"}
 _FOLDERS = {"PWD", "OLDPWD"}
-#: Values seen as secrets in this process, in the forms in which they may stand in a text.
+#: Values found as secrets in this process → their encodings in a text.
 _known: dict[str, tuple[str, ...]] = {}
 _read: set[int] = set()
-#: The environment as it was last looked at, and the secrets in it.
-_seen: tuple[tuple[object, ...], tuple[tuple[str, tuple[str, ...]], ...]] = ((), ())
+#: The environment when it was last read, and the secrets in it.
+_last_environment: tuple[tuple[object, ...], tuple[tuple[str, tuple[str, ...]], ...]] = ((), ())
 
 
 def redact(text: str, *, key: str = "") -> str:
-    """Return `text` without secrets; all of it is one where `key` names a secret."""
+    """Return `text` without secrets; if `key` names a secret, all of `text` is replaced."""
     if key and text not in _NO_VALUE and names_secret(key):
         return HIDDEN
     return _without_known(_without_found(text), _values())
 
 
 def redact_all(texts: Iterable[str]) -> list[str]:
-    """Return texts without secrets, the same ones again and again (a session's cells) at little cost."""
+    """Return texts without secrets; repeated calls with the same texts (a session's cells) are fast."""
     found = [_without_found(text) for text in texts]
     values = _values()
     return [_without_known(text, values) for text in found]
 
 
 def redact_items(items: Mapping[str, Any]) -> dict[str, str]:
-    """Return parameters or tags as texts without secrets, also where a name holds one."""
+    """Return parameters or tags as texts without secrets in their names and values."""
     return {redact(key): redact(str(value), key=key) for key, value in items.items()}
 
 
@@ -86,13 +86,13 @@ def redact_json(value: Any) -> Any:
 def _item(name: str, value: Any) -> Any:
     if isinstance(value, str) and is_secret(name, value):
         return HIDDEN
-    if isinstance(value, (dict, list, tuple)) and (one := of_many(name)):
-        return _listed(one, value, "")
+    if isinstance(value, (dict, list, tuple)) and (singular := of_many(name)):
+        return _listed(singular, value, "")
     return redact_json(value)
 
 
 def _listed(name: str, value: Any, key: str) -> Any:
-    """Return what stands in a list or dict under a name that says secret, without the secrets."""
+    """Return a list or dict with a secret's name, without its secrets."""
     if isinstance(value, dict):
         return {redact(str(k)): _listed(name, item, str(k)) for k, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -103,7 +103,7 @@ def _listed(name: str, value: Any, key: str) -> Any:
 
 
 def redact_file(path: Path) -> bytes | None:
-    """Return a text file's content without secrets; None where there is nothing to hide."""
+    """Return a text file's content without secrets; None if it contains none, or is not a text file."""
     try:
         stat = path.stat()
     except OSError:
@@ -124,17 +124,18 @@ def _clean_file(path: Path, _changed: int, _size: int, _knowing: int) -> bytes |
 
 
 def is_secret_file(path: str) -> bool:
-    """Whether a file holds secrets by its name: `.env`, `id_rsa`, `credentials.json`."""
+    """Whether a file's name says that it contains secrets: `.env`, `id_rsa`, `credentials.json`."""
     name = path.rpartition("/")[2]
     if name.endswith((".py", ".pub")):
-        return False  # code is read, and its secrets are replaced
+        return False  # code: `redact_file` replaces its secrets; public keys are not secret
     return any(fnmatch(name.lower(), pattern) for pattern in _FILES)
 
 
 def learn(texts: Iterable[str], namespace: Mapping[str, Any] | None = None) -> None:
-    """Remember the secrets in sources and in variables, so that they go wherever they stand.
+    """Remember the secrets in sources and variables, so that they are replaced everywhere.
 
-    Called before anything of a run is stored: what is stored first may hold what is found last.
+    This is called before anything of a run is stored, because the first text stored may contain a secret
+    that is found only in the last.
     """
     for text in texts:
         if hash(text) not in _read:
@@ -161,7 +162,7 @@ def _learn_names(names: Mapping[Any, Any], depth: int) -> None:
 
 
 def _learn_columns(frame: Any) -> None:
-    """Remember the secrets in a table's columns, or in a Series, that are named so."""
+    """Remember the secrets in a Series, or in a table's columns, with a secret's name."""
     named: Any = []
     if type(frame).__name__ == "DataFrame":
         named = [(name, frame.iloc[:, at]) for at, name in enumerate(frame.columns[:_MOST_COLUMNS])
@@ -174,9 +175,9 @@ def _learn_columns(frame: Any) -> None:
 
 
 def _learn_listed(name: str, values: Iterable[Any]) -> None:
-    if one := of_many(name):
+    if singular := of_many(name):
         for value in islice(values, _MOST_ITEMS):
-            if type(value) is str and is_listed_secret(one, value):
+            if type(value) is str and is_listed_secret(singular, value):
                 _remember(value)
 
 
@@ -189,7 +190,7 @@ def _remember(value: str) -> None:
 
 
 def _forms(value: str) -> tuple[str, ...]:
-    """Return a value as it stands plainly, in JSON, in a Python literal and in a URL, longest first."""
+    """Return a value's encodings in plain text, JSON, Python literals and URLs, the longest first."""
     plain = {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, safe="")}
     twice = {json.dumps(item)[1:-1] for item in plain}
     return tuple(sorted(plain | twice, key=len, reverse=True))
@@ -222,7 +223,7 @@ def _without_known(text: str, values: list[tuple[str, tuple[str, ...]]]) -> str:
     for value, forms in values:
         for form in forms:
             if form in text:
-                if value.isalpha():  # a word: only where it stands by itself
+                if value.isalpha():  # letters only: replace it only as a separate word
                     text = re.sub(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])", HIDDEN, text)
                 else:
                     text = text.replace(form, HIDDEN)
@@ -230,14 +231,14 @@ def _without_known(text: str, values: list[tuple[str, tuple[str, ...]]]) -> str:
 
 
 def _environment() -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Return the secrets among the environment's values, in their forms."""
-    global _seen
-    # The mapping below `os.environ`, as decoding each value for each text would cost the most here.
+    """Return the secrets in environment variables, with their encodings."""
+    global _last_environment
+    # The raw mapping below `os.environ`: decoding each value for each text would be slow.
     raw = os.environ._data  # type: ignore[attr-defined]  # noqa: SLF001
     now = (*raw, *raw.values())
-    if now != _seen[0]:
-        _seen = (now, tuple(_of_environment()))
-    return _seen[1]
+    if now != _last_environment[0]:
+        _last_environment = (now, tuple(_of_environment()))
+    return _last_environment[1]
 
 
 def _of_environment() -> Iterator[tuple[str, tuple[str, ...]]]:

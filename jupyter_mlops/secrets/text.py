@@ -1,9 +1,9 @@
-"""Where in a text secrets stand: in assignments, URLs, headers, key blocks, or by their own form.
+"""Find the secrets in a text: in assignments, URLs, headers and key blocks, or by their format.
 
-The forms are detect-secrets' regular expressions, chosen by hand. Its scanner is not used: it takes
-files line by line, imports all of itself, and its entropy test would take a git commit, an md5 or an
-image for a secret. A detector is imported only when the text has what its secrets begin with, so an
-ordinary cell imports none; entropy is asked only where a name says secret.
+The formats are regular expressions of detect-secrets, chosen by hand. We do not use its scanner: it reads files line
+by line, imports all detectors, and its entropy test reports git commits, md5 sums and images as secrets. A detector
+is imported only if the text contains a prefix of its secrets, so an ordinary cell imports none. Whether a value
+looks random is tested only if its name is a secret's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Span = tuple[int, int]
 
-#: What must be in the text, and the detector of detect-secrets that then looks.
+#: Prefixes of secrets, and the detector of detect-secrets to use if one of them is in the text.
 _DETECTORS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("AKIA", "ASIA", "ABIA", "ACCA", "A3T"), "aws", "AWSKeyDetector"),
     (("AccountKey=",), "azure_storage_key", "AzureStorageKeyDetector"),
@@ -38,7 +38,7 @@ _DETECTORS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("sq0csp-",), "square_oauth", "SquareOAuthDetector"),
     (("k_live_",), "stripe", "StripeDetector"),
 )  # fmt: skip
-#: Forms that detect-secrets 1.5 does not know yet, each by what it begins with.
+#: Formats that detect-secrets 1.5 does not know, each with its prefix.
 _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("github_pat_", re.compile(r"github_pat_\w{20,}")),
     ("hf_", re.compile(r"(?<!\w)hf_[A-Za-z0-9]{30,}")),
@@ -54,12 +54,12 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("shp", re.compile(r"(?<!\w)shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}")),
     (":AA", re.compile(r"(?<![\w:])\d{8,10}:AA[\w-]{33}(?![\w-])")),
 )  # fmt: skip
-#: A token is longer than what an old expression matches of it.
+#: The rest of a token: today's tokens are longer than what some expressions match.
 _MORE = re.compile(r"[\w+/=-]*(?:\.[\w+/=-]{6,})*")
 _HINT = re.compile(r"pass|pwd|pw|secret|token|key|credential|authorization")
 _NAMED = re.compile(r"[\w-]*(?:pass|pwd|pw|secret|token|key|credential|authorization)[\w-]*")
 _NAME = re.compile(r"[\w-]+")
-_GIVEN = re.compile(
+_ASSIGNED = re.compile(
     r"""(?x)
     (?: \\*["'] )? (?: \s*\] )?                        # the end of a quoted name: d["token"]
     (?: [ \t]*:[ \t]*(?:[\w.]+(?:\[[\w., |]*\])?)(?:[ \t]*\|[ \t]*None)? (?=[ \t]*=) )?  # its type
@@ -74,12 +74,12 @@ _CALLED = re.compile(
 )
 _ARGUMENT = re.compile(r"""\\*["']\s*,\s*[rbu]?(?P<open>\\*["'])(?P<text>[^"'\n]*)(?P=open)""")
 _OPTION = re.compile(r"""[ \t=]+(?P<quote>["']?)(?P<text>[^\s"']+)(?P=quote)""")
-#: The beginning of a line whose words are a shell's: `%env TOKEN=…`, `!curl …`, `export TOKEN=…`.
+#: The beginning of a shell command: `%env TOKEN=…`, `!curl …`, `export TOKEN=…`.
 _SHELL = re.compile(
     r"[+\- ]?\s*(?:%(?:env|set_env|sx|system)\b|!|export\s|set\s|setx\s|ENV\s|ARG\s)"
 )
 _BREAK = re.compile(r"\n|\\n")
-_BEFORE_A_LINE = ("\n", "\\n", '"', "'")  # a command may stand in a string
+_BEFORE_A_LINE = ("\n", "\\n", '"', "'")  # a command may be inside a string
 _URL = re.compile(r"://[^\s:/?#@\"'<>]*:(?P<value>[^\s@/?#\"'<>\\]{1,200})@(?=[\w\[{])")
 _QUERY = re.compile(
     r"(?i)[?&;](?:[\w-]*signature|sig|[\w-]*credential|[\w-]*token|[\w-]*key|[\w-]*secret|password|pwd)"
@@ -91,11 +91,11 @@ _BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
 _END = "-----END"
 _LONGEST_BLOCK = 20_000
 _LINE = re.compile(r"(?m)(\\+[nrt]|^[+](?=[\w+/]{4}))|[A-Za-z0-9+/=]{2,}")
-_WHOLE_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
+_KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
 
 
 def find(text: str) -> list[Span]:
-    """Return where the secrets of a text stand, in order and without overlaps."""
+    """Return the positions of the secrets in a text, in order and without overlaps."""
     assigned = [*_assigned(text)]
     spans = sorted({*_by_form(text), *_in_links(text), *_blocks(text), *assigned, *_in_code(text)})
     found: list[Span] = []
@@ -108,7 +108,7 @@ def find(text: str) -> list[Span]:
 
 
 def _in_code(text: str) -> list[Span]:
-    """Return what only the syntax tree shows, where the text can be code with such a name in it."""
+    """Return the secrets that only the syntax tree shows; none if no name in the text is a secret's."""
     lower = text.lower()
     if not any(lists.of_many(match[0]) for match in _NAMED.finditer(lower)):
         return []
@@ -121,11 +121,11 @@ def _by_form(text: str) -> Iterator[Span]:
             for pattern in _detector(module, name):
                 for match in pattern.finditer(text):
                     start, end = match.span()
-                    # A group is the secret, unless it is only the beginning of one.
+                    # A group is the secret, unless it is only its prefix.
                     if pattern.groups == 1 and match.end(1) - match.start(1) > 8:
                         start, end = match.span(1)
                     if start and text[start - 1].isalnum() and text[start].isalnum():
-                        continue  # in the middle of something longer: an image, a hash
+                        continue  # a part of a longer text: an image, a hash
                     if module == "azure_storage_key":
                         start += len("AccountKey=")
                     if module == "jwt" and not _is_jwt(match[0]):
@@ -143,7 +143,7 @@ def _by_form(text: str) -> Iterator[Span]:
 @lru_cache(maxsize=64)
 def _detector(module: str, name: str) -> tuple[re.Pattern[str], ...]:
     patterns = getattr(import_module(f"detect_secrets.plugins.{module}"), name).denylist
-    # AWS' second one looks at the name, slowly; ours does for all.
+    # AWS' second pattern is slow, and tests the name, which we do for all values.
     return tuple(patterns[:1] if module == "aws" else patterns)
 
 
@@ -176,23 +176,23 @@ def _in_links(text: str) -> Iterator[Span]:
 
 
 def _blocks(text: str) -> Iterator[Span]:
-    """Return the lines of private keys, without what is between them: a diff's signs, quotes."""
+    """Yield the lines of private keys, without a diff's signs and quotes between them."""
     if "PRIVATE KEY" not in text:
         return
     for match in _BLOCK.finditer(text):
         end = text.find(_END, match.end(), match.end() + _LONGEST_BLOCK)
-        whole = end >= 0
-        end = end if whole else min(len(text), match.end() + _LONGEST_BLOCK)
-        if not _WHOLE_LINE.search(text, match.end(), end):
+        complete = end >= 0
+        end = end if complete else min(len(text), match.end() + _LONGEST_BLOCK)
+        if not _KEY_LINE.search(text, match.end(), end):
             continue
-        for line in (_LINE if whole else _WHOLE_LINE).finditer(text, match.end(), end):
-            if not (whole and line[1]):
+        for line in (_LINE if complete else _KEY_LINE).finditer(text, match.end(), end):
+            if not (complete and line[1]):
                 yield line.span()
 
 
 def _assigned(text: str) -> Iterator[Span]:
     lower = text.lower()
-    if len(lower) != len(text):  # a few letters have a longer lower case
+    if len(lower) != len(text):  # the lower case of some letters is longer
         lower = "".join(c.lower() if c.isascii() else c for c in text)
     past = 0
     for hint in _HINT.finditer(lower):
@@ -202,23 +202,23 @@ def _assigned(text: str) -> Iterator[Span]:
         while start > past and (text[start - 1].isalnum() or text[start - 1] in "_-"):
             start -= 1
         if text[start - 1 : start] == "\\" and start < hint.start() and text[start] in "nrt":
-            start += 1  # an escaped end of line, not a letter of the name
+            start += 1  # the n of an escaped `\n`, not a letter of the name
         named = _NAME.match(text, start)
         if named is None:
             continue
         past = named.end()
-        # Two dashes begin an option, one ends a word of a name.
+        # Two dashes begin an option; one dash is part of a name.
         name = named[0].lstrip("-")
         login = name in {"key", "token"} and text[start - 6 : start] == "login("
-        if one := lists.of_many(name):
-            yield from lists.find(text, one, start, named.end())
+        if singular := lists.of_many(name):
+            yield from lists.find(text, singular, start, named.end())
         if not (login or names_secret(name)):
             continue
         name = "login_token" if login else name
         if named[0].startswith("--") or text[max(0, start - 2) : start] == "--":
-            given = _OPTION.match(text, named.end())
-            if given and not given["text"].startswith("-") and is_secret(name, given["text"]):
-                yield given.span("text")
+            value = _OPTION.match(text, named.end())
+            if value and not value["text"].startswith("-") and is_secret(name, value["text"]):
+                yield value.span("text")
             continue
         if found := _value(text, name, start, named.end()):
             past = max(past, found[1])
@@ -226,30 +226,30 @@ def _assigned(text: str) -> Iterator[Span]:
 
 
 def _value(text: str, name: str, start: int, end: int) -> Span | None:
-    """Return where the value stands that the name at `start` to `end` is given."""
+    """Return the position of the secret value of the name at `start` to `end`, if it has one."""
     if _CALLED.search(text, max(0, start - 60), start):
         argument = _ARGUMENT.match(text, end)
         return argument.span("text") if argument and is_secret(name, argument["text"]) else None
-    given = _GIVEN.match(text, end)
-    if given is None:
+    value = _ASSIGNED.match(text, end)
+    if value is None:
         return None
-    if given["open"] is not None:
-        inside = given["text"]
-        one_line = given["open"].strip("\\") in {'"', "'"}
+    if value["open"] is not None:
+        inside = value["text"]
+        one_line = value["open"].strip("\\") in {'"', "'"}
         if one_line and (_BREAK.search(inside) or inside.lstrip()[:1] in {")", "]", "}", ",", ";"}):
-            return None  # the quote ends something that began before
-        if "f" in given["prefix"].lower() and "{" in inside:
+            return None  # the quote ends an earlier string
+        if "f" in value["prefix"].lower() and "{" in inside:
             return None
-        return given.span("text") if is_secret(name, inside) else None
-    bare = given["bare"]
-    if given["after"] or _BREAK.search(text, end, given.start("bare")) or not is_secret(name, bare):
+        return value.span("text") if is_secret(name, inside) else None
+    bare = value["bare"]
+    if value["after"] or _BREAK.search(text, end, value.start("bare")) or not is_secret(name, bare):
         return None
     line = 0
     for mark in _BEFORE_A_LINE:
         at = text.rfind(mark, max(0, start - 500), start)
         line = max(line, at + len(mark) if at >= 0 else 0)
     if _SHELL.match(text, line) or looks_random(bare):
-        return given.span("bare")
-    # `TOKEN=…` alone on its line is a shell's too, unless it may be another variable.
+        return value.span("bare")
+    # `TOKEN=…` alone on its line is a shell assignment, unless the value may be another variable.
     alone = not text[line:start].strip(" +-") and name.isupper() and text[end : end + 1] == "="
-    return given.span("bare") if alone and lists.mixed(bare) and "." not in bare else None
+    return value.span("bare") if alone and lists.mixed(bare) and "." not in bare else None

@@ -1,4 +1,4 @@
-"""The extension as Jupyter Server loads it: routes, the event schema, live feed, schedulers."""
+"""The Jupyter Server extension: routes, event schema, live feed, schedulers and spool sync."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class MlopsServer(ExtensionApp):
-    """Serves the panel, runs the schedules of the projects that are looked at, sends what waits."""
+    """Serve the panel, run the schedules of the projects that it shows, and send their waiting runs."""
 
     name = "jupyter_mlops"
 
     def initialize_settings(self) -> None:
-        """Register the event schema; make what is started later."""
+        """Register the event schema, and create the parts that are started later."""
         assert self.serverapp is not None
         self.feed = ChangeFeed(self.serverapp.root_dir, self._emit)
         self.schedulers = Schedulers()
@@ -43,11 +43,11 @@ class MlopsServer(ExtensionApp):
         self.handlers.extend(ROUTES)
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:  # noqa: ARG002
-        """Take up the schedules of the project in the server's own folder, with no panel open."""
+        """Start the schedules of the project in the server's root folder, even without an open panel."""
         self._ensure_scheduler("")
 
     def follow(self, project: Project, path: str) -> None:
-        """Keep the panels that show this project up to date, and keep its schedules, if it is trusted."""
+        """If the project is trusted, send its changes to the panels and run its schedules."""
         if project.trusted:
             self.feed.follow(project, path)
         else:
@@ -56,11 +56,11 @@ class MlopsServer(ExtensionApp):
         self._ensure_scheduler(path)
 
     def expect(self, folder: str) -> None:
-        """Tell panels when this folder, which is in no project, gets into one."""
+        """Notify the panels when this folder, which is in no project, becomes part of one."""
         self.feed.expect(folder)
 
     async def stop_extension(self) -> None:
-        """Stop what was started."""
+        """Stop the feed, the spool sync and the schedulers."""
         await self.feed.stop()
         for task in self._background:
             task.cancel()

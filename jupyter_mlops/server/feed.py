@@ -1,4 +1,4 @@
-"""The live feed: what other processes append to a project's `events.jsonl`, as server events."""
+"""The live feed: send each line that is appended to a project's `events.jsonl` as a server event."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-#: Seconds between two looks at the files; a change is on the screen in about this time.
+#: Seconds between two reads of the files, and so the delay of a change on the screen.
 INTERVAL = 0.25
-#: Projects followed at once; past that the one that was asked for longest ago is let go.
+#: Maximum number of projects followed; above it, the least recently requested one is dropped.
 MOST = 32
 
 
 @dataclass(slots=True)
 class Tail:
-    """The end of one growing file, from where it was when the tail was made."""
+    """Read the lines appended to a file after the tail was created."""
 
     path: Path
     position: int = 0
@@ -42,7 +42,7 @@ class Tail:
         self.position, self.inode = stat.st_size, stat.st_ino
 
     def lines(self) -> list[bytes]:
-        """Return the whole lines written since the last call; a replaced file starts again."""
+        """Return the complete lines written since the last call; a replaced file is read from its start."""
         try:
             stat = self.path.stat()
         except OSError:
@@ -53,24 +53,24 @@ class Tail:
             return []
         with self.path.open("rb") as file:
             file.seek(self.position)
-            whole, newline, _ = file.read().rpartition(b"\n")
-        self.position += len(whole) + len(newline)
-        return whole.splitlines()
+            complete, newline, _ = file.read().rpartition(b"\n")
+        self.position += len(complete) + len(newline)
+        return complete.splitlines()
 
 
 class ChangeFeed:
-    """Follows the projects that were asked for and hands each change in them to `emit`."""
+    """Follow the requested projects, and pass each of their changes to `emit`."""
 
     def __init__(self, root_dir: str, emit: Callable[[Change], None]) -> None:
         self._root_dir = root_dir
         self._emit = emit
         self._tails: dict[str, Tail] = {}
-        #: Folders of no trusted project → whether they are in one that is not trusted.
+        #: Folders outside of trusted projects → whether they are in an untrusted one.
         self._expected: dict[str, bool] = {}
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project, path: str) -> None:
-        """Report this project's changes from now on, under the name `path`."""
+        """Start to report this project's changes, under the name `path`."""
         known = path in self._tails
         self._tails[path] = self._tails.pop(path) if known else Tail(project.events)
         if len(self._tails) > MOST:
@@ -78,15 +78,15 @@ class ChangeFeed:
         self._start()
 
     def forget(self, path: str) -> None:
-        """Report no more changes of the project `path`: it is not trusted."""
+        """Stop to report the changes of the project `path`, because it is not trusted."""
         self._tails.pop(path, None)
 
     def expect(self, folder: str, *, known: bool = False) -> None:
-        """Report when `folder` gets into a project, or its project is trusted: the user types `init`.
+        """Report when `folder` becomes part of a project (`init`), or when its project is trusted.
 
         Args:
-            folder: as Lab writes it.
-            known: it is in a project already, which is not trusted.
+            folder: the folder, as JupyterLab writes it.
+            known: whether it is in an untrusted project already.
         """
         self._expected.pop(folder, None)
         self._expected[folder] = known
@@ -95,7 +95,7 @@ class ChangeFeed:
         self._start()
 
     async def stop(self) -> None:
-        """Follow nothing any more."""
+        """Stop following all projects."""
         task, self._task = self._task, None
         self._tails.clear()
         self._expected.clear()
@@ -118,7 +118,7 @@ class ChangeFeed:
                     self._expected.pop(folder, None)
                 else:
                     self._expected[folder] = True
-                self._emit(_made(path_of(self._root_dir, project), project))
+                self._emit(_initialised(path_of(self._root_dir, project), project))
             for path, tail in list(self._tails.items()):
                 for line in await asyncio.to_thread(tail.lines):
                     change = _change(path, line)
@@ -132,7 +132,7 @@ class ChangeFeed:
             return None
 
 
-def _made(path: str, project: Project) -> Change:
+def _initialised(path: str, project: Project) -> Change:
     return Change(
         project=path, noun="project", action="initialised", name=project.name, time=time.time()
     )
@@ -142,4 +142,6 @@ def _change(path: str, line: bytes) -> Change | None:
     try:
         return Change.model_validate({**json.loads(line), "project": path})
     except (ValueError, TypeError, ValidationError):
-        return None  # another version's line, or a torn one: the panel's slow poll makes up for it
+        return (
+            None  # of another version, or incomplete: the panel's slow poll shows the change later
+        )

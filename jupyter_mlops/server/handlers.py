@@ -26,12 +26,12 @@ MOST_RUNS = 1000
 
 
 class NounHandler(APIHandler):
-    """Finds the project of `?path=`, calls a verb in a thread, and turns its errors to statuses."""
+    """Find the project of `?path=`, call a verb in a thread, and turn its errors into statuses."""
 
     auth_resource = "mlops"
 
     async def prepare(self) -> None:  # type: ignore[override]
-        """Check who asks, as Jupyter does; headers that it cannot parse are the client's mistake."""
+        """Authenticate as Jupyter does; headers that it cannot parse give status 400."""
         try:
             await super().prepare()
         except ValueError as error:  # an Origin such as `http://[`
@@ -45,9 +45,9 @@ class NounHandler(APIHandler):
         try:
             project = await asyncio.to_thread(project_of, root_dir, folder)
             try:
-                body = await asyncio.to_thread(_answered, verb, project)
+                body = await asyncio.to_thread(_json_answer, verb, project)
             finally:
-                # After the verb: it may be the one that made the project trusted.
+                # After the verb, because the verb may be `trust`.
                 app.follow(project, path_of(root_dir, project))
         except MlopsError as error:
             if isinstance(error, NoProjectHere):
@@ -60,14 +60,14 @@ class NounHandler(APIHandler):
 
     def number(self, name: str, default: int, most: int) -> int:
         """Return the query argument `name`, a whole number from 1 to `most`."""
-        given = self.get_argument(name, str(default))
-        short = given.isascii() and given.isdecimal() and len(given) <= len(str(most))
-        if not short or not 1 <= int(given) <= most:
-            raise UsageError(f"{name}={given[:40]!r} is not a number from 1 to {most}")
-        return int(given)
+        text = self.get_argument(name, str(default))
+        short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+        if not short or not 1 <= int(text) <= most:
+            raise UsageError(f"{name}={text[:40]!r} is not a number from 1 to {most}")
+        return int(text)
 
 
-def _answered(verb: Callable[[Project], Any], project: Project) -> str:
+def _json_answer(verb: Callable[[Project], Any], project: Project) -> str:
     with disk_errors.told(project.state):
         return to_json(verb(project))
 
@@ -95,21 +95,21 @@ class StatusHandler(NounHandler):
 
 
 class TrustHandler(StatusHandler):
-    """POST: trust the project; DELETE: take that back."""
+    """POST: trust the project; DELETE: no longer trust it."""
 
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        """Trust it, and send its status; its schedules start."""
-        await self.answer(lambda project: self._turned(project, off=False))
+        """Trust the project and send its status; its schedules start."""
+        await self.answer(lambda project: self._set_trust(project, off=False))
 
     @web.authenticated
     @authorized
     async def delete(self) -> None:
-        """Trust it no longer, and send its status; its schedules end."""
-        await self.answer(lambda project: self._turned(project, off=True))
+        """Withdraw the trust and send the project's status; its schedules end."""
+        await self.answer(lambda project: self._set_trust(project, off=True))
 
-    def _turned(self, project: Project, *, off: bool) -> ProjectStatus:
+    def _set_trust(self, project: Project, *, off: bool) -> ProjectStatus:
         workspace.trust(off=off, project=project)
         return self._status(project)
 
@@ -132,7 +132,7 @@ class RunsHandler(NounHandler):
 
 
 class RunHandler(NounHandler):
-    """GET: one run with all that was recorded."""
+    """GET: one run with everything that it recorded."""
 
     @web.authenticated
     @authorized
@@ -147,7 +147,7 @@ class DataHandler(NounHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send each file's version and whether it still has it."""
+        """Send each file's version, and whether the file has changed since."""
         await self.answer(lambda project: data.list(project=project))
 
 
@@ -162,7 +162,7 @@ class JobsHandler(NounHandler):
 
 
 class ServicesHandler(NounHandler):
-    """GET: the packaged models and where they answer."""
+    """GET: the services and their addresses."""
 
     @web.authenticated
     @authorized
@@ -172,12 +172,12 @@ class ServicesHandler(NounHandler):
 
 
 class ServiceActionHandler(NounHandler):
-    """POST: a service up or down."""
+    """POST: start or stop a service."""
 
     @web.authenticated
     @authorized
     async def post(self, name: str, action: str) -> None:
-        """Start it, to end with this server, or stop it; send it as it then is."""
+        """Start the service (it ends with this server) or stop it; send its new state."""
         verb = services.start if action == "start" else services.stop
         await self.answer(lambda project: verb(name, project=project))
 

@@ -1,4 +1,4 @@
-"""The projects' schedulers: running while this server does, and ended with it."""
+"""The projects' scheduler processes: they run as long as this server."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-#: Seconds before a project is looked at again: another process may hold its scheduler's place.
+#: Seconds before a project is checked again: another process may run its scheduler.
 PAUSE = 5
-#: Seconds that a scheduler has to end by itself.
+#: Seconds that a scheduler has to end before it is killed.
 GRACE = 10
 
 
@@ -26,49 +26,49 @@ class Schedulers:
 
     def __init__(self) -> None:
         self._children: dict[Path, subprocess.Popen[bytes]] = {}
-        self._looked: dict[Path, float] = {}
-        #: Held while a child is made or all are ended: none is made, and lost, after the end.
+        self._checked: dict[Path, float] = {}
+        #: Held while a child is started or all are ended, so that none is started after the end.
         self._changing = threading.Lock()
-        self._over = False
+        self._stopped = False
 
     async def ensure(self, project: Project) -> None:
-        """Start this project's scheduler if it has jobs and none runs yet, here or elsewhere."""
+        """Start this project's scheduler if it has jobs and no process runs one."""
         child = self._children.get(project.root)
         if child is not None and child.poll() is None:
-            if not project.trusted:  # the user has taken it back
+            if not project.trusted:  # the user has withdrawn the trust
                 await asyncio.to_thread(_end, self._children.pop(project.root))
             return
         if not project.trusted:
             return
         now = time.monotonic()
-        if now - self._looked.get(project.root, -PAUSE) < PAUSE:
+        if now - self._checked.get(project.root, -PAUSE) < PAUSE:
             return
-        self._looked[project.root] = now
+        self._checked[project.root] = now
         await asyncio.to_thread(self._start, project)
 
     async def stop(self) -> None:
-        """End every scheduler that was started here, and start none any more."""
-        children = await asyncio.to_thread(self._taken)
+        """End every scheduler that was started here, and start no more."""
+        children = await asyncio.to_thread(self._take_children)
         await asyncio.gather(*(asyncio.to_thread(_end, child) for child in children))
 
     def _start(self, project: Project) -> None:
         with self._changing:
-            if self._over or not jobs.has_schedules(project):
+            if self._stopped or not jobs.has_schedules(project):
                 return
             started = jobs.start_scheduler(project)
             if started is not None:
                 self._children[project.root] = started
 
-    def _taken(self) -> list[subprocess.Popen[bytes]]:
+    def _take_children(self) -> list[subprocess.Popen[bytes]]:
         with self._changing:
-            self._over = True
+            self._stopped = True
             children, self._children = [*self._children.values()], {}
         return children
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     if child.stdin is not None:
-        child.stdin.close()  # it takes this as the word to end
+        child.stdin.close()  # this tells the scheduler to end
     try:
         child.wait(GRACE)
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Runs that wait for a team's store are sent in the background while the server runs."""
+"""Send the runs that wait for a team's store, in the background, while the server runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-#: Seconds between two looks; each costs a listing of one small folder.
+#: Seconds between two checks; each lists one small folder.
 INTERVAL = 20.0
 
 
 class Syncing:
-    """One `run sync` at a time, for the projects that were looked at and have something waiting.
+    """Run one `run sync` at a time, for the requested projects that have waiting runs.
 
-    It is a process of its own: MLflow would stay in the server's memory, and block its loop.
+    It runs in its own process, because MLflow would stay in the server's memory and block its event loop.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Syncing:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project) -> None:
-        """Send what waits in this project, from now on; nothing of one that is not trusted."""
+        """Start to send this project's waiting runs; a project that is not trusted is ignored."""
         if not project.trusted:
             return
         self._projects[project.root] = project
@@ -37,7 +37,7 @@ class Syncing:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Send nothing any more."""
+        """Stop sending."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
@@ -59,8 +59,8 @@ async def _sync(project: Project) -> None:
         cwd=os.sep, env={**os.environ, "MLOPS_ROOT": str(project.root)}, stdin=quiet, stdout=quiet, stderr=quiet,
     )  # fmt: skip
     try:
-        await process.wait()  # away or not: the next look tries again
+        await process.wait()  # if it failed, the next check tries again
     finally:
         if process.returncode is None:
-            process.kill()  # which loses nothing: another sender starts over
+            process.kill()  # nothing is lost: the next sync starts again
             await process.wait()

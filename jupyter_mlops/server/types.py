@@ -1,7 +1,7 @@
-"""Writes the panel's TypeScript types from the pydantic models.
+"""Write the panel's TypeScript types from the pydantic models.
 
-Run it as `python -m jupyter_mlops.server.types`; with `--check` it writes nothing and fails when
-the committed file is not what it would write.
+Run it as `python -m jupyter_mlops.server.types`. With `--check` it writes nothing, and fails if the committed file
+is out of date.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ HEADING = """\
 
 
 def typescript() -> str:
-    """Return one interface for each model on the wire, in alphabetical order."""
+    """Return one TypeScript interface per REST model, in alphabetical order."""
     _, schema = models_json_schema([(model, "serialization") for model in WIRE])
     definitions = schema["$defs"]
     interfaces = "\n".join(_interface(name, definitions[name]) for name in sorted(definitions))
@@ -92,7 +92,7 @@ def _literal(value: Any) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file, or with `--check` compare it."""
+    """Write the file, or compare it with `--check`."""
     content = typescript()
     if "--check" not in arguments:
         TARGET.write_text(content, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Building a Bento in a process of its own.
+"""Build a Bento in its own process.
 
-BentoML keeps one store, one configuration and the imported service for the life of a process; a
-kernel that builds for two projects would mix them.
+BentoML keeps one store, one configuration and one imported service per process. A kernel that builds for two
+projects would mix them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def pack(
     """Build the Bento `name:version` of `source` into the store `home`; return its folder.
 
     Raises:
-        BackendFailed: BentoML refused.
+        BackendFailed: BentoML failed.
     """
     home.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
@@ -40,9 +40,9 @@ def pack(
     )  # fmt: skip
     built = home / "bentos" / name / version
     if done.returncode != 0 or not built.is_dir():
-        said = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
+        lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
         raise BackendFailed(
-            f"BentoML could not build '{name}': {(said or ['it said nothing'])[-1][:400]}"
+            f"BentoML could not build '{name}': {(lines or ['it printed nothing'])[-1][:400]}"
         )
     return built
 
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         labels=json.loads(options.labels),
         build_ctx=str(options.source),
         include=["*"],
-        # Every line names its version already; resolving them again needs the network.
+        # Every line has a version already; locking them would need the network.
         python={
             "packages": (options.source / "requirements.txt").read_text().splitlines(),
             "lock_packages": False,

@@ -1,7 +1,6 @@
-"""The project's Bento store, read as the folders that it is.
+"""Read the project's Bento store without BentoML, whose import is slow.
 
-Listing services must not cost BentoML's import: `bentos/NAME/latest` names a version, and
-`bentos/NAME/VERSION/src/origin.json` says what we packaged.
+`bentos/NAME/latest` names a version, and `bentos/NAME/VERSION/src/origin.json` says what was packaged.
 """
 
 from __future__ import annotations
@@ -32,14 +31,14 @@ class Bento:
 
     @classmethod
     def read(cls, path: Path) -> Bento:
-        """Read the Bento in `path`, whose name and version are those of its folders.
+        """Read the Bento in the folder `path` (`…/NAME/VERSION`).
 
         Raises:
-            ValueError: it does not say what it was built from.
+            ValueError: its origin.json is not valid.
         """
         origin = files.json_in(path / "src" / "origin.json")
         if not isinstance(origin, dict) or not isinstance(origin.get("run_id"), str):
-            raise ValueError("it does not say what it was built from")  # noqa: TRY004 - of its text
+            raise ValueError("its origin.json is not valid")  # noqa: TRY004 - the content is wrong
         return cls(path, origin)
 
     @property
@@ -59,7 +58,7 @@ class Bento:
 
     @property
     def source(self) -> Path:
-        """The folder with service.py, the model and the reference."""
+        """The folder with service.py, the model and the reference data."""
         return self.path / "src"
 
     def read_json(self, name: str) -> Any:
@@ -68,12 +67,12 @@ class Bento:
 
 
 def home(project: Project) -> Path:
-    """The folder that BENTOML_HOME is set to."""
+    """The folder for BENTOML_HOME."""
     return project.state / "bentoml"
 
 
 def names(project: Project) -> list[str]:
-    """The names of all services that were built, in order."""
+    """The names of all services, sorted."""
     return sorted(path.parent.name for path in (home(project) / "bentos").glob("*/latest"))
 
 
@@ -100,7 +99,7 @@ def by_tag(project: Project, tag: str) -> Bento:
     """Return one version of a service.
 
     Raises:
-        NotFound: it is gone, or its folder is damaged.
+        NotFound: it does not exist, or its folder is damaged.
     """
     name, _, version = tag.partition(":")
     try:
@@ -115,7 +114,7 @@ def _read(project: Project, name: str, version: str) -> Bento:
 
 
 def publish(project: Project, built: Path, name: str) -> Bento:
-    """Move a checked Bento into the store, whole, and make it the latest of its name."""
+    """Move a checked Bento into the store in one step, and make it the latest version."""
     target = home(project) / "bentos" / name / built.name
     target.parent.mkdir(parents=True, exist_ok=True)
     built.rename(target)
@@ -124,15 +123,17 @@ def publish(project: Project, built: Path, name: str) -> Bento:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that BentoML (and a file name) cannot have.
+    """Refuse a name that BentoML or the file system does not allow.
 
     Raises:
         UsageError: it is not lower-case letters, digits, `-`, `_` and `.`, at most 63 of them.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"'{name[:64]}' cannot name a service", f"For example: {slug(name)}")
+        raise UsageError(
+            f"'{name[:64]}' is not a valid name for a service", f"For example: {slug(name)}"
+        )
 
 
 def slug(name: str) -> str:
-    """Return the nearest name that a service can have."""
+    """Return the most similar valid name for a service."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-") or "model"

@@ -1,4 +1,4 @@
-"""Asking a started service over HTTP: one kept connection, rows out, answers back."""
+"""HTTP client of a running service: it sends rows and returns answers, over one connection."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROWS_AT_ONCE = 5000
 
 
 class Client:
-    """Talks to one service; `test` marks its requests so that drift does not count them."""
+    """A client of one service; `test` marks its requests, so that drift checks leave them out."""
 
     def __init__(
         self, url: str, *, name: str = "The service", test: bool = False, timeout: float = 60
@@ -35,7 +35,7 @@ class Client:
         self._name = name
 
     def __enter__(self) -> Client:
-        """Open nothing yet: the first request does."""
+        """Return the client; the first request opens the connection."""
         return self
 
     def __exit__(
@@ -51,7 +51,7 @@ class Client:
         """Return the service's answers to the rows of `frame`, in order.
 
         Raises:
-            MlopsError: the service refuses them; its words.
+            MlopsError: the service refuses them; the message is its own.
             BackendFailed: it does not answer.
         """
         answers: dict[str, list[Any]] = {}
@@ -74,7 +74,9 @@ class Client:
             ) from None
         if response.status != _OK:
             error_kind = MlopsError if response.status < 500 else BackendFailed
-            raise error_kind(f"{self._name} refuses: {answer.get('error', response.status)}")
+            raise error_kind(
+                f"{self._name} refused the request: {answer.get('error', response.status)}"
+            )
         return dict(answer)
 
 
@@ -95,6 +97,6 @@ def _plain_value(value: Any) -> Any:
     if value is None or isinstance(value, (str, int)):
         return value
     if hasattr(value, "isoformat"):
-        # pandas' NaT has one too, and answers "NaT".
+        # pandas' NaT has this method too, and returns "NaT".
         return None if value != value else value.isoformat()
     return None if type(value).__name__ == "NAType" else value

@@ -1,8 +1,8 @@
-"""How long a client may take, and how many may be connected: uvicorn bounds neither by itself.
+"""Limit how long a client may take, and how many may be connected; uvicorn has no such limits.
 
-uvicorn limits how long a kept connection may be silent. It waits for ever for the end of a request's
-headers or body, and for a client that does not read its answer: a few hundred such connections use up
-the process's files, and nobody else is answered (slowloris).
+uvicorn limits only the idle time of a kept connection. It waits forever for the end of a request's headers or body,
+and for a client that does not read its answer. A few hundred such connections use up the process's files, and other
+clients get no answer (slowloris).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any, Literal
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_SWEEP_TICKS = 5  # of uvicorn's main loop, which has ten a second
+_SWEEP_TICKS = 5  # uvicorn's main loop has ten ticks per second
 _SPARE_FILES = 100
 _FEWEST = 16
 
 
 def _response(status: int, error: str) -> bytes:
-    """Return a whole answer, after which the connection ends."""
+    """Return a complete HTTP response that closes the connection."""
     content = f'{{"error":"{error}"}}'
     return (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nconnection: close\r\n"
@@ -33,16 +33,16 @@ def _response(status: int, error: str) -> bytes:
 
 _TIMEOUT = _response(408, "The request took too long to arrive")
 _TOO_LONG = _response(431, "The headers of the request are too long")
-_BUSY = _response(503, "Too many connections; ask again later")
+_BUSY = _response(503, "Too many connections; try again later")
 
 Phase = Literal["headers", "body", "answer", "idle"]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds, bytes and numbers that bound what one client may hold.
+    """Limits for one client, in seconds and bytes, and the maximum number of connections.
 
-    A body has `body` seconds, and one more for each `rate` bytes that arrive, `longest` in all.
+    A body has `body` seconds, and one more for each `rate` bytes that arrive, but at most `longest`.
     """
 
     headers: float = 10
@@ -51,13 +51,13 @@ class Limits:
     rate: int = 16_384
     longest: float = 600
     idle: float = 30
-    reading: float = 30  # the client must take some of its answer within
+    reading: float = 30  # the client must read a part of its answer in this time
     closing: float = 5
     connections: int = 1_000
 
 
 class Connection(HttpToolsProtocol):  # type: ignore[misc]
-    """uvicorn's HTTP protocol that knows since when it waits for its client, and for what."""
+    """uvicorn's HTTP protocol, which also records what it waits for, and since when."""
 
     limits = Limits()
     phase: Phase = "headers"
@@ -68,14 +68,14 @@ class Connection(HttpToolsProtocol):  # type: ignore[misc]
     _closing_since = math.inf
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """Begin to wait for headers; make room where there are too many connections."""
+        """Start to wait for headers; if there are too many connections, close one."""
         super().connection_made(transport)
         self._wait_for("headers")
         if len(self.connections) > self.limits.connections:
             self._make_room()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, within the size that headers may have."""
+        """Process the data; refuse headers that are too large."""
         if self.transport.is_closing():
             return
         waited = self.phase
@@ -87,42 +87,42 @@ class Connection(HttpToolsProtocol):  # type: ignore[misc]
                 self.transport.close()
 
     def on_message_begin(self) -> None:
-        """Begin to wait for the headers of the next request."""
+        """Start to wait for the headers of the next request."""
         super().on_message_begin()
         self._head_bytes = 0
-        if self.phase != "headers":  # the first request's time runs since the connection was made
+        if self.phase != "headers":  # for the first request, the time starts with the connection
             self._wait_for("headers")
 
     def on_headers_complete(self) -> None:
-        """Begin to wait for the body."""
+        """Start to wait for the body."""
         self._wait_for("body")
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Give a body that arrives more time."""
+        """Add time for the bytes that arrived."""
         super().on_body(body)
         self._credit += len(body) / self.limits.rate
 
     def on_message_complete(self) -> None:
-        """Leave the client alone while the service works."""
+        """Wait for the service: this time does not count for the client."""
         super().on_message_complete()
         self._wait_for("idle" if self.cycle.response_complete else "answer")
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start to wait for the next request."""
         super().on_response_complete()
-        if self.phase == "headers":  # of the next request, which came before this answer was ready
+        if self.phase == "headers":  # the next request arrived before this answer was ready
             self._wait_for("headers")
         elif self.phase == "answer" and self.cycle.response_complete:
             self._wait_for("idle")
 
     def pause_writing(self) -> None:
-        """Begin to wait for the client to read."""
+        """Start to wait for the client to read its answer."""
         super().pause_writing()
         self._stuck_since = self.loop.time()
 
     def resume_writing(self) -> None:
-        """It reads."""
+        """Stop waiting: the client reads."""
         super().resume_writing()
         self._stuck_since = math.inf
 
@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):  # type: ignore[misc]
         """Close this connection if its client took too long."""
         limits = self.limits
         if self.transport.is_closing():
-            # What is still to be sent may never be taken.
+            # The client may never read the rest of its answer.
             self._closing_since = min(self._closing_since, now)
             if now - self._closing_since > limits.closing:
                 self.transport.abort()
@@ -158,7 +158,7 @@ class Connection(HttpToolsProtocol):  # type: ignore[misc]
             self.transport.close()
 
     def _make_room(self) -> None:
-        """Close the connection that has waited for its client the longest, else this one."""
+        """Close the connection that has waited longest for its client, or this one if none waits."""
         others = [
             other
             for other in self.connections
@@ -175,7 +175,7 @@ class Connection(HttpToolsProtocol):  # type: ignore[misc]
 
 
 class Server(uvicorn.Server):  # type: ignore[misc]
-    """uvicorn's server, which also looks at its connections twice a second."""
+    """uvicorn's server, which also checks its connections twice a second."""
 
     async def on_tick(self, counter: int) -> bool:
         """Close the connections that took too long."""
@@ -188,7 +188,7 @@ class Server(uvicorn.Server):  # type: ignore[misc]
 
 
 def protocol(limits: Limits | None = None) -> type[Connection]:
-    """Return the protocol for `uvicorn.Config(http=…)`; by default within this process's files."""
+    """Return the protocol for `uvicorn.Config(http=…)`; by default limited by this process's open files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     default = Limits()
     most = default.connections

@@ -1,4 +1,4 @@
-"""`service start`, `stop` and `list`: which services run, on which port, as which process."""
+"""`service start`, `stop` and `list`: start and stop services, and record their ports and processes."""
 
 from __future__ import annotations
 
@@ -35,32 +35,32 @@ def start(
     timeout: float = 60,
     project: Project | None = None,
 ) -> Service:
-    """Start a service and return when it answers.
+    """Start a service, and return when it is ready.
 
     Args:
         name: the service; its latest version is started.
-        port: default: any free one.
+        port: default: any free port.
         host: default: `service.host` in mlops.toml, which is 127.0.0.1.
-        allow_host: names under which clients may ask it, beside loopback and `host`; also
+        allow_host: more host names to which the service answers, besides loopback, `host` and
             `service.allow_hosts` in mlops.toml.
-        detach: leave it running when this process ends; otherwise it ends with it.
-        timeout: seconds it may take until it answers.
+        detach: leave it running when this process ends; by default it ends with this process.
+        timeout: maximum seconds until it is ready.
         project: default: the project at or above the working folder.
 
     Raises:
-        Conflict: the port is busy, or the service runs already on another one.
+        Conflict: the port is busy, or the service runs already with other settings.
         Unsealed: it was not built by this user, or was changed since.
-        BackendFailed: it did not start; the last line of its log.
+        BackendFailed: it did not start; the message has the last line of its log.
     """
     project = project or Project.find()
-    project.require_trust(f"{name} is started only once it is")
+    project.require_trust(f"{name} would be started")
     bento = bento_store.latest(project, name)
     host = host or project.settings.service.host
     hosts = _hosts(project, host, allow_host or ())
     with project.locked(f"service-{name}", timeout=timeout + 30):
         running = _running(project, name)
         if running is not None:
-            return _already(project, bento, running, port, hosts)
+            return _already_running(project, bento, running, port, hosts)
         seal.verify(bento.path)
         try:
             with step(f"Starting {bento.tag}"):
@@ -78,19 +78,19 @@ def start(
             _forget(project, name)
             raise
     project.announce("service", "started", name)
-    say(f"{name} answers on {launched.url}")
+    say(f"{name} is ready on {launched.url}")
     return record(project, bento)
 
 
 def stop(name: str, *, project: Project | None = None) -> Service:
-    """Stop a service, wherever it was started; it may finish what it answers.
+    """Stop a service, whichever process started it; it finishes its open requests first.
 
     Raises:
         NotFound: no such service.
-        Conflict: it does not run.
+        Conflict: it is not running.
     """
     project = project or Project.find()
-    project.require_trust(f"{name} is stopped only once it is")
+    project.require_trust(f"{name} would be stopped")
     bento = bento_store.latest(project, name)
     with project.locked(f"service-{name}"):
         running = _running(project, name)
@@ -104,7 +104,7 @@ def stop(name: str, *, project: Project | None = None) -> Service:
 
 
 def list(*, project: Project | None = None) -> Records[Service]:
-    """List all services that were built, with what runs."""
+    """List all services, with the state of each."""
     project = project or Project.find()
     found = []
     for name in bento_store.names(project):
@@ -112,19 +112,19 @@ def list(*, project: Project | None = None) -> Records[Service]:
         try:
             found.append(record(project, bento_store.latest(project, name)))
         except (NotFound, OSError, ValueError, KeyError, TypeError):
-            # Its folder was deleted by hand, is being deleted, or was not written by us.
+            # Its folder was deleted, is being deleted, or has other content.
             continue
     return Records(found, empty=_EMPTY)
 
 
 def get(name: str, *, project: Project | None = None) -> Service:
-    """Return one service: the version that runs, else the latest."""
+    """Return one service: its running version, or the latest one."""
     project = project or Project.find()
     return record(project, bento_store.latest(project, name))
 
 
 def record(project: Project, bento: bento_store.Bento) -> Service:
-    """Return the record of a service as it is now."""
+    """Return the record of a service in its present state."""
     running = _running(project, bento.name)
     status: Any = "stopped" if _log(project, bento.name).exists() else "built"
     if running is not None:
@@ -154,12 +154,12 @@ def record(project: Project, bento: bento_store.Bento) -> Service:
 
 
 def _hosts(project: Project, host: str, allowed: Sequence[str]) -> tuple[str, ...]:
-    """Return the names beside loopback under which the service answers, as they are compared.
+    """Return the host names, besides loopback, to which the service answers, in canonical form.
 
     Raises:
-        UsageError: one of them is no host name.
+        UsageError: one of them is not a host name.
     """
-    # An address that it is bound to needs no naming: it is where connections arrive.
+    # The service always answers to the address to which it is bound.
     bound = [] if is_address(host) else [host]
     hosts = []
     for name in [*bound, *project.settings.service.allow_hosts, *allowed]:
@@ -167,19 +167,19 @@ def _hosts(project: Project, host: str, allowed: Sequence[str]) -> tuple[str, ..
             hosts.append(canonical(name))
         except ValueError:
             raise UsageError(
-                f"'{name}' is not a host name", "Give it without http://, port and path"
+                f"'{name}' is not a host name", "Write it without http://, port and path"
             ) from None
     return tuple(dict.fromkeys(hosts))
 
 
-def _already(
+def _already_running(
     project: Project,
     bento: bento_store.Bento,
     running: dict[str, Any],
     port: int,
     hosts: Sequence[str],
 ) -> Service:
-    """Return the service that runs already, if it is the one that was asked for."""
+    """Return the running service, if it has the requested version, port and host names."""
     if running["tag"] != bento.tag:
         raise Conflict(
             f"{running['tag']} is running, and {bento.tag} is newer",
@@ -193,7 +193,7 @@ def _already(
     unknown = [name for name in hosts if name not in running.get("hosts", hosts)]
     if unknown:
         raise Conflict(
-            f"{bento.name} is running already, and does not answer to {unknown[0]}",
+            f"{bento.name} is running already, but does not answer to the host name {unknown[0]}",
             f"Stop it first: %mlops service stop {bento.name}",
         )
     say(f"{bento.name} is running already, on {_launched(running).url}")
@@ -240,22 +240,22 @@ def _state(project: Project, name: str) -> Path:
 
 
 def _running(project: Project, name: str) -> dict[str, Any] | None:
-    """Return what was noted of the service's process if that very process lives, else None.
+    """Return the state file of the service's process if that process still runs, else None.
 
-    The note says whom to ask, so in a project that is not trusted it is not read.
+    The file names a process and an address to contact, so it is read only in a trusted project.
     """
     if not project.trusted:
         return None
     try:
-        noted = json.loads(_state(project, name).read_text(encoding="utf-8"))
-        lives = process.alive(int(noted["pid"]), float(noted["started"]))
-        return dict(noted) if lives else None
+        state = json.loads(_state(project, name).read_text(encoding="utf-8"))
+        alive = process.alive(int(state["pid"]), float(state["started"]))
+        return dict(state) if alive else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _tidy(project: Project, name: str) -> None:
-    """Remove the note of a process that is gone, unless someone starts the service just now."""
+    """Remove the state file of a process that has ended, unless the service is being started."""
     if not project.trusted or not _state(project, name).exists() or _running(project, name):
         return
     with contextlib.suppress(Conflict), project.locked(f"service-{name}", timeout=0):
@@ -263,8 +263,8 @@ def _tidy(project: Project, name: str) -> None:
             _forget(project, name)
 
 
-def _launched(noted: dict[str, Any]) -> Launched:
-    return Launched(noted["pid"], noted["started"], noted["host"], noted["port"])
+def _launched(state: dict[str, Any]) -> Launched:
+    return Launched(state["pid"], state["started"], state["host"], state["port"])
 
 
 def _forget(project: Project, name: str) -> None:

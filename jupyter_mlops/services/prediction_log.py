@@ -1,4 +1,4 @@
-"""`service log`: what a started service was asked, and what it said."""
+"""`service log`: read the inputs and predictions that a service has logged."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 _BLOCK = 1024 * 1024
 _TEST = ".test.jsonl"
 
-#: Files only grow: the lines up to a position are counted once.
+#: File → (position, number of lines up to it). Files only grow, so these lines are counted once.
 _counted: dict[Path, tuple[int, int]] = {}
 
 
 def folder(project: Project, name: str) -> Path:
-    """Where a service writes its predictions, one file for each process."""
+    """The folder of a service's prediction log, with one file per process."""
     return project.state / "predictions" / name
 
 
 def predictions(name: str, *, last: int = 0, project: Project | None = None) -> pd.DataFrame:
-    """Return the logged inputs of a service, the oldest first, as the model's columns and types.
+    """Return the logged inputs of a service, the oldest first, with the model's columns and types.
 
-    The answers and the times are in `frame.attrs["predictions"]` and `frame.attrs["times"]`. What
-    `service test` sent of the reference is left out.
+    The predictions and times are in `frame.attrs["predictions"]` and `frame.attrs["times"]`. Reference
+    rows that `service test` sent are left out.
 
     Args:
         name: the service.
-        last: only so many of the newest rows; 0 for all.
+        last: number of the newest rows to return; 0 for all.
         project: default: the project at or above the working folder.
 
     Raises:
@@ -59,7 +59,7 @@ def predictions(name: str, *, last: int = 0, project: Project | None = None) -> 
 
 
 def log(name: str, *, last: int = 20, project: Project | None = None) -> Records[Logged]:
-    """List what a service was asked and said, the oldest of the `last` rows first."""
+    """List the `last` logged inputs and predictions of a service, the oldest first."""
     project = project or Project.find()
     bento_store.latest(project, name)
     return Records(
@@ -73,13 +73,13 @@ def log(name: str, *, last: int = 20, project: Project | None = None) -> Records
             )
             for record in _records(project, name, last)
         ],
-        empty=f"{name} was not asked yet.",
+        empty=f"{name} has answered no requests yet.",
     )
 
 
 def _records(project: Project, name: str, last: int) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    # The newest files first, as far as they are needed.
+    # Read the newest files first, and stop when there are enough rows.
     for path in sorted(_files(project, name), reverse=True):
         with path.open("rb") as file:
             records = [record for line in file if (record := _record(line)) is not None]
@@ -91,13 +91,13 @@ def _records(project: Project, name: str, last: int) -> list[dict[str, Any]]:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """Return a record, or None for a line that a full disk or a killed process left torn."""
+    """Return a record, or None for a line that is incomplete after a full disk or a killed process."""
     try:
         record = json.loads(line)
     except ValueError:
         return None
-    whole = isinstance(record, dict) and isinstance(record.get("inputs"), dict) and "time" in record
-    return record if whole else None
+    valid = isinstance(record, dict) and isinstance(record.get("inputs"), dict) and "time" in record
+    return record if valid else None
 
 
 def _series(values: list[Any], column: dict[str, Any]) -> pd.Series[Any]:
@@ -114,7 +114,7 @@ def _series(values: list[Any], column: dict[str, Any]) -> pd.Series[Any]:
 
 
 def count(project: Project, name: str) -> int:
-    """Return how many rows a service has logged."""
+    """Return the number of rows that a service has logged."""
     return sum(_lines(path) for path in _files(project, name))
 
 

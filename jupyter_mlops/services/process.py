@@ -1,8 +1,8 @@
-"""Starting a Bento in a process of its own, and being sure that it ends.
+"""Start a Bento in its own process, and make sure that the process ends.
 
-The parent opens the socket, so a busy port is known before anything starts, and no port but this
-one is ever open. A pipe on the child's standard input says when to begin, and, unless the service
-is detached, closes with the parent: a kernel that is killed takes its services along.
+The parent opens the socket, so a busy port is reported before the process starts, and no other port is opened. The
+child waits for a byte on its standard input before it starts. Unless the service is detached, the child ends when
+this pipe closes: services end with the kernel that started them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _STOP_SECONDS = 10.0
 #: The line below a traceback: `package.SomeError: what happened`.
 _RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(Error|Exception)$")
 
-#: Children of this process, kept so that they are waited for and their pipes stay open.
+#: Children of this process, stored so that they are reaped and their pipes stay open.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A started process, named for good by its pid and its start time."""
+    """A started process, identified by its pid and start time, and its address."""
 
     pid: int
     started: float
@@ -47,28 +47,28 @@ class Launched:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """The URL of the service."""
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
 @contextlib.contextmanager
 def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """Open a listening socket on `host`:`port` (0: any free one); this process closes it after.
+    """Open a listening socket on `host`:`port` (0: any free port) for the block.
 
     Raises:
         UsageError: no such address or port.
         Conflict: the port is busy.
     """
     if not 0 <= port <= _LAST_PORT:
-        raise UsageError(
-            f"There is no port {port}", f"Give one from 1 to {_LAST_PORT}, or none for any"
-        )
+        raise UsageError(f"There is no port {port}", f"Use 1 to {_LAST_PORT}, or leave out --port")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except (socket.gaierror, UnicodeError):
-        raise UsageError(f"There is no address '{host}' here", "Try --host 127.0.0.1") from None
+        raise UsageError(
+            f"This machine has no address '{host}'", "For example: --host 127.0.0.1"
+        ) from None
     with socket.socket(family, kind, protocol) as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -82,11 +82,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
 def _cannot_listen(error: OSError, host: str, port: int) -> MlopsError:
     if error.errno == errno.EADDRINUSE:
         return Conflict(
-            f"Port {port} is busy", "Give another with --port, or none for any free one"
+            f"Port {port} is busy", "Use another --port, or leave it out for any free one"
         )
     if error.errno == errno.EACCES:
-        return UsageError(f"Port {port} is reserved for the system", "Give one above 1023")
-    return UsageError(f"Cannot listen on {host}:{port}: {error.strerror}", "Try --host 127.0.0.1")
+        return UsageError(f"Port {port} is reserved for the system", "Use a port above 1023")
+    return UsageError(
+        f"Cannot listen on {host}:{port}: {error.strerror}", "For example: --host 127.0.0.1"
+    )
 
 
 def launch(
@@ -100,15 +102,15 @@ def launch(
     timeout: float,
     note: Callable[[Launched], None] = lambda _: None,
 ) -> Launched:
-    """Start the Bento in `folder` and return when it answers; `note` is told before it begins.
+    """Start the Bento in `folder`, and return when it is ready; `note` is called before it starts to load.
 
     Raises:
-        BackendFailed: it ended, or did not answer within `timeout` seconds; the process is gone.
+        BackendFailed: it ended, or was not ready within `timeout` seconds and was killed.
     """
     with listening(host, port) as opened, files.log(log, fresh=True) as output:
         arguments = [] if detach else ["--parent", str(os.getpid())]
         process = subprocess.Popen(
-            # -P: what lies in the user's folder must not replace a module of ours.
+            # -P: files in the user's folder must not replace imported modules.
             [sys.executable, "-P", "-m", "jupyter_mlops.services.server", str(folder),
              str(opened.fileno()), *arguments],
             stdin=subprocess.PIPE,
@@ -140,11 +142,11 @@ def launch(
 
 def _environment(extra: Mapping[str, str], *, detach: bool) -> dict[str, str]:
     environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "DO_NOT_TRACK": "1", **extra}
-    # One process, one set of counters, in memory: no folder that two services could share and wipe.
+    # Keep the counters in memory: two services could share such a folder and delete each other's files.
     for name in ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir", "BENTOML_CONFIG"):
         environment.pop(name, None)
     if detach:
-        environment[keeper.OUTLIVES] = "1"  # also the job whose cell starts it
+        environment[keeper.OUTLIVES] = "1"  # it also outlives a job that starts it
     return environment
 
 
@@ -160,33 +162,35 @@ def _wait_until_ready(
             raise BackendFailed(f"The service did not start: {last_words(log)}", f"Its log: {log}")
     raise BackendFailed(
         f"The service did not answer within {timeout:.0f} s: {last_words(log)}",
-        f"Give it longer with --timeout, or read its log: {log}",
+        f"Allow more time with --timeout, or read its log: {log}",
     )
 
 
 def answers(
     launched: Launched, *, timeout: float, meanwhile: Callable[[], bool] = lambda: True
 ) -> bool:
-    """Return whether the service says that it is ready, asking for `timeout` seconds at most."""
+    """Return whether the service reports that it is ready, within `timeout` seconds."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(launched.host, launched.host)
     deadline = time.monotonic() + timeout
     try:
-        with socket.create_connection((host, launched.port), timeout=timeout) as asked:
-            asked.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            # Not select(): it fails in a kernel that has more than 1,024 files open.
-            asked.settimeout(0.1)
+        with socket.create_connection((host, launched.port), timeout=timeout) as connection:
+            connection.sendall(
+                b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )
+            # Not select(): it fails in a kernel with more than 1,024 open files.
+            connection.settimeout(0.1)
             while time.monotonic() < deadline and meanwhile():
                 with contextlib.suppress(TimeoutError):
-                    return b" 200 " in asked.recv(64)
+                    return b" 200 " in connection.recv(64)
     except OSError:
         pass
-    # Nobody listens, or it is not ready: pace the caller that asks again.
+    # Nothing listens, or it is not ready: limit how often the caller tries again.
     time.sleep(0.05)
     return False
 
 
 def last_words(log: Path) -> str:
-    """Return the line of a service's log that says best why it ended."""
+    """Return the line of a service's log that most likely explains why it ended."""
     try:
         lines = [
             line.rstrip() for line in log.read_text(errors="replace").splitlines() if line.strip()
@@ -194,11 +198,11 @@ def last_words(log: Path) -> str:
     except OSError:
         lines = []
     errors = [line for line in lines if _RAISED.match(line)]
-    return (errors or lines or ["it said nothing"])[-1][:400]
+    return (errors or lines or ["its log is empty"])[-1][:400]
 
 
 def alive(pid: int, started: float) -> bool:
-    """Return whether that very process still runs."""
+    """Return whether this process still runs; another one with its pid does not count."""
     child = _children.get(pid)
     if child is not None and child.poll() is not None:
         _release(pid)
@@ -207,7 +211,7 @@ def alive(pid: int, started: float) -> bool:
 
 
 def end(pid: int, started: float, *, grace: float = _STOP_SECONDS) -> None:
-    """End that very process; it may finish its answers for `grace` seconds, then it is killed."""
+    """End this process: it has `grace` seconds to finish its answers, then it is killed."""
     deadline = time.monotonic() + grace
     if grace and alive(pid, started):
         _signal(pid, signal.SIGTERM)
@@ -221,13 +225,13 @@ def end(pid: int, started: float, *, grace: float = _STOP_SECONDS) -> None:
 
 
 def _release(pid: int) -> None:
-    """Wait for a child that has ended and close the pipe to it."""
+    """Reap a child that has ended, and close the pipe to it."""
     child = _children.pop(pid, None)
     if child is None:
         return
     child.wait()
     if child.stdin and not child.stdin.closed:
-        # What was never read cannot be flushed any more.
+        # Closing flushes the pipe, which fails if the child did not read everything.
         with contextlib.suppress(OSError):
             child.stdin.close()
 

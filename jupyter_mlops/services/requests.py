@@ -1,4 +1,4 @@
-"""`service test`, and asking a service from a notebook."""
+"""`service test`, and requests to a service from a notebook."""
 
 from __future__ import annotations
 
@@ -29,37 +29,37 @@ def test(  # a verb, not a test of pytest
     file: str = "",  # noqa: PT028
     project: Project | None = None,  # noqa: PT028
 ) -> Answer:
-    """Ask a started service and compare its answers with the model's in this process.
+    """Send rows to a running service, and compare its answers with those of the model in this process.
 
-    Rows of the reference are marked as a test and stay out of the drift check; rows of a `file` are
-    new data, and are logged like any other request.
+    Reference rows are marked as a test, and drift checks leave them out. Rows of a `file` are new data, and
+    are logged like any other request.
 
     Args:
-        name: the service; it must run.
-        rows: how many.
-        file: a table (Parquet or CSV) with the model's columns; default: the packaged reference.
+        name: the service; it must be running.
+        rows: number of rows to send.
+        file: a table (Parquet or CSV) with the model's columns; default: the packaged reference rows.
         project: default: the project at or above the working folder.
     """
     project = project or Project.find()
     if rows < 1:
-        raise UsageError(f"--rows {rows} asks for nothing", "For example: --rows 20")
+        raise UsageError(f"--rows must be at least 1, not {rows}", "For example: --rows 20")
     service, bento = _ready(project, name)
     frame = _table(project, file, bento) if file else _reference(bento)
     frame = frame.head(rows)
     with Client(service.url, name=name, test=not file) as client:
-        said = client.predict(frame)
-    wanted: dict[str, list[Any]] = {}
+        served = client.predict(frame)
+    expected: dict[str, list[Any]] = {}
     agree: bool | None = None
     source = _source(project, bento)
     if source is not None:
-        wanted = answers.expected(source, frame)
-        agree = answers.compare(said, wanted)[0].equal
+        expected = answers.expected(source, frame)
+        agree = answers.compare(served, expected)[0].equal
     latency, per_second = _timed(service.url, name, _reference(bento).head(1))
     return Answer(
         service=name,
         rows=len(frame),
-        predictions=said["prediction"],
-        expected=wanted.get("prediction", []),
+        predictions=served["prediction"],
+        expected=expected.get("prediction", []),
         agree=agree,
         latency_ms=latency,
         requests_per_second=per_second,
@@ -67,10 +67,10 @@ def test(  # a verb, not a test of pytest
 
 
 def predict(name: str, rows: Any, *, project: Project | None = None) -> pd.DataFrame:
-    """Ask a started service, over HTTP, and return its answers as a frame on the rows' index.
+    """Send rows to a running service over HTTP, and return its answers with the rows' index.
 
     Args:
-        name: the service; it must run.
+        name: the service; it must be running.
         rows: a DataFrame, or a list of `{column: value}`.
         project: default: the project at or above the working folder.
 
@@ -83,19 +83,19 @@ def predict(name: str, rows: Any, *, project: Project | None = None) -> pd.DataF
     service, bento = _ready(project, name)
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
     with Client(service.url, name=name) as client:
-        said = client.predict(frame)
-    answer = pd.DataFrame({"prediction": said["prediction"]}, index=frame.index)
+        served = client.predict(frame)
+    answer = pd.DataFrame({"prediction": served["prediction"]}, index=frame.index)
     classes = bento.read_json("schema.json")["output"]["classes"]
     for key in ("probability", "scores"):
-        if key in said:
-            labels = classes or range(len(said[key][0]))
-            part = pd.DataFrame(said[key], index=frame.index)
+        if key in served:
+            labels = classes or range(len(served[key][0]))
+            part = pd.DataFrame(served[key], index=frame.index)
             answer[[f"{key}_{label}" for label in labels]] = part
     return answer
 
 
 def _ready(project: Project, name: str) -> tuple[Any, bento_store.Bento]:
-    project.require_trust(f"{name} is asked only once it is")
+    project.require_trust(f"{name} would be sent a request")
     service = lifecycle.get(name, project=project)
     if not service.url:
         raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")
@@ -105,7 +105,7 @@ def _ready(project: Project, name: str) -> tuple[Any, bento_store.Bento]:
 
 
 def _source(project: Project, bento: bento_store.Bento) -> sources.Source | None:
-    """Return the model of the run, or None when the run is gone."""
+    """Return the run's model, or None if the run does not exist any more."""
     allowed = seal.verify(bento.path).allow_pickle
     try:
         return sources.read(bento.origin["run_id"], allow_pickle=allowed, project=project)
@@ -123,7 +123,7 @@ def _table(project: Project, file: str, bento: bento_store.Bento) -> pd.DataFram
     """Return the model's columns of a table."""
     path = Path(file) if Path(file).exists() else project.root / file
     if not path.is_file():
-        raise NotFound(f"No file {file}", "Give a Parquet or CSV table")
+        raise NotFound(f"No file {file}", "Name a Parquet or CSV file")
     try:
         frame = data.read_table(path)
     except (OSError, ValueError) as error:
@@ -132,7 +132,7 @@ def _table(project: Project, file: str, bento: bento_store.Bento) -> pd.DataFram
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise MlopsError(
-            f"{file} has no column '{missing[0]}'", f"The model wants: {', '.join(names[:8])}"
+            f"{file} has no column '{missing[0]}'", f"The model needs: {', '.join(names[:8])}"
         )
     if frame.empty:
         raise MlopsError(f"{file} has no rows")
@@ -140,15 +140,15 @@ def _table(project: Project, file: str, bento: bento_store.Bento) -> pd.DataFram
 
 
 def _timed(url: str, name: str, row: pd.DataFrame) -> tuple[float, float]:
-    """Return the median latency of one row in milliseconds and requests a second, one client."""
+    """Return the median latency of one row in milliseconds, and requests per second, with one client."""
     content = encode(row)
-    took: list[float] = []
+    seconds: list[float] = []
     with Client(url, name=name, test=True) as client:
         client.post(content)
         began = time.perf_counter()
-        while len(took) < _TIMED_REQUESTS and time.perf_counter() - began < _TIMED_SECONDS:
+        while len(seconds) < _TIMED_REQUESTS and time.perf_counter() - began < _TIMED_SECONDS:
             started = time.perf_counter()
             client.post(content)
-            took.append(time.perf_counter() - started)
+            seconds.append(time.perf_counter() - started)
         total = time.perf_counter() - began
-    return statistics.median(took) * 1000, len(took) / total
+    return statistics.median(seconds) * 1000, len(seconds) / total

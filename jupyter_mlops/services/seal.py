@@ -1,13 +1,13 @@
-"""The seal of a Bento: the hashes of all its files, signed by whoever built it.
+"""The seal of a Bento: the hashes of all its files, signed by the user who built it.
 
-`seal.json` lists every file with its size and SHA-256, and says whether loading the model runs code. `seal.sig`
-has signatures of that list (HMAC-SHA256): by a key of this user's own, which is made once and lies outside
-of every project, and by the key file that `MLOPS_SIGNING_KEY` names, where it does. A Bento is started only if
-one of the two signatures is good and every file is as it was sealed. So a Bento that came with somebody
-else's project is not started, and none that was changed after it was built.
+`seal.json` lists every file with its size and SHA-256, and says whether loading the model runs code. `seal.sig` has
+signatures of that list (HMAC-SHA256): one by this user's own key, which lies outside of every project, and one by the
+key file that `MLOPS_SIGNING_KEY` names, if it is set. A Bento is started only if one of the two signatures is good
+and no file has changed since it was sealed. So a Bento that came with another person's project is not started, nor one
+that was changed after it was built.
 
-A key signs as well as it verifies: whoever can read it can seal. A Bento that is changed in the moment
-between the look and the import is not caught; that takes write access to the store while the service starts.
+The same key signs and verifies, so whoever can read it can make a seal. A Bento that is changed between the check and
+the import is not detected; that needs write access to the store while the service starts.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ _CHUNK = 1024 * 1024
 
 
 class Unsealed(MlopsError):
-    """The Bento was not built by this user, or it is not as it was built."""
+    """The Bento was not built by this user, or was changed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a genuine seal says."""
+    """The content of a valid seal."""
 
     allow_pickle: bool
 
 
 def seal(bento: Path, *, allow_pickle: bool) -> None:
-    """Seal a Bento as it is now; its name and version are those of its folders.
+    """Seal a Bento in its present state; its folders are its name and version.
 
     Raises:
-        Unsealed: it has a link or a special file.
+        Unsealed: it contains a link or a special file.
         MlopsError: the configured key cannot be used.
     """
     content = json.dumps(
@@ -72,10 +72,10 @@ def seal(bento: Path, *, allow_pickle: bool) -> None:
 
 
 def verify(bento: Path) -> Sealed:
-    """Return what the seal of a Bento says, once it is seen to be genuine and whole.
+    """Check a Bento's signature and all its files, and return the content of its seal.
 
     Raises:
-        Unsealed: it is not, and why; build it again.
+        Unsealed: a check failed; the message says which.
     """
     name = bento.parent.name
     again = f"Build it again: %mlops service build RUN --name {name}"
@@ -83,7 +83,7 @@ def verify(bento: Path) -> Sealed:
         content = _small(bento, MANIFEST)
         signatures = json.loads(_small(bento, SIGNATURES))
     except FileNotFoundError:
-        raise Unsealed(f"'{name}' has no seal: it was built by an earlier version, or not here", again) from None  # fmt: skip
+        raise Unsealed(f"'{name}' has no seal: an earlier version built it, or it was not built here", again) from None  # fmt: skip
     except (OSError, ValueError, RecursionError, UnsafePath):
         raise Unsealed(f"The seal of '{name}' cannot be read", again) from None
     keys = {"user": signing_key.read(make=False), "configured": _configured_key(bento)}
@@ -97,15 +97,15 @@ def verify(bento: Path) -> Sealed:
         raise Unsealed(f"'{name}' was not built by you on this machine, and {signed}", again)
     manifest = json.loads(content)
     if (manifest["name"], manifest["version"]) != (name, bento.name):
-        raise Unsealed(f"'{name}' is another service's Bento, put in its place", again)
+        raise Unsealed(f"'{name}' is the Bento of another service or version", again)
     change = _change(bento, manifest["files"])
     if change:
-        raise Unsealed(f"'{name}' is not as it was built: {change}", again)
+        raise Unsealed(f"'{name}' was changed after it was built: {change}", again)
     return Sealed(allow_pickle=manifest["allow_pickle"] is True)
 
 
 def _change(bento: Path, sealed: dict[str, Any]) -> str:
-    """Return in words how the files differ from those that were sealed; empty if they do not."""
+    """Return how the files differ from the sealed ones, as a text; empty if they do not."""
     try:
         found = dict(_files(bento))
         extra = sorted(found.keys() - sealed.keys())
@@ -113,7 +113,7 @@ def _change(bento: Path, sealed: dict[str, Any]) -> str:
         if extra or missing:
             return f"'{ascii((extra or missing)[0])[1:61]}' was {'added' if extra else 'removed'}"
         for name, path in found.items():
-            # The size first: it costs nothing, and most changes have another one.
+            # Compare sizes first: this is fast, and most changes also change the size.
             if not name.endswith("/") and path.lstat().st_size != sealed[name][0]:
                 return f"'{name}' was changed"
         for name, path in found.items():
@@ -127,7 +127,7 @@ def _change(bento: Path, sealed: dict[str, Any]) -> str:
 
 
 def _files(bento: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every file below a Bento but the seal itself; folders too, with a `/` at the end."""
+    """Yield every file of a Bento except its seal; folders too, with a `/` at the end."""
     waiting = [bento]
     while waiting:
         folder = waiting.pop()
@@ -146,11 +146,11 @@ def _files(bento: Path) -> Iterator[tuple[str, Path]]:
             elif entry.is_file(follow_symlinks=False):
                 yield name, path
             else:
-                raise Unsealed(f"'{ascii(name)[1:61]}' is no file")
+                raise Unsealed(f"'{ascii(name)[1:61]}' is not a regular file")
 
 
 def _hashed(path: Path) -> Any:
-    """Return the size and SHA-256 of a file; nothing for a folder."""
+    """Return the size and SHA-256 of a file; `[0, ""]` for a folder."""
     if path.is_dir():
         return [0, ""]
     digest, size = hashlib.sha256(), 0
@@ -170,7 +170,7 @@ def _small(bento: Path, name: str) -> bytes:
 
 
 def _configured_key(bento: Path) -> bytes | None:
-    """Return the key that `MLOPS_SIGNING_KEY` names, if it does."""
+    """Return the key in the file that `MLOPS_SIGNING_KEY` names, or None if it is not set."""
     named = os.environ.get(KEY_VARIABLE, "")
     if not named:
         return None
@@ -180,12 +180,12 @@ def _configured_key(bento: Path) -> bytes | None:
     )
     if project is not None and path.resolve().is_relative_to(project.resolve()):
         raise MlopsError(
-            f"{KEY_VARIABLE} names a file inside the project, where everybody who gets it has the key",
+            f"{KEY_VARIABLE} names a file in the project: everybody who gets the project has the key",
             f"Move it, for example: mv {named} ~/.config/mlops.key",
         )
     if not path.is_file():
         raise MlopsError(
-            f"{KEY_VARIABLE} names {named}, which is no file",
-            f"Make one: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > {named})",
+            f"{KEY_VARIABLE} names {named}, which is not a file",
+            f"Create it: (umask 077; python -c 'import secrets; print(secrets.token_hex(32))' > {named})",
         )
     return signing_key.private(path, f"The key of {KEY_VARIABLE}")

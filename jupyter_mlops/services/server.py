@@ -1,8 +1,7 @@
-"""The process of a started service: one Bento, one socket that the parent opened, nothing else.
+"""The process of a running service: it serves one Bento on one socket, which the parent opened.
 
-`bentoml serve` also opens an unauthenticated control port and outlives a killed parent; this does
-neither. The names from `_bentoml_impl` are private; tests/integration/services holds their
-contract.
+`bentoml serve` also opens an unauthenticated control port, and continues to run after its parent is killed; this
+process does neither. The names from `_bentoml_impl` are private; tests/integration/services checks that they work.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ _GRACE_SECONDS = 3.0
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve the Bento in `folder` on the socket `fd`, until told to end or the parent is gone."""
+    """Serve the Bento in `folder` on the socket `fd`, until SIGTERM or the end of the parent."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder")
     parser.add_argument("fd", type=int)
     parser.add_argument("--parent", type=int, default=0)
     options = parser.parse_args(arguments)
-    # The parent says go once it has noted this process; if it dies before, so do we.
+    # The parent sends `g` after it has recorded this process; if it dies before, this process ends too.
     if os.read(0, 1) != b"g":
         return
     if options.parent:
@@ -49,7 +48,7 @@ def _serve(folder: str, descriptor: int) -> None:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    # Before anything of the Bento is imported, and in the process that imports it.
+    # Verified in this process, before anything of the Bento is imported.
     seal.verify(Path(folder))
     import uvicorn
 
@@ -74,8 +73,8 @@ def _serve(folder: str, descriptor: int) -> None:
 
 
 def load_app(folder: str) -> Any:
-    """Return the Bento's ASGI app, as BentoML's own worker makes it, behind the check of hosts."""
-    # Bytecode beside its source would be a file that nobody sealed.
+    """Return the Bento's ASGI app, as BentoML's worker creates it, with the host check around it."""
+    # Bytecode files in the Bento would not be in its seal.
     sys.dont_write_bytecode = True
     from _bentoml_impl.loader import load
     from bentoml._internal.context import server_context
@@ -89,7 +88,7 @@ def load_app(folder: str) -> Any:
     if service.bento is not None:
         server_context.bento_name = service.bento.tag.name
         server_context.bento_version = service.bento.tag.version or ""
-    # Here around all, BentoML's own routes too; its class has the same for `bentoml serve`.
+    # The check below covers BentoML's own routes too; the Bento's own middleware is for `bentoml serve`.
     service.middlewares[:] = [
         item for item in service.middlewares if item[0].__name__ != HostCheck.__name__
     ]
@@ -97,14 +96,14 @@ def load_app(folder: str) -> Any:
 
 
 def _watch_pipe() -> None:
-    """End when the parent's end of the pipe closes, however the parent ended."""
+    """End this process when the parent's end of the pipe closes."""
     while os.read(0, 1):
         pass
     _end()
 
 
 def _watch_parent(parent: int) -> None:
-    """End when the parent is gone, also if a fork of it still holds the pipe open."""
+    """End this process when the parent has ended, even if a fork of it still has the pipe open."""
     while os.getppid() == parent:
         time.sleep(0.5)
     _end()

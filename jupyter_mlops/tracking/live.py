@@ -1,8 +1,8 @@
-"""Which runs are alive: a small file for each, so that a dead process's runs get closed.
+"""One small file for each running run, so that the runs of a dead process get closed.
 
-A run whose kernel was killed cannot close itself. The next command, or the server, sees that its
-process is gone (pid and start time, so a reused pid is not mistaken) and marks it killed. The file also holds
-what was known of the run when it began and is written when it ends: a killed run keeps that.
+A run whose kernel was killed cannot close itself. The next command, or the server, sees that its process has
+ended (by pid and start time, because pids are reused) and marks the run as killed. The file also holds the params,
+tags and texts known at the start; they are written into a killed run.
 """
 
 from __future__ import annotations
@@ -25,48 +25,48 @@ if TYPE_CHECKING:
 
 
 def announce(project: Project, attempt: str, left: dict[str, Any] | None = None) -> None:
-    """Note that this process is about to make a run, which will carry the tag `attempt`."""
+    """Record that this process is about to create a run with the tag `attempt`."""
     _write(project, _announced(attempt), left, attempt=attempt)
 
 
 def mark(
     project: Project, run_id: str, left: dict[str, Any] | None = None, *, spooled: bool = False
 ) -> None:
-    """Note that this process is executing `run_id`, and what the run keeps if it dies.
+    """Record that this process is executing `run_id`, and what to write into it if the process dies.
 
     Args:
-        project: the run's.
+        project: the run's project.
         run_id: the run.
-        left: params, tags and texts (artifacts by name), without secrets.
-        spooled: it is one of the spool's.
+        left: params, tags and texts (artifact name → text), without secrets.
+        spooled: whether the run is in the spool.
     """
     _write(project, run_id, left, spooled=spooled)
 
 
 def unmark(project: Project, run_id: str) -> None:
-    """Note that `run_id` is closed."""
+    """Record that `run_id` is closed."""
     _note(project, run_id).unlink(missing_ok=True)
 
 
 def any_marked(project: Project) -> bool:
-    """Whether any run is noted as executing; only then is there something to close."""
+    """Whether any run is recorded as executing; if not, `close_dead` has nothing to do."""
     return any((project.state / "live").glob("*.json"))
 
 
 def made(project: Project, attempt: str, run_id: str) -> None:
-    """Note that the announced run is made: it is `run_id`."""
+    """Record that the announced run was created as `run_id`."""
     _note(project, _announced(attempt)).replace(_note(project, run_id))
 
 
 def forget(project: Project, attempt: str) -> None:
-    """Note that the announced run will not be made, or is noted otherwise."""
+    """Record that the announced run will not be created, or is recorded elsewhere."""
     unmark(project, _announced(attempt))
 
 
 def give_up(
     project: Project, attempt: str, store: Store, left: dict[str, Any] | None, error: str
 ) -> None:
-    """Close a run that was made, perhaps, when its maker was interrupted."""
+    """Close the run of an interrupted attempt, if the attempt created one."""
     for run_id in _made_by(store, attempt):
         leave(store, run_id, left, error)
         store.client.set_terminated(run_id, "KILLED")
@@ -74,20 +74,20 @@ def give_up(
 
 
 def leave(store: Store, run_id: str, left: dict[str, Any] | None, error: str) -> None:
-    """Give a run that ends early what was known when it began, where it does not have it."""
+    """Write start-time params, tags and texts into an interrupted run, unless it has them."""
     known, left = store.client.get_run(run_id).data.params, left or {}
-    fresh = {key: value for key, value in left.get("params", {}).items() if key not in known}
-    store.log(run_id, params=fresh, tags=left.get("tags", {}) | {"mlops.error": error})
+    missing = {key: value for key, value in left.get("params", {}).items() if key not in known}
+    store.log(run_id, params=missing, tags=left.get("tags", {}) | {"mlops.error": error})
     for name, text in left.get("texts", {}).items():
         with suppress(UnsafePath):
-            below(store.project.state, name)  # a note may have been written by anybody
+            below(store.project.state, name)  # another person may have written the note
             store.client.log_text(run_id, text, name)
 
 
 def close_dead(store: Store) -> list[str]:
-    """Mark as killed every run of this host whose process is gone; return their ids.
+    """Mark as killed every run of this host whose process has ended; return their ids.
 
-    Only runs that are noted in this project: the others of a team's store are not ours to close.
+    Only runs with a file in this project are closed, not the other runs of a team's store.
     """
     closed = []
     for note in (store.project.state / "live").glob("*.json"):
@@ -96,28 +96,28 @@ def close_dead(store: Store) -> list[str]:
             continue
         if files.process_start(owner["pid"]) == owner["start"]:
             continue
-        where = spool.open_spool(store.project) if owner.get("spooled") else store
+        run_store = spool.open_spool(store.project) if owner.get("spooled") else store
         announced = note.stem == _announced(owner.get("attempt", ""))
-        for run_id in _made_by(where, owner["attempt"]) if announced else [note.stem]:
-            if _is_open(where, run_id):
-                leave(where, run_id, owner.get("left"), "The process that ran it died")
-                where.client.set_terminated(run_id, "KILLED")
+        for run_id in _made_by(run_store, owner["attempt"]) if announced else [note.stem]:
+            if _is_open(run_store, run_id):
+                leave(run_store, run_id, owner.get("left"), "The process that ran it died")
+                run_store.client.set_terminated(run_id, "KILLED")
                 closed.append(run_id)
         note.unlink(missing_ok=True)
     return closed
 
 
 def _owner(note: Path) -> dict[str, Any] | None:
-    """Return what a note says, None of one that no process of ours wrote, or writes just now."""
+    """Return the content of a note, or None if it is invalid or just being written."""
     try:
         owner: dict[str, Any] = files.json_in(note)
-        told = [type(owner[key]) for key in ("host", "pid")]
+        types = [type(owner[key]) for key in ("host", "pid")]
     except (OSError, ValueError, TypeError, KeyError):
         return None
     attempt = owner.get("attempt", "")
-    # Once its run is made, an announced attempt's note is named by the run.
-    named = search.is_id(note.stem) or note.stem == _announced(attempt)
-    if told != [str, int] or not named or not (search.is_id(attempt) or attempt == ""):
+    # An attempt's note is renamed to the run's id when the run was created.
+    valid_name = search.is_id(note.stem) or note.stem == _announced(attempt)
+    if types != [str, int] or not valid_name or not (search.is_id(attempt) or attempt == ""):
         return None
     return owner | {"start": owner.get("start"), "left": _texts_only(owner.get("left"))}
 
@@ -125,9 +125,9 @@ def _owner(note: Path) -> dict[str, Any] | None:
 def _texts_only(left: Any) -> dict[str, dict[str, str]]:
     found = {}
     for kind in ("params", "tags", "texts"):
-        given = left.get(kind) if isinstance(left, dict) else None
-        given = given if isinstance(given, dict) else {}
-        found[kind] = {key: text for key, text in given.items() if isinstance(text, str)}
+        items = left.get(kind) if isinstance(left, dict) else None
+        items = items if isinstance(items, dict) else {}
+        found[kind] = {key: text for key, text in items.items() if isinstance(text, str)}
     return found
 
 
@@ -139,11 +139,11 @@ def _is_open(store: Store, run_id: str) -> bool:
     except MlflowException as error:
         if team.is_away(error):
             raise
-        return False  # it is gone for good, or never was in this store
+        return False  # it was deleted, or never was in this store
 
 
 def _made_by(store: Store, attempt: str) -> list[str]:
-    """Return the id of the run that an attempt made, if it came so far."""
+    """Return the ids of the runs that an attempt created: one, or none."""
     return [run.info.run_id for run in search.tagged(store, spool.ATTEMPT, attempt)]
 
 

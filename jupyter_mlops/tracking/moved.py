@@ -1,7 +1,7 @@
-"""An embedded store whose project was moved or copied: its rows name the old folder, and are made to name this one.
+"""Correct the artifact paths in the embedded store of a project that was moved or copied.
 
-MLflow keeps the absolute place of each run's files. Followed, a copy would write into the original, and a
-project that was moved would make its old folder again.
+MLflow stores the absolute path of each run's artifacts. Without this, a copy would write into the original, and a
+moved project would create its old folder again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ELSEWHERE = (
 
 
 def follow(project: Project) -> None:
-    """Let the store's rows name this project's own folder; looked at once for each process and store."""
+    """Make the store's rows name this project's folder; checked once per process and store."""
     path = project.state / "mlflow.db"
     if path.is_file():
         _followed(path, path.stat().st_ino, (project.state / "artifacts").as_uri())
@@ -37,7 +37,7 @@ def follow(project: Project) -> None:
 
 @lru_cache(maxsize=64)
 def _followed(path: Path, _inode: int, here: str) -> None:
-    # What cannot be changed now is refused where it is used, as a place of somebody else.
+    # If the rows cannot be changed now, `places.check` refuses their paths later.
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=20)) as database:
         if not _counted(database, "experiments", "artifact_location", here):
             return
@@ -51,7 +51,7 @@ def _followed(path: Path, _inode: int, here: str) -> None:
                     {"here": here, "ours": _OURS},
                 )
                 changed += found.rowcount
-        say(f"the project was moved or copied: its store names this folder now (places: {changed})")
+        say(f"the project was moved or copied: {changed} paths in its store now name this folder")
 
 
 def _counted(database: sqlite3.Connection, table: str, column: str, here: str) -> int:

@@ -1,7 +1,7 @@
-"""Where the files of runs may lie: a row of a store names the place, and somebody else may have written the row.
+"""Which artifact locations are allowed: a row of the store names one, and another person may have written it.
 
-MLflow asks whatever host the row names, and sends the tracking server's token along. A place on this disk
-outside of the project would show its files as the run's, or receive what is recorded.
+MLflow contacts any host that the row names, and sends the tracking server's token to it. With a folder outside
+of the project, other files would be shown as the run's, and artifacts would be written there.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from jupyter_mlops.urls import without_password
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
-#: Requests there are signed, and hold no secret that could be used again; only for a team's own store.
+#: Requests to these are signed, so they reveal no secret; allowed only with a team's store.
 _SIGNED = {"s3", "gs", "r2", "b2", "wasb", "wasbs", "abfs", "abfss", "hdfs", "viewfs", "dbfs"}
-#: Asked of the tracking server itself.
+#: Resolved by the tracking server itself.
 _OF_THE_SERVER = {"runs", "models"}
 
 
 class ForeignPlace(BackendFailed):
-    """A row names a place for files that this project does not use; nobody was asked there."""
+    """A row of the store names an artifact location that this project does not use."""
 
 
 def check(project: Project, location: str) -> None:
-    """Refuse a place for files that is neither the project's nor its tracking server's.
+    """Refuse an artifact location that belongs neither to the project nor to its tracking server.
 
     Raises:
-        ForeignPlace: it is not.
+        ForeignPlace: it belongs to neither.
     """
     if not _is_known(project, str(location)):
         raise ForeignPlace(
-            f"The store names {without_password(str(location))[:120]} as a place for files, which is not "
-            "this project's; nobody was asked there",
-            "If it is yours, write into mlops.toml, under [tracking]: artifacts = that place",
+            f"The store names the artifact location {without_password(str(location))[:120]}, which is "
+            "not this project's. It was not contacted",
+            "If it is yours, write into mlops.toml, under [tracking]: artifacts = that location",
         )
 
 
 def _is_known(project: Project, location: str) -> bool:
     parts = urlsplit(location)
-    for own in (project.settings.tracking.artifacts, project.settings.data.remote):
-        if "://" in own and f"{location}/".startswith(f"{own.rstrip('/')}/"):
+    for setting in (project.settings.tracking.artifacts, project.settings.data.remote):
+        if "://" in setting and f"{location}/".startswith(f"{setting.rstrip('/')}/"):
             return "/../" not in f"{location}/"
     tracking = urlsplit(project.settings.tracking.uri)
     scheme = parts.scheme.lower()
     if scheme in {"", "file"}:
-        return _is_here(project, location)
+        return _is_in_own_folder(project, location)
     if scheme in _OF_THE_SERVER:
         return True
     if scheme in {"http", "https", "mlflow-artifacts"}:
@@ -58,16 +58,16 @@ def _is_known(project: Project, location: str) -> bool:
     return bool(tracking.scheme) and scheme in _SIGNED
 
 
-def _is_here(project: Project, location: str) -> bool:
+def _is_in_own_folder(project: Project, location: str) -> bool:
     parts = urlsplit(location)
     if parts.netloc not in {"", "localhost"}:
         return False
     path = Path(url2pathname(parts.path) if parts.scheme else location).resolve()
-    named = (project.settings.tracking.artifacts, project.settings.data.remote)
+    settings = (project.settings.tracking.artifacts, project.settings.data.remote)
     folders = [project.state] + [
-        Path(url2pathname(urlsplit(own).path) if own.startswith("file:") else own)
-        for own in named
-        if own and (own.startswith("file:") or "://" not in own)
+        Path(url2pathname(urlsplit(setting).path) if setting.startswith("file:") else setting)
+        for setting in settings
+        if setting and (setting.startswith("file:") or "://" not in setting)
     ]
     tracking = project.settings.tracking.uri
     if tracking.startswith("sqlite:///"):

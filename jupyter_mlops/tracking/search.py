@@ -1,7 +1,7 @@
-"""Searches in MLflow for exactly what is asked: every page of the answer, and texts of any kind.
+"""Search MLflow for exact texts, and read all pages of a result.
 
-MLflow's filters have no way to write a text with a quote or a backslash in it, and some databases compare
-without regard to case. So a clause here finds at least what is asked, and who asks compares again.
+MLflow's filters cannot express a text with a quote or a backslash, and some databases ignore case. So a
+filter from `clause` may match too much, and the caller compares the results again.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
-#: What sqlparse, which reads MLflow's filters, may take for the end of a text.
+#: Characters that sqlparse, which parses MLflow's filters, may misread inside a text.
 _AWKWARD = re.compile(r"[^\w .,:;/@#+=(){}\[\]<>|~^$*?!&%-]")
 
 
 def is_id(text: object) -> bool:
-    """Return whether `text` is an id as runs have it, and attempts to make one."""
+    """Return whether `text` is an id of a run, or of an attempt to create one."""
     return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def clause(field: str, text: str) -> str:
-    """Return a filter that holds wherever `field` is `text`, and perhaps elsewhere too."""
+    """Return a filter that matches every entry whose `field` is `text`, and perhaps others."""
     if text and not _AWKWARD.search(text):
         return f"{field} = '{text}'"
-    # `%` stands for any text, so what cannot be written is left open.
+    # The wildcard `%` replaces the characters that cannot be expressed.
     return f"{field} LIKE '{_AWKWARD.sub('%', text) or '%'}'"
 
 
 def tagged(store: Store, tag: str, text: str) -> Iterator[mlflow.entities.Run]:
-    """Give the runs whose `tag` is exactly `text`."""
+    """Yield the runs whose `tag` is exactly `text`."""
     ids = [item.experiment_id for item in pages(store.client.search_experiments)]
     if ids:
         for run in pages(store.client.search_runs, ids, clause(f"tags.`{tag}`", text)):
@@ -44,11 +44,11 @@ def tagged(store: Store, tag: str, text: str) -> Iterator[mlflow.entities.Run]:
                 yield run
 
 
-def pages(find: Callable[..., Any], *given: Any, **named: Any) -> Iterator[Any]:
-    """Give everything that one of MLflow's searches finds, page after page."""
+def pages(find: Callable[..., Any], *args: Any, **options: Any) -> Iterator[Any]:
+    """Yield all results of one of MLflow's searches, page after page."""
     token: str | None = None
     while True:
-        page = find(*given, page_token=token, **named)
+        page = find(*args, page_token=token, **options)
         yield from page
         token = page.token
         if not token:

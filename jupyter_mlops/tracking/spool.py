@@ -1,13 +1,13 @@
-"""The spool: runs that are kept here while the team's store is away, and sent to it later, once.
+"""The spool: runs recorded locally while the team's store does not answer, and sent to it once, later.
 
-What is recorded meanwhile goes into an ordinary MLflow store in `.mlops/spool`, by the same calls, so
-that models, figures and the user's own `mlflow.log_*` lose nothing. A store that goes away while a
-run is being recorded leaves that run there half written: its rest becomes a run here, to be merged.
+The spool is an ordinary MLflow store in `.mlops/spool`, written by the same calls, so that models, figures and
+the user's own `mlflow.log_*` are complete. If the team's store fails in the middle of a run, it has the first
+part of the run; the rest becomes a run in the spool, to be merged.
 
-Each such run has a note, `.mlops/spool/waiting/ID.json`, on the disk before anything is said to be
-recorded and gone only when the store has all of it; `sending` copies the run over. Exactly once rests
-on this: every run that we begin in a team's store carries the id of the attempt to make it, written by the
-very call that makes it. A call whose answer was lost is therefore found again instead of repeated.
+Each spooled run has a note, `.mlops/spool/waiting/ID.json`. It is written before the user is told that the run
+is recorded, and deleted when the team's store has all of the run. A run is sent exactly once, because the call that
+creates it in the team's store also writes a unique attempt id into it: if the answer of that call is lost, the run
+is found by this id and not created again.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-#: Of each run: named by the call that makes it, and by no other call. So it is found should the
-#: answer get lost, or this process end before it has the run's id.
+#: Tag of each run: the id of the call that created it. By it the run is found if the answer is lost,
+#: or if this process ends before it has the run's id.
 ATTEMPT = "mlops.attempt"
-#: Of a run that was sent: the id that it had here, by which it is still found.
+#: Tag of a sent run in the team's store: its id in the spool, by which users can still find it.
 SPOOL_ID = "mlops.spool_id"
-#: Of a run here that was sent: its id in the team's store.
+#: Tag of a sent run in the spool: its id in the team's store.
 SENT = "mlops.sent"
 _SHORTEST_PREFIX = 4
 
@@ -50,8 +50,8 @@ _SHORTEST_PREFIX = 4
 class Note:
     """What is known of a waiting run without opening any store.
 
-    `into` is the run of the team's store that it is the rest of, empty where that store has none;
-    `refused` is why the store does not take it.
+    `into` is the run in the team's store that it continues, or empty; `refused` is the reason why the
+    team's store refused it.
     """
 
     run_id: str
@@ -63,41 +63,41 @@ class Note:
 
 
 def needed(project: Project, error: BaseException) -> bool:
-    """Whether a run that met this error goes on here."""
+    """Whether a run continues in the spool after this error."""
     return bool(project.settings.tracking.uri) and team.fails(error)
 
 
 def exists(project: Project) -> bool:
-    """Whether a run was ever kept here."""
+    """Whether this project has ever spooled a run."""
     return (project.state / "spool" / "mlflow.db").exists()
 
 
 def open_spool(project: Project) -> Store:
-    """Open the store here, made at its first use.
+    """Open the spool's store; it is created at its first use.
 
     Raises:
         NotTrusted: the project is not trusted.
     """
-    project.require_trust("the runs that wait in it are opened only once it is")
+    project.require_trust("its spool would be opened")
     folder = project.state / "spool"
-    place = artifacts(project).as_uri()
-    store.make_database(project, folder / "mlflow.db", place)
+    location = artifacts(project).as_uri()
+    store.make_database(project, folder / "mlflow.db", location)
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    return Store(project, store.client_of(uri), uri, place)
+    return Store(project, store.client_of(uri), uri, location)
 
 
 def artifacts(project: Project) -> Path:
-    """Return the folder that the files of waiting runs are in."""
+    """Return the folder with the artifacts of waiting runs."""
     return project.state / "spool" / "artifacts"
 
 
 def kept(project: Project, uri: str) -> Path | None:
-    """Return the folder of files that a run's or model's URI names, None if there is none.
+    """Return the folder that a run's or model's URI names, or None if it does not exist.
 
-    It is sent, and removed then.
+    The caller sends this folder and then deletes it.
 
     Raises:
-        UnsafePath: it is not in the spool, or something in it leads elsewhere.
+        UnsafePath: it is not in the spool, or contains a symbolic link.
     """
     folder = Path(url2pathname(urlsplit(str(uri)).path))
     if not folder.is_dir():
@@ -108,7 +108,7 @@ def kept(project: Project, uri: str) -> Path | None:
     folder = below(root, folder.relative_to(root).as_posix(), source=source)
     if link := next((path for path in folder.rglob("*") if is_link(path)), None):
         raise UnsafePath(
-            str(link), "is a symbolic link, and what it leads to would be sent", source
+            str(link), "is a symbolic link, and the file that it leads to would be sent", source
         )
     return folder
 
@@ -116,10 +116,10 @@ def kept(project: Project, uri: str) -> Path | None:
 def begin(
     project: Project, name: str, tags: Mapping[str, str], *, experiment: str = "", into: str = ""
 ) -> tuple[Store, mlflow.entities.Run]:
-    """Begin a run here, or the rest of the run `into`; return the store and the run in it."""
+    """Begin a run in the spool, or the rest of the run `into`; return the spool's store and the run."""
     opened = open_spool(project)
-    kept = {key: value for key, value in tags.items() if key not in {ATTEMPT, "mlflow.runName"}}
-    run = opened.client.create_run(opened.experiment_id(experiment), run_name=name, tags=kept)
+    run_tags = {key: text for key, text in tags.items() if key not in {ATTEMPT, "mlflow.runName"}}
+    run = opened.client.create_run(opened.experiment_id(experiment), run_name=name, tags=run_tags)
     note = Note(run.info.run_id, name, tags.get(ATTEMPT, ""), into, time.time())
     write(project, note)
     project.announce("run", "waiting", name)
@@ -127,7 +127,7 @@ def begin(
 
 
 def settle(opened: Store, run_id: str) -> None:
-    """Bring the files of a closed run onto the disk: from here on it survives a power failure."""
+    """Flush the files of a closed run to the disk, so that they survive a power failure."""
     run = opened.client.get_run(run_id)
     models = [opened.client.get_logged_model(item.model_id) for item in run.outputs.model_outputs]
     for uri in (run.info.artifact_uri, *(model.artifact_location for model in models)):
@@ -141,17 +141,17 @@ def settle(opened: Store, run_id: str) -> None:
 
 
 def waiting(project: Project) -> list[Note]:
-    """Return the runs that wait here, the oldest first; costs a look into a folder."""
+    """Return the notes of the waiting runs, the oldest first; this reads only a folder."""
     found = []
     for path in (project.state / "spool" / "waiting").glob("*.json"):
-        with suppress(OSError, ValueError, TypeError):  # sent at this moment, or no note of ours
+        with suppress(OSError, ValueError, TypeError):  # sent at this moment, or not a valid note
             found.append(_read(path))
     return sorted(found, key=lambda note: (note.since, note.run_id))
 
 
 @contextmanager
 def told(project: Project) -> Iterator[None]:
-    """Let a store that is away also say how many runs wait here for it."""
+    """Add the number of waiting runs to a `ServerAway` error of the block."""
     try:
         yield
     except ServerAway as error:
@@ -159,11 +159,13 @@ def told(project: Project) -> Iterator[None]:
         if not count:
             raise
         runs = "1 run waits" if count == 1 else f"{count} runs wait"
-        raise ServerAway(error.what, f"{runs} here, to be sent when it does") from error
+        raise ServerAway(
+            error.what, f"{runs} in this project and will be sent when it answers"
+        ) from error
 
 
 def holding(project: Project, run: str, *, names: bool) -> bool:
-    """Whether a waiting run has this id or start of an id; with `names`, also this name."""
+    """Whether a waiting run has this id, or an id with this prefix; with `names`, also this name."""
     text = run.strip()
     return any(
         (names and note.name == run)
@@ -174,24 +176,24 @@ def holding(project: Project, run: str, *, names: bool) -> bool:
 
 
 def _read(path: Path) -> Note:
-    told: dict[str, Any] = files.json_in(path)
-    note = Note(**told)
+    content: dict[str, Any] = files.json_in(path)
+    note = Note(**content)
     ids = [item for item in (note.run_id, note.attempt, note.into) if item != ""]
     if path.stem != note.run_id or not all(search.is_id(item) for item in ids):
-        raise ValueError("its ids lead elsewhere")
-    texts = (told["name"], told.get("refused", ""))
+        raise ValueError("its ids are not valid")
+    texts = (content["name"], content.get("refused", ""))
     if not all(isinstance(text, str) for text in texts) or not math.isfinite(note.since):
-        raise ValueError("it is no note of ours")
+        raise ValueError("it is not a valid note")
     return note
 
 
 def write(project: Project, note: Note) -> None:
-    """Write a run's note, or write it anew."""
+    """Write or replace a run's note."""
     files.replace(_path(project, note.run_id), json.dumps(asdict(note)))
 
 
 def forget(project: Project, note: Note) -> None:
-    """Take a note away: the team's store has the run."""
+    """Delete a note, because the team's store has the run."""
     _path(project, note.run_id).unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""The MLflow store of a project: the team's, or an embedded sqlite one made once under a lock.
+"""The MLflow store of a project: the team's, or an embedded sqlite store created once under a lock.
 
-Eight processes that open a fresh sqlite store together run MLflow's migrations at once and can
-leave it unusable, so the embedded store is made aside and moved into place whole.
+If several processes open a new sqlite store together, all run MLflow's migrations and can leave it unusable. So
+the embedded store is created under another name and then renamed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 _MLFLOW = {
-    # MLflow reports usage unless told otherwise; a user who wants that can set it to false.
+    # MLflow sends usage reports by default; a user who wants that can set this to false.
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # A bar for each of a model's small files says nothing and fills the output.
+    # A progress bar for each small file of a model fills the output and helps nobody.
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # Nor do two lines with the server's address, which may have a password in it.
+    # MLflow prints two lines with the server's URL, which may contain a password.
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # A server that is gone is asked for seconds; MLflow's own defaults freeze a cell for minutes.
+    # With MLflow's defaults, a server that does not answer blocks a cell for minutes.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -52,7 +52,7 @@ _LONGEST_TAG = 8000
 
 @dataclass(frozen=True)
 class Store:
-    """An open MLflow store: MLflow's own client, its URI, and where files go if we say it."""
+    """An open MLflow store: MLflow's client, its URI, and the artifact location (empty: the server's)."""
 
     project: Project
     client: mlflow.MlflowClient
@@ -60,7 +60,7 @@ class Store:
     artifacts: str
 
     def experiment_id(self, name: str = "") -> str:
-        """Return the id of experiment `name` (default: the project's), made if it is new."""
+        """Return the id of experiment `name` (default: the project's); create it if it is new."""
         from mlflow.exceptions import MlflowException
 
         name = name or self.project.settings.project.experiment
@@ -70,9 +70,9 @@ class Store:
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
             return str(found.experiment_id)
-        where = f"{self.artifacts}/{quote(_folder_of(name))}" if self.artifacts else None
+        location = f"{self.artifacts}/{quote(_folder_of(name))}" if self.artifacts else None
         try:
-            return str(self.client.create_experiment(name, artifact_location=where))
+            return str(self.client.create_experiment(name, artifact_location=location))
         except MlflowException:
             found = self.client.get_experiment_by_name(name)  # another process was first
             if not found:
@@ -90,8 +90,8 @@ class Store:
     ) -> tuple[list[mlflow.entities.Param], list[mlflow.entities.Metric]]:
         """Write params, metrics and tags in as few calls as MLflow's limits allow.
 
-        Secrets are replaced by `***` here, whoever calls. Return the params and metrics as MLflow
-        has them now. Written again with the same `at` (milliseconds), metrics are there once.
+        Secrets are replaced by `***`. Return the params and metrics as MLflow stores them. Writing
+        metrics again with the same `at` (milliseconds) does not duplicate them.
         """
         from mlflow.entities import Metric, Param, RunTag
         from mlflow.utils.time import get_current_time_millis
@@ -135,7 +135,7 @@ class Store:
 
 
 def open_store(project: Project) -> Store:
-    """Open the project's MLflow store, making the embedded one if it is not there yet.
+    """Open the project's MLflow store; the embedded one is created if it does not exist.
 
     Raises:
         ServerAway: the tracking server or database cannot be reached.
@@ -143,7 +143,7 @@ def open_store(project: Project) -> Store:
         NotTrusted: the project is not trusted.
     """
     uri = project.tracking_uri
-    project.require_trust("its tracking store is opened only once it is")
+    project.require_trust("its tracking store would be opened")
     if project.settings.tracking.uri:
         return Store(project, team.client(uri), uri, project.artifacts)
     ensure_store(project)
@@ -153,7 +153,7 @@ def open_store(project: Project) -> Store:
 
 @lru_cache(maxsize=8)
 def client_of(uri: str) -> mlflow.MlflowClient:
-    """Return MLflow's client for a sqlite store of ours.
+    """Return MLflow's client for an embedded or spool store (sqlite).
 
     Raises:
         BackendFailed: the file cannot be read.
@@ -162,26 +162,26 @@ def client_of(uri: str) -> mlflow.MlflowClient:
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
-        engine = client._tracking_client.store.engine  # noqa: SLF001 - MLflow has no other way to it
+        engine = client._tracking_client.store.engine  # noqa: SLF001 - MLflow has no public access
         turns.taken_by(engine, Path(f"{engine.url.database}-turn"))
-    except Exception as error:  # SQLAlchemy's kinds, or MLflow's
+    except Exception as error:  # of SQLAlchemy or of MLflow
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error
     return client
 
 
 def import_mlflow() -> Any:
-    """Import MLflow; the first time takes seconds when its bytecode is not cached."""
+    """Import MLflow; this takes seconds if its bytecode is not cached."""
     import time
 
     started = time.monotonic()
     for name, value in _MLFLOW.items():
         os.environ.setdefault(name, value)
-    import mlflow  # not from sys.modules: another thread may be in the middle of importing it
+    import mlflow  # not from sys.modules: another thread may still be importing it
 
     for name in ("alembic", "mlflow.store.db.utils"):
-        # It logs a traceback for each error that it raises too. Setting a level makes every logger
-        # of the process forget what it knows, so not each time.
+        # They log a traceback for each error that they also raise. The level is set only once, because
+        # setting it clears the level cache of every logger in the process.
         if (logger := logging.getLogger(name)).level != logging.CRITICAL:
             logger.setLevel(logging.CRITICAL)
     if (took := time.monotonic() - started) > 5:
@@ -190,7 +190,7 @@ def import_mlflow() -> Any:
 
 
 def ensure_store(project: Project) -> bool:
-    """Make the embedded sqlite store if the project needs one; return whether it was made."""
+    """Create the embedded sqlite store if the project needs one; return whether it was created."""
     if project.settings.tracking.uri:
         return False
     (project.state / "artifacts").mkdir(parents=True, exist_ok=True)
@@ -198,36 +198,36 @@ def ensure_store(project: Project) -> bool:
 
 
 def make_database(project: Project, final: Path, artifacts: str) -> bool:
-    """Make a sqlite store unless it is there; return whether it was made."""
+    """Create a sqlite store unless it exists; return whether it was created."""
     if final.exists():
         return False
     with project.locked("store"):
         if final.exists():
             return False
-        say("making the MLflow store (once for each project) …")
+        say("creating the MLflow store (once per project) …")
         import_mlflow()
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
         final.parent.mkdir(parents=True, exist_ok=True)
-        aside = final.with_name(f"{final.name}.new")
-        _remove_database(aside)
-        store = SqlAlchemyStore(f"sqlite:///{aside}", artifacts)
+        unfinished = final.with_name(f"{final.name}.new")
+        _remove_database(unfinished)
+        store = SqlAlchemyStore(f"sqlite:///{unfinished}", artifacts)
         store.engine.dispose()
-        with closing(sqlite3.connect(aside)) as connection:
-            # Write-ahead logging halves the worst wait of eight writers, and lasts with the file.
+        with closing(sqlite3.connect(unfinished)) as connection:
+            # Write-ahead logging halves the worst wait of eight writers; the file keeps this setting.
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("ANALYZE")
             connection.commit()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        aside.replace(final)
-        _remove_database(aside)
+        unfinished.replace(final)
+        _remove_database(unfinished)
     return True
 
 
 def _folder_of(experiment: str) -> str:
-    """Return the folder of an experiment's artifacts: its name, where that cannot lead elsewhere."""
+    """Return the folder of an experiment's artifacts: its name if that is a safe path, else a hash."""
     try:
-        below(Path(os.devnull), experiment)  # nothing is there
+        below(Path(os.devnull), experiment)  # only the name is checked
     except UnsafePath:
         return hashlib.sha256(experiment.encode(errors="replace")).hexdigest()[:32]
     return experiment
@@ -239,5 +239,5 @@ def _remove_database(path: Path) -> None:
 
 
 def _key(name: str) -> str:
-    """Return `name` with what MLflow refuses in keys replaced."""
+    """Return `name` without the characters that MLflow refuses in keys."""
     return "".join(c if c.isalnum() or c in "_-./ :" else "_" for c in name)[:250]

@@ -1,7 +1,7 @@
-"""A team's store: asked at once whether it is there, opened once, its failures told in one line.
+"""A team's store: a quick check that it is reachable, one client per process, one-line errors.
 
-Left alone, MLflow asks a dead server for minutes, a dead database for 100 s, and several processes
-that open a fresh PostgreSQL together run its migrations at once, of which one succeeds.
+By default, MLflow waits minutes for a dead server and 100 s for a dead database. And if several processes open
+a new PostgreSQL database together, all run its migrations, and only one succeeds.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
     import mlflow
 
-_PATIENCE = 5
+_CONNECT_TIMEOUT = 5
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 _CHECK = "Check tracking.uri in mlops.toml, and that the server runs"
-#: Of PostgreSQL's advisory locks: ours while MLflow's tables are made ("mlops").
+#: Key of the PostgreSQL advisory lock that we hold while MLflow creates its tables: "mlops" in ASCII.
 _MAKING_TABLES = 0x6D6C6F7073
-#: What the drivers of databases, HTTP and S3 call a counterpart that is gone, each in its own words.
+#: Errors of the drivers of databases, HTTP and S3 for a server that does not answer.
 _GONE = {
     "OperationalError", "InterfaceError", "ConnectionError", "Timeout", "HTTPClientError",
     "ConnectTimeoutError", "ReadTimeoutError", "EndpointConnectionError", "ConnectionClosedError",
     "MaxRetryError", "NewConnectionError", "ProtocolError", "IncompleteRead", "ChunkedEncodingError",
     "RetryError", "ServerAway",
 }  # fmt: skip
-#: … and a bucket that is there, but not for us.
+#: Errors for a bucket that exists but refuses us.
 _REFUSED = {"S3UploadFailedError", "ClientError", "NoCredentialsError", "PartialCredentialsError"}
 _EXTRAS = {"psycopg": "postgres", "psycopg2": "postgres", "boto3": "s3", "botocore": "s3"}
 
 
 def client(uri: str) -> mlflow.MlflowClient:
-    """Return MLflow's client for a team's store, after a look whether anybody listens there.
+    """Return MLflow's client for a team's store, after checking that something listens there.
 
     Raises:
-        ServerAway: nobody does, or the store fails.
+        ServerAway: nothing listens, or the store fails.
         BackendFailed: it refuses us.
         MissingBackend: the package for this kind of database is not installed.
     """
@@ -56,15 +56,15 @@ def client(uri: str) -> mlflow.MlflowClient:
 def _opened(uri: str) -> mlflow.MlflowClient:
     from jupyter_mlops.tracking.store import import_mlflow
 
-    made = import_mlflow().MlflowClient
-    with _told(uri), _tables(uri):
-        opened = made(tracking_uri=uri)
+    client_class = import_mlflow().MlflowClient
+    with _one_line_errors(uri), _tables(uri):
+        opened = client_class(tracking_uri=uri)
         opened.search_experiments(max_results=1)
     return cast("mlflow.MlflowClient", Answering(opened, uri))
 
 
 class Answering:
-    """MLflow's client, where a store that has gone away is a `ServerAway` and not ten kinds of error."""
+    """MLflow's client; if the store does not answer, its calls raise `ServerAway`."""
 
     def __init__(self, client: mlflow.MlflowClient, uri: str) -> None:
         self._client = client
@@ -88,7 +88,7 @@ class Answering:
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether this failed because the counterpart is gone or failing, not because of what was asked."""
+    """Whether the server is unreachable or failing, so that the request itself may be fine."""
     seen: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in seen:
@@ -102,47 +102,47 @@ def is_away(error: BaseException) -> bool:
 
 
 def fails(error: BaseException) -> bool:
-    """Whether what was written here cannot be kept there now; a bucket that refuses is such a case."""
+    """Whether the team's store or its bucket cannot take data now."""
     names = {kind.__name__ for kind in type(error).__mro__}
     return is_away(error) or bool(names & _REFUSED)
 
 
 @contextmanager
 def asked_once() -> Iterator[None]:
-    """Let MLflow ask a server once: repeated after a lost answer, what makes a thing makes two."""
+    """Disable MLflow's retries: a repeated request whose answer was lost would create a second object."""
     name = "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
-    kept = os.environ.get(name)
+    before = os.environ.get(name)
     os.environ[name] = "0"
     try:
         yield
     finally:
-        if kept is None:
+        if before is None:
             os.environ.pop(name, None)
         else:
-            os.environ[name] = kept
+            os.environ[name] = before
 
 
 def _http_status(error: BaseException) -> int:
-    """Return the status that a server answered with, 0 where the error is no answer."""
+    """Return the HTTP status in an error, or 0 if it has none."""
     response = getattr(error, "response", None)
     if isinstance(status := getattr(response, "status_code", None), int):
         return status
     text = str(error)
     if type(error).__name__ == "RestException":
         return int(error.get_http_status_code())  # type: ignore[attr-defined]
-    # A proxy's page is no JSON, and becomes a sentence.
+    # If a proxy answers with a page that is not JSON, MLflow puts the status into this sentence.
     _, sign, rest = text.partition("failed with error code ")
     return int(rest[:3]) if sign and rest[:3].isdigit() else 0
 
 
 def away(uri: str, error: BaseException) -> ServerAway:
-    """Return what became of a store, in one line without its password."""
+    """Return the error for a store that does not answer, in one line without its password."""
     return ServerAway(f"The tracking store {without_password(uri)} does not answer: "
                       f"{first_line(error, uri)}", _CHECK)  # fmt: skip
 
 
 @contextmanager
-def _told(uri: str) -> Iterator[None]:
+def _one_line_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except MlopsError:
@@ -151,7 +151,7 @@ def _told(uri: str) -> Iterator[None]:
         scheme = uri.partition(":")[0]
         what = f"The package for {scheme}:// is not installed ({error.name})"
         raise MissingBackend(what, _EXTRAS.get(str(error.name), "all")) from None
-    except Exception as error:  # the drivers each have their own kinds
+    except Exception as error:  # each driver has its own error classes
         text = first_line(error, uri)
         if is_away(error) and "authentication" not in text and "does not exist" not in text:
             raise away(uri, error) from error
@@ -160,33 +160,33 @@ def _told(uri: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException, uri: str) -> str:
-    """Return what an error says, without the password of `uri`."""
+    """Return the first line of an error, without the password of `uri`."""
     text = (str(error).strip().splitlines() or [type(error).__name__])[0]
     password = urlsplit(uri).password
     for secret in {password, unquote(password)} if password else ():
         text = text.replace(secret, "***")
-    # SQLAlchemy and urllib3 put their own names around what was said.
+    # SQLAlchemy and urllib3 add their own class names before the message.
     return text.rpartition("Error) ")[2][:300]
 
 
 def _refuse_unreachable(uri: str) -> None:
-    """Raise unless something listens at the address; a millisecond where it does."""
+    """Raise unless something listens at the address; this takes a millisecond if it does."""
     parts = urlsplit(uri)
     scheme = parts.scheme.partition("+")[0]
     if scheme not in _PORTS or not parts.hostname:
         return
     if scheme != "postgresql" and getproxies().get(scheme) and not proxy_bypass(parts.hostname):
-        return  # it is reached through another
+        return  # a proxy is used, so the address itself need not be reachable
     try:
         port = parts.port or _PORTS[scheme]
-        socket.create_connection((parts.hostname, port), _PATIENCE).close()
+        socket.create_connection((parts.hostname, port), _CONNECT_TIMEOUT).close()
     except (OSError, ValueError) as error:
         raise away(uri, error) from None
 
 
 @contextmanager
 def _tables(uri: str) -> Iterator[None]:
-    """Let one process at a time make MLflow's tables in a fresh PostgreSQL."""
+    """Let only one process at a time create MLflow's tables in a new PostgreSQL database."""
     if urlsplit(uri).scheme.partition("+")[0] != "postgresql":
         yield
         return
@@ -194,11 +194,11 @@ def _tables(uri: str) -> Iterator[None]:
 
     engine = create_engine(uri, poolclass=pool.NullPool)
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        made = text("SELECT to_regclass('alembic_version') IS NOT NULL")
-        if connection.execute(made).scalar():
+        tables_exist = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+        if connection.execute(tables_exist).scalar():
             yield
             return
-        # Held by the session, so it ends with us whatever becomes of us.
+        # The lock belongs to the session, so it is released when this process dies.
         connection.execute(text(f"SELECT pg_advisory_lock({_MAKING_TABLES})"))
         try:
             yield

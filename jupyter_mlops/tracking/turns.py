@@ -1,17 +1,16 @@
-"""Writers of the embedded store take turns, so that none waits for long.
+"""A first-in, first-out queue for the writers of the embedded store.
 
-SQLite lets one write at a time. Who finds it busy sleeps, longer each time, up to 100 ms, and asks again; a
-newcomer asks at once and gets it. With eight writers some lost so often that they waited for 44 s. Here a
-writer first waits for its turn, in the order of arrival, and SQLite is free then. The turn is held from a
-transaction's first change to its end, whoever makes it: we, or a plain `mlflow.*` call in a process that
-has the store open.
+SQLite allows one writer at a time. A writer that finds it busy sleeps up to 100 ms and tries again, while a new
+writer may get the lock at once. With eight writers, some waited 44 s. Here a writer first waits in the queue, in
+the order of arrival, and then finds SQLite free. It stays at the head of the queue from the first change of a
+transaction to its end. This holds for our writes and for plain `mlflow.*` calls in a process that has the store open.
 
-The queue is a file without content, in which each writer locks one byte: the byte's place is the time of its
-arrival, so the one with nothing locked before its own byte is the first. The kernel removes the locks of a
-process that ends, so a killed writer leaves the queue.
+The queue is an empty file in which each writer locks one byte. The byte's offset is the writer's time of arrival,
+so the writer with no locked byte before its own is the first. The operating system removes the locks of a process
+that ends, so a killed writer leaves the queue.
 
-The turn decides the order only. Whoever does not get it in time, or does not know of it, is kept apart by
-SQLite as ever.
+The queue decides only the order. SQLite's own lock still protects the store from writers that time out in the
+queue or do not use it.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LONGEST = 10.0  # seconds; then SQLite decides
+_LONGEST = 10.0  # seconds; after that, the writer goes on without the queue
 _PAUSE = 0.001
 _CHANGES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 _HELD = "mlops.turn"
-#: Every turn of this process: a forked child has none of them.
+#: Every turn of this process; a forked child must reset them.
 _all: weakref.WeakSet[Turn] = weakref.WeakSet()
 
 
 class Turn:
-    """A lock among the processes, and the threads of each, that write to one file."""
+    """A fair lock between all threads of all processes that write to one database."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -44,7 +43,7 @@ class Turn:
         _all.add(self)
 
     def take(self, seconds: float = _LONGEST) -> bool:
-        """Wait for the turn; return whether it came."""
+        """Wait for the lock; return whether it was acquired within `seconds`."""
         import fcntl
 
         ends = time.monotonic() + seconds
@@ -55,25 +54,25 @@ class Turn:
             if self._file < 0:
                 flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
                 self._file = os.open(self._path, flags, 0o666)
-            # Of the process, not of the open file: a forked child must not go on holding them.
-            at_once, place = fcntl.LOCK_EX | fcntl.LOCK_NB, time.monotonic_ns()
-            fcntl.lockf(self._file, at_once, 1, place)
+            # lockf locks belong to the process, not to the open file: a forked child does not hold them.
+            no_wait, offset = fcntl.LOCK_EX | fcntl.LOCK_NB, time.monotonic_ns()
+            fcntl.lockf(self._file, no_wait, 1, offset)
             while True:
                 with suppress(BlockingIOError, PermissionError):
-                    fcntl.lockf(self._file, at_once, place)
+                    fcntl.lockf(self._file, no_wait, offset)
                     taken = True
                     return True
                 if time.monotonic() > ends:
                     return False
                 time.sleep(_PAUSE)
         except OSError:
-            return False  # a folder that cannot be written to, a file system without locks
+            return False  # the folder is not writable, or the file system has no locks
         finally:
             if not taken:
                 self.give()
 
     def give(self) -> None:
-        """End the turn, or leave the queue."""
+        """Release the lock, or leave the queue."""
         import fcntl
 
         with suppress(OSError):
@@ -81,14 +80,14 @@ class Turn:
         self._threads.release()
 
     def forked(self) -> None:
-        """Forget what the parent's threads hold."""
+        """Reset the thread lock in a forked child: threads of the parent may hold it."""
         self._threads = threading.Lock()
 
 
 def taken_by(engine: Any, path: Path) -> None:
-    """Let the transactions of an engine of SQLAlchemy's take turns at `path`."""
+    """Make the write transactions of a SQLAlchemy engine use the queue in `path`."""
     try:
-        import fcntl  # noqa: F401 - not on Windows, where SQLite alone decides
+        import fcntl  # noqa: F401 - Windows has none, and so no queue
     except ImportError:
         return
     from sqlalchemy import event

@@ -92,7 +92,7 @@ def test_a_held_lock_is_reported_after_its_timeout(tmp_path: Path) -> None:
     try:
         assert holder.stdout.readline() == b"\n"
         with (
-            pytest.raises(Conflict, match=r"a\.lock has been held"),
+            pytest.raises(Conflict, match=r"Another process has held a\.lock"),
             files.locked(held, timeout=0.2),
         ):
             pass

@@ -1,4 +1,4 @@
-"""What a packaged service needs to answer requests; copied into every Bento as `mlops_runtime`.
+"""The code of a packaged service; it is copied into every Bento as `mlops_runtime`.
 
-It stands alone: of jupyter_mlops it imports only `model_files`, which is copied with it.
+From jupyter_mlops it imports only `model_files`, which is copied with it.
 """

@@ -1,4 +1,4 @@
-"""The routes of a service: /predict, /schema and /metrics, as an app that the Bento mounts."""
+"""The routes /predict, /schema and /metrics of a service, as an app that the Bento mounts."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def create_app(folder: Path) -> Starlette:
 
 
 class Predict:
-    """POST /predict as a bare ASGI endpoint: read, check, batch, answer."""
+    """POST /predict as a plain ASGI endpoint: read, check, batch, answer."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -81,7 +81,7 @@ class Predict:
         self._ids = map(f"{os.getpid():x}-{time.time_ns():x}-{{:x}}".format, itertools.count())
 
     def start(self, model: Model) -> None:
-        """Warm the model up with a row of the reference, then begin to answer."""
+        """Warm up the model with a reference row, then start to answer."""
         warnings.simplefilter("ignore")
         self._model = model
         self._measures = measures.Measures()
@@ -92,12 +92,12 @@ class Predict:
         self._test_log = PredictionLog(folder, self._version, suffix=".test.jsonl")
         self._batcher = Batcher(self._answer)
         self._batcher.start(self._warm_up())
-        # What is loaded by now stays: the collector need not walk through it at every turn.
+        # Objects that are loaded now are never freed: exclude them from garbage collection.
         gc.collect()
         gc.freeze()
 
     async def stop(self) -> None:
-        """Answer what waits, then end."""
+        """Answer the waiting requests, then stop."""
         await self._batcher.stop()
 
     def _warm_up(self) -> float:
@@ -109,7 +109,7 @@ class Predict:
         return time.perf_counter() - started
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request; every failure is one line of JSON."""
+        """Answer one request; a failure is one line of JSON."""
         started = time.perf_counter()
         headers = dict(scope["headers"])
         request_id = _request_id(headers) or next(self._ids)
@@ -122,7 +122,7 @@ class Predict:
             return
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # one request fails, the service goes on
+        except Exception as error:  # one request fails, the service continues
             log.error("request %s failed: %s", request_id, _without_values(error))
             status, content = (
                 500,
@@ -156,14 +156,14 @@ class Predict:
         return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
     def _answer(self, batch: list[Waiting]) -> list[Any]:
-        """Return one answer (or error) for each request; the log is written before any is sent."""
+        """Return one answer (or error) per request; the log is written before an answer is sent."""
         started = time.perf_counter()
         rows = [row for waiting in batch for row in waiting.rows]
         try:
             predictions = self._model.predict(rows)
         except Exception as error:
             if len(batch) > 1:
-                # Whose rows the model refuses is found by asking for each request alone.
+                # Predict for each request separately, so that only those with bad rows fail.
                 return [self._answer([waiting])[0] for waiting in batch]
             return [_refusal(error)]
         took = time.perf_counter() - started
@@ -176,7 +176,7 @@ class Predict:
             self._test_log.write(self._records(batch, answers, test=True))
         except OSError as error:
             log.error("the prediction log cannot be written: %s", error.strerror or error)
-            reason = "The prediction cannot be logged, so it is not answered"
+            reason = "The prediction was not sent, because it cannot be logged"
             return [Rejected(503, "log", reason) for _ in batch]
         self._measures.batch(len(rows), took, logged)
         return answers
@@ -195,7 +195,7 @@ class Predict:
 
 
 class _ClientGone(Exception):
-    """The client left before its body had arrived."""
+    """The client disconnected before its body had arrived."""
 
 
 async def _read_body(receive: Any, headers: dict[bytes, bytes], limit: int) -> bytes:
@@ -211,7 +211,7 @@ async def _read_body(receive: Any, headers: dict[bytes, bytes], limit: int) -> b
         size += len(chunk)
         too_large = too_large or size > limit
         if too_large:
-            # Read on without keeping it, so that the client hears why; but not for ever.
+            # Read and discard the rest up to a limit, so that the client gets the error message.
             chunks.clear()
             if size > _DRAIN_BYTES:
                 break
@@ -225,23 +225,23 @@ async def _read_body(receive: Any, headers: dict[bytes, bytes], limit: int) -> b
 
 
 def _request_id(headers: dict[bytes, bytes]) -> str:
-    """Return the client's own id for its request, if it is one that a log can hold."""
-    given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if 0 < len(given) <= _ID_LENGTH and given.isascii() and given.isprintable() else ""
+    """Return the client's own request id if it is short and printable, else an empty text."""
+    text = headers.get(b"x-request-id", b"").decode("latin-1")
+    return text if 0 < len(text) <= _ID_LENGTH and text.isascii() and text.isprintable() else ""
 
 
 def _refusal(error: Exception) -> Exception:
-    """Return what the client hears when the model fails on its rows."""
+    """Return the error for the client if the model fails on its rows."""
     if isinstance(error, (ValueError, TypeError)):
         log.warning("the model refused a request: %s", _without_values(error))
         return Rejected(
-            422, "model", "The model cannot answer these rows; are their values in its range?"
+            422, "model", "The model cannot predict these rows; are their values in its range?"
         )
     return error
 
 
 def _without_values(error: BaseException) -> str:
-    """Return the error's type and place; its message may hold the input's values."""
+    """Return the error's type and code position, without its message, which may contain input values."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     places = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
     return f"{type(error).__name__} at {places}"

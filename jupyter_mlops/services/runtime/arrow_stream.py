@@ -1,7 +1,7 @@
-"""Rows out of an Arrow IPC stream, of plain column types only.
+"""Read rows from an Arrow IPC stream with plain column types.
 
-A dictionary, a string view or a compressed buffer unpacks a small body into gigabytes, so these are
-refused before they are unpacked.
+With a dictionary, a string view or a compressed buffer, a small body can expand to gigabytes. So these are refused
+before they are decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def read(body: bytes, most_rows: int) -> tuple[list[str], list[list[Any]]]:
     """Return (column names, rows) of an Arrow stream.
 
     Raises:
-        Rejected: it is not one, has too many rows, or a type that can unpack without bound.
+        Rejected: it is not an Arrow stream, has too many rows, or a type that can expand without limit.
     """
     import pyarrow as pa
 
@@ -28,7 +28,7 @@ def read(body: bytes, most_rows: int) -> tuple[list[str], list[list[Any]]]:
                 raise Rejected(
                     415,
                     "media",
-                    "Compressed or dictionary-encoded Arrow is not read; send it plain",
+                    "Compressed or dictionary-encoded Arrow is not supported; send plain values",
                 )
         with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
             _plain_types(reader.schema)
@@ -44,7 +44,7 @@ def read(body: bytes, most_rows: int) -> tuple[list[str], list[list[Any]]]:
         raise Rejected(400, "malformed", "The body is not an Arrow stream") from None
     names = [name for name in table.column_names if not name.startswith("__index_level_")]
     if len(set(table.column_names)) != len(table.column_names):
-        raise Rejected(422, "columns", "A column name is given twice")
+        raise Rejected(422, "columns", "A column name occurs twice")
     columns = [table.column(name).to_pylist() for name in names]
     return names, [list(row) for row in zip(*columns, strict=True)]
 
@@ -61,12 +61,12 @@ def _plain_types(schema: Any) -> None:
             raise Rejected(
                 422,
                 "type",
-                f"Column '{field.name[:64]}' has an Arrow type that is not read; send plain values",
+                f"Column '{field.name[:64]}' has an Arrow type that is not supported; send plain values",
             )
 
 
 def _is_packed(metadata: bytes) -> bool:
-    """Return whether a message is a dictionary or is compressed, as its flatbuffer says."""
+    """Return whether a message is a dictionary or compressed, according to its flatbuffer."""
     message = struct.unpack_from("<I", metadata, 0)[0]
     kind_at = _field(metadata, message, 1)
     kind = metadata[kind_at] if kind_at else 0
@@ -80,7 +80,7 @@ def _is_packed(metadata: bytes) -> bool:
 
 
 def _field(buffer: bytes, table: int, index: int) -> int:
-    """Return where a flatbuffer table keeps a field, or 0 when it has its default."""
+    """Return the offset of a field in a flatbuffer table, or 0 if it has its default."""
     vtable = table - struct.unpack_from("<i", buffer, table)[0]
     if 4 + 2 * index >= struct.unpack_from("<H", buffer, vtable)[0]:
         return 0

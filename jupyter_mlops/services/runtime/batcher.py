@@ -1,8 +1,7 @@
-"""Greedy micro-batching: whatever waits is answered together, and nothing waits for company.
+"""Greedy micro-batching: all waiting requests are answered as one batch, without a waiting time.
 
-While the model works on one batch, requests gather for the next one, so batches grow with the load
-by themselves. A request that finds the service idle is answered alone, after a few turns of the
-event loop in which requests that arrived together can join it.
+While the model works on one batch, new requests wait for the next one, so batches grow with the load. If the service
+is idle, a request waits only a few turns of the event loop, in which requests that arrived together can join it.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from .schema import Row
 
-#: A model slower than this leaves the event loop to a thread, so that health checks go on.
+#: A model slower than this runs in a thread, so that the event loop can answer health checks.
 _SLOW_SECONDS = 0.02
 _LINGER_TURNS = 3
 _STOP_SECONDS = 2.0
@@ -38,9 +37,9 @@ class Waiting:
 
 
 class Batcher:
-    """Collects requests and hands them to `answer` (blocking), which returns one result for each.
+    """Collect requests and pass them to `answer` (blocking), which returns one result per request.
 
-    A result that is an exception is raised to that request alone.
+    If a result is an exception, it is raised for that request only.
     """
 
     def __init__(
@@ -61,12 +60,12 @@ class Batcher:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, seconds: float) -> None:
-        """Begin to answer; `seconds` is how long the model took for a few rows."""
+        """Start to answer; `seconds` is the model's time for a few rows."""
         self._seconds = seconds
         self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        """Answer what still waits, then end."""
+        """Answer the waiting requests, then stop."""
         waiting = [item.answer for item in self._queue]
         if waiting:
             await asyncio.wait(waiting, timeout=_STOP_SECONDS)
@@ -78,7 +77,7 @@ class Batcher:
         """Return the answer to `rows`.
 
         Raises:
-            Rejected: too many rows wait already.
+            Rejected: too many rows are waiting.
         """
         if self._rows + len(rows) > self._waiting_rows:
             raise Rejected(503, "overload", "Too many rows are waiting; try again later")
@@ -104,7 +103,7 @@ class Batcher:
                     results = await loop.run_in_executor(self._thread, self._answer, batch)
                 else:
                     results = self._answer(batch)
-            except Exception as error:  # the batch fails, the service goes on
+            except Exception as error:  # the batch fails, the service continues
                 results = [error] * len(batch)
             self._seconds += 0.1 * (time.perf_counter() - started - self._seconds)
             for waiting, result in zip(batch, results, strict=True):
@@ -114,7 +113,7 @@ class Batcher:
                     waiting.answer.set_exception(result)
                 else:
                     waiting.answer.set_result(result)
-            # Replies leave before the next batch is taken.
+            # Let the answers be sent before the next batch starts.
             await asyncio.sleep(0)
 
     async def _linger(self) -> None:

@@ -1,4 +1,4 @@
-"""From a request's body to checked rows: JSON in four shapes, or an Arrow stream."""
+"""Decode a request's body to checked rows: JSON in four shapes, or an Arrow stream."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHAPES = 'Send {"rows": [{"column": value, …}, …]} or {"columns": [names], 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold."""
+    """Maximum bytes and rows of one request."""
 
     body_bytes: int = 16 * 1024 * 1024
     rows: int = 10_000
@@ -30,10 +30,10 @@ def decode(body: bytes, content_type: str, schema: Schema, limits: Limits) -> li
     """Return the rows of `body`, checked and in the model's column order.
 
     Raises:
-        Rejected: the body is not what the schema asks for; the message never holds its values.
+        Rejected: the body does not match the schema; the message never contains its values.
     """
     media = content_type.partition(";")[0].strip().lower()
-    # A web page may send a body without a type, and no browser asks before it does.
+    # A missing type is refused: a browser sends such a request from any page without a CORS preflight.
     if media == JSON:
         return _from_json(body, schema, limits)
     if media == ARROW:
@@ -45,32 +45,32 @@ def _from_json(body: bytes, schema: Schema, limits: Limits) -> list[Row]:
     if not body:
         raise Rejected(400, "empty", f"The body is empty. {_SHAPES}")
     try:
-        given = orjson.loads(body)
+        content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         if "depth limit" in error.msg or "recursion" in error.msg.lower():
             raise Rejected(400, "depth", "The JSON is nested too deeply") from None
         raise Rejected(
             400, "malformed", f"The body is not JSON: {error.msg} at byte {error.pos}"
         ) from None
-    if type(given) is not dict:
+    if type(content) is not dict:
         raise Rejected(422, "shape", f"The body must be a JSON object. {_SHAPES}")
-    if "rows" in given:
-        _only(given, {"rows"})
-        return schema.from_objects(_sized(given["rows"], "rows", limits))
-    # `index` is what pandas' orient="split" adds; it means nothing to a model.
-    if "data" in given:
-        _only(given, {"columns", "data", "index"})
-        names = given.get("columns")
+    if "rows" in content:
+        _refuse_other_keys(content, {"rows"})
+        return schema.from_objects(_sized(content["rows"], "rows", limits))
+    # pandas' orient="split" adds `index`; it is ignored.
+    if "data" in content:
+        _refuse_other_keys(content, {"columns", "data", "index"})
+        names = content.get("columns")
         if names is not None and not (
             type(names) is list and all(type(name) is str for name in names)
         ):
             raise Rejected(422, "shape", "'columns' must be a list of names")
-        return schema.from_values(_sized(given["data"], "data", limits), names)
+        return schema.from_values(_sized(content["data"], "data", limits), names)
     raise Rejected(422, "shape", f"The body has neither 'rows' nor 'data'. {_SHAPES}")
 
 
-def _only(given: dict[str, Any], known: set[str]) -> None:
-    unknown = [key for key in given if key not in known]
+def _refuse_other_keys(content: dict[str, Any], known: set[str]) -> None:
+    unknown = [key for key in content if key not in known]
     if unknown:
         raise Rejected(422, "shape", f"Unknown key '{unknown[0][:64]}' in the body. {_SHAPES}")
 
@@ -79,10 +79,10 @@ def _sized(rows: Any, key: str, limits: Limits) -> list[Any]:
     if type(rows) is not list:
         raise Rejected(422, "shape", f"'{key}' must be a list of rows")
     if not rows:
-        raise Rejected(422, "empty", f"'{key}' holds no rows")
+        raise Rejected(422, "empty", f"'{key}' has no rows")
     if len(rows) > limits.rows:
         raise Rejected(
-            413, "rows", f"{len(rows)} rows in one request; at most {limits.rows} are answered"
+            413, "rows", f"{len(rows)} rows in one request; at most {limits.rows} are allowed"
         )
     return rows
 
@@ -90,5 +90,5 @@ def _sized(rows: Any, key: str, limits: Limits) -> list[Any]:
 def _from_arrow(body: bytes, schema: Schema, limits: Limits) -> list[Row]:
     names, rows = arrow_stream.read(body, limits.rows)
     if not rows:
-        raise Rejected(422, "empty", "The Arrow stream holds no rows")
+        raise Rejected(422, "empty", "The Arrow stream has no rows")
     return schema.from_values(rows, names, look=True)

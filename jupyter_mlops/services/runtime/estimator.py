@@ -1,8 +1,8 @@
-"""A scikit-learn estimator that answers small batches without the overhead of large ones.
+"""Make a scikit-learn estimator faster for small batches.
 
-For one row, most of scikit-learn's time is not the model: a DataFrame is made and checked, and a
-forest sets up a pool for its trees. Each shorter way is taken only where it is the same arithmetic
-in the same order, and a forest's is compared with the estimator's own answers when it is loaded.
+For one row, scikit-learn spends most of its time outside the model: it creates and checks a DataFrame, and a forest
+sets up a thread pool. Each shortcut is used only if it does the same arithmetic in the same order. The shortcut for a
+forest is also compared with the estimator's own answers when the model is loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .schema import Schema
 
-#: These define `predict` as the likeliest class, so one pass over the trees gives both.
+#: Their `predict` returns the most probable class, so one pass over the trees gives both results.
 LIKELIEST = {
     "BaggingClassifier",
     "DecisionTreeClassifier",
@@ -29,7 +29,7 @@ _FORESTS = {
     "RandomForestClassifier",
     "RandomForestRegressor",
 }
-#: Estimators here read a frame as `to_numpy()` does, and its column names only to check them.
+#: Estimators in these modules convert a frame like `to_numpy()`, and only check its column names.
 _PLAIN = (
     "sklearn.decomposition.",
     "sklearn.discriminant_analysis",
@@ -46,7 +46,7 @@ _PLAIN = (
 
 
 def single_threaded(estimator: Any) -> Any:
-    """Switch off its own thread pools: batches give the parallelism, and a pool costs each call."""
+    """Disable the estimator's thread pools: batches are parallel enough, and a pool slows each call."""
     if not hasattr(estimator, "set_params"):
         return estimator
     pools = [name for name in estimator.get_params() if name.split("__")[-1] == "n_jobs"]
@@ -54,7 +54,7 @@ def single_threaded(estimator: Any) -> Any:
 
 
 def takes_array(estimator: Any, schema: Schema) -> bool:
-    """Return whether the values alone, without a frame around them, give the same answers."""
+    """Return whether the estimator gives the same answers for an array as for a DataFrame."""
     dtypes = {column.dtype for column in schema.columns}
     return "float64" in dtypes and dtypes <= {"float64", "int64", "int32"} and _is_plain(estimator)
 
@@ -68,16 +68,16 @@ def _is_plain(estimator: Any) -> bool:
 
 
 def forget_names(estimator: Any) -> None:
-    """Remove the column names: the schema has put the values into their order already."""
+    """Remove the estimator's column names: the schema has already ordered the values."""
     for step in [estimator, *(step for _, step in getattr(estimator, "steps", []))]:
         if "feature_names_in_" in getattr(step, "__dict__", {}):
             del step.feature_names_in_
 
 
 def forest(estimator: Any, example: Any) -> Callable[[Any], Any] | None:
-    """Return a forest's `predict_proba` (or `predict`) straight over its trees, or None.
+    """Return a function that computes a forest's `predict_proba` (or `predict`) from its trees, or None.
 
-    The trees are added in the estimator's own order, so the sums are the same to the last bit.
+    The trees are added in the estimator's own order, so the sums are equal to the last bit.
     """
     if type(estimator).__name__ not in _FORESTS or estimator.n_outputs_ != 1:
         return None
@@ -92,7 +92,7 @@ def forest(estimator: Any, example: Any) -> Callable[[Any], Any] | None:
         with np.errstate(over="ignore"):
             narrow = np.ascontiguousarray(features, dtype=np.float32)
         if not np.isfinite(narrow).all():
-            # Missing or too large: the estimator knows what it makes of these.
+            # Missing or too large values: use the estimator itself.
             return own(features)
         total = np.zeros((len(narrow), width))
         for tree in trees:

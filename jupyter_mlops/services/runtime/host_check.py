@@ -1,9 +1,9 @@
-"""Who may ask a service from a browser: an ASGI app around all others that checks Host and Origin.
+"""An ASGI app around all others that checks Host and Origin, against requests from foreign web pages.
 
-A page on the internet can reach a service on the reader's own machine. It lets its own name point to
-127.0.0.1 (DNS rebinding), and then the browser takes the service for a part of that page. Such a
-request names the page's host in `Host`, so only known names are answered. A page that asks without
-this trick names itself in `Origin`. Nothing here needs a route of its own, so every route is checked.
+A page on the internet can reach a service on the reader's own machine: its host name resolves to 127.0.0.1 (DNS
+rebinding), and the browser treats the service as a part of that page. Such a request has the page's host name in
+`Host`, so only known names are answered. A page that does not use DNS rebinding is named in `Origin`. Every route is
+checked.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _REFUSALS = {
 
 
 class HostCheck:
-    """Passes a request on to `app` if its Host and its Origin are allowed, else refuses it unread.
+    """Pass a request on to `app` if its Host and Origin are allowed, else refuse it without reading its body.
 
-    Allowed hosts are the loopback names, the address at which the connection arrived, and `names`;
-    an allowed origin is the asked host itself with its port, or one of `names` without a port.
+    Allowed hosts are the loopback names, the local address of the connection, and `names`. An allowed
+    origin is the requested host with its port, or one of `names` without a port.
     """
 
     def __init__(self, app: Any, names: str | None = None) -> None:
-        given = os.environ.get(VARIABLE, "") if names is None else names
+        listed = os.environ.get(VARIABLE, "") if names is None else names
         self._app = app
-        self._names = frozenset(canonical(name) for name in given.split(",") if name.strip())
-        # The same few hosts come again and again; a stranger's many cannot fill the memory.
-        self._refusal = lru_cache(maxsize=512)(self._judge)
+        self._names = frozenset(canonical(name) for name in listed.split(",") if name.strip())
+        # Usually few hosts repeat; the limit bounds the memory if a client sends many.
+        self._refusal = lru_cache(maxsize=512)(self._refusal_status)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request, or hand it on."""
+        """Refuse one request, or pass it on."""
         kind = scope["type"]
         if kind not in {"http", "websocket"}:
             await self._app(scope, receive, send)
@@ -64,12 +64,12 @@ class HostCheck:
         else:
             await _refuse(send, status)
 
-    def _judge(self, host: bytes | None, origin: bytes | None, arrived: str) -> int:
-        """Return the status that refuses this request, or 0."""
-        asked = _name(_text(host))
-        if asked is None:
+    def _refusal_status(self, host: bytes | None, origin: bytes | None, local: str) -> int:
+        """Return the status for refusing this request, or 0 if it is allowed."""
+        name = _name(_text(host))
+        if name is None:
             return _MISDIRECTED
-        if not (_is_loopback(asked) or asked in self._names or asked == _address(arrived)):
+        if not (_is_loopback(name) or name in self._names or name == _address(local)):
             return _MISDIRECTED
         if origin is None:
             return 0
@@ -78,9 +78,9 @@ class HostCheck:
             return _FORBIDDEN
         page = _DEFAULT_PORT.sub("", match["host"])
         same = page == _DEFAULT_PORT.sub("", _text(host))
-        # Behind a proxy that asks under another name; another port there is another site.
-        named = not _PORT.search(page) and _name(page) in self._names
-        return 0 if same or named else _FORBIDDEN
+        # A proxy may send another Host than the page's. With another port, it is another site.
+        allowed = not _PORT.search(page) and _name(page) in self._names
+        return 0 if same or allowed else _FORBIDDEN
 
 
 async def _refuse(send: Any, status: int) -> None:
@@ -88,7 +88,7 @@ async def _refuse(send: Any, status: int) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
-        # The body was not read, so the connection cannot go on.
+        # The body was not read, so the connection cannot be used again.
         (b"connection", b"close"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -96,10 +96,10 @@ async def _refuse(send: Any, status: int) -> None:
 
 
 def canonical(name: str) -> str:
-    """Return a host name as it is compared: lower case, no dot at its end, addresses in one form.
+    """Return a host name in canonical form: lower case, no final dot, one form for an address.
 
     Raises:
-        ValueError: it is no host name: it has a scheme, a port, a path, or nothing at all.
+        ValueError: it is not a host name: it is empty, or has a scheme, a port or a path.
     """
     name = name.strip().lower()
     address = _address(name.strip("[]"))
@@ -125,7 +125,7 @@ def _text(value: bytes | None) -> str:
 
 
 def _name(host: str) -> str | None:
-    """Return the name in `NAME[:PORT]`, as it is compared, or None if that is no host."""
+    """Return the name in `NAME[:PORT]` in canonical form, or None if it is not a host."""
     match = _HOST.fullmatch(host)
     if match is None:
         return None
@@ -136,7 +136,7 @@ def _name(host: str) -> str | None:
 
 
 def _address(text: str) -> str:
-    """Return an IP address in its one form (IPv4 also where it stands inside IPv6), or nothing."""
+    """Return an IP address in canonical form (IPv4-mapped IPv6 as IPv4), or an empty text."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -1,7 +1,7 @@
 """Prometheus metrics of a service: requests, latency, batches, refusals, process and GPU.
 
-Endpoints are labelled by name, never by the path asked for, so a scan of unknown paths does not
-grow the memory.
+The label of an endpoint is its name, not the requested path, so requests for many unknown paths do not use up the
+memory.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Measures:
 
 
 class GpuCollector:
-    """GPU memory of this process, read when asked for."""
+    """GPU memory of this process, read at each request for metrics."""
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         """Yield the gauges."""

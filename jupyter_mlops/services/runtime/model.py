@@ -1,4 +1,4 @@
-"""The model of the Bento: loaded once for each worker, answering a batch of rows at a time."""
+"""The Bento's model: it is loaded once per worker, and predicts one batch of rows at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-# A Bento carries a copy of these checks: there the name is `mlops_runtime.model_files`.
+# A Bento contains a copy of these checks, as `mlops_runtime.model_files`.
 from jupyter_mlops.model_files import onnx_file, pt2, skops_file
 
 from .estimator import LIKELIEST, forest, forget_names, single_threaded, takes_array
@@ -29,7 +29,7 @@ _ONNX_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What the model says of a batch, by row; `probability` or `scores` where it has them."""
+    """The model's predictions for a batch, by row; `probability` or `scores` if it has them."""
 
     prediction: list[Any]
     probability: list[Any] | None = None
@@ -69,7 +69,7 @@ class Model:
 
 
 def to_frame(rows: list[Row], schema: Schema) -> Any:
-    """Return rows as the DataFrame that the model was trained on: same names, order and types."""
+    """Return rows as a DataFrame with the names, order and types of the training data."""
     import pandas as pd
 
     if all(column.dtype == "float64" for column in schema.columns):
@@ -79,8 +79,8 @@ def to_frame(rows: list[Row], schema: Schema) -> Any:
     values = zip(*rows, strict=True)
     return pd.DataFrame(
         {
-            column.name: _series(list(given), column)
-            for column, given in zip(schema.columns, values, strict=True)
+            column.name: _series(list(items), column)
+            for column, items in zip(schema.columns, values, strict=True)
         },
         copy=False,
     )
@@ -100,8 +100,8 @@ def _series(values: list[Any], column: Any) -> Any:
 
 def _load_estimator(path: Path, about: dict[str, Any]) -> Any:
     if about["format"] == "skops":
-        # Its types are held against the reviewed list here, not against what model.json says.
-        # A booster that ends the process that reads it ends this one alone, which is only a service.
+        # Its types are checked with our reviewed list, not with model.json. A damaged booster can crash the
+        # process that reads it; here that is only the service.
         estimator = skops_file.load(path.read_bytes(), tried=True)
     else:
         _refuse_unsealed(path)
@@ -111,17 +111,17 @@ def _load_estimator(path: Path, about: dict[str, Any]) -> Any:
 
 
 def _refuse_unsealed(path: Path) -> None:
-    """Raise unless this was built with --allow-pickle: loading it runs the code inside.
+    """Raise unless the service was built with --allow-pickle: loading the file runs code in it.
 
-    The seal lies beside the folder with the service. Without it, when that folder was copied by itself,
-    origin.json tells how it was built. Whether the seal is genuine is checked before the service starts.
+    The seal lies beside the service's folder. If the folder was copied without it, origin.json says how the
+    service was built. The seal's signature is checked before the service starts.
     """
     folder = path.parent.parent
     seal = folder.parent / "seal.json"
-    said = json.loads((seal if seal.exists() else folder / "origin.json").read_text("utf-8"))
-    if said.get("allow_pickle") is not True:
+    about = json.loads((seal if seal.exists() else folder / "origin.json").read_text("utf-8"))
+    if about.get("allow_pickle") is not True:
         raise ValueError(
-            f"{path.name} runs code when it is loaded, and this was built without --allow-pickle"
+            f"{path.name} runs code when it is loaded, and the service was built without --allow-pickle"
         )
 
 
@@ -147,26 +147,26 @@ def _sklearn_predict(
     probabilities = direct or estimator.predict_proba
 
     def classify(rows: list[Row]) -> Predictions:
-        given = features(rows)
-        probability = np.asarray(probabilities(given))
+        inputs = features(rows)
+        probability = np.asarray(probabilities(inputs))
         if one_pass:
             labels = estimator.classes_.take(probability.argmax(axis=1), axis=0)
         else:
-            labels = np.asarray(estimator.predict(given))
+            labels = np.asarray(estimator.predict(inputs))
         return Predictions(labels.tolist(), probability.tolist())
 
     return classify
 
 
 def _onnx_predict(path: Path, about: dict[str, Any]) -> Callable[[list[Row]], Predictions]:
-    """Return the answers of an ONNX file, which has one input for all columns or one for each."""
+    """Return the predict function of an ONNX file, which has one input for all columns or one per column."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # One batch at a time is computed; threads inside it only cost.
+    # Only one batch is computed at a time, and more threads slow down small batches.
     options.intra_op_num_threads = int(os.environ.get("MLOPS_ONNX_THREADS", "1"))
     options.log_severity_level = 3
-    # Its other format is compiled ahead, and nothing here has looked into it.
+    # Not ORT's precompiled format, which `onnx_file` cannot check.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     content = path.read_bytes()
     onnx_file.check(content)
@@ -182,14 +182,16 @@ def _onnx_predict(path: Path, about: dict[str, Any]) -> Callable[[list[Row]], Pr
         if len(inputs) == 1:
             return {inputs[0].name: np.array(rows, dtype=dtypes[0]).reshape(shape)}
         columns = zip(inputs, dtypes, zip(*rows, strict=True), strict=True)
-        return {item.name: np.array(given, dtype).reshape(-1, 1) for item, dtype, given in columns}
+        return {
+            item.name: np.array(values, dtype).reshape(-1, 1) for item, dtype, values in columns
+        }
 
     def predict(rows: list[Row]) -> Predictions:
         first, *more = session.run(None, feed(rows))
         if of_torch and first.ndim == 2 and first.shape[1] > 1 and first.dtype.kind == "f":
             return Predictions(first.argmax(1).tolist(), scores=first.tolist())
         if of_torch or not more:
-            # A regressor's answers come in a column.
+            # A regressor returns a matrix with one column.
             flat = first if of_torch or first.shape[1:] != (1,) else first[:, 0]
             return Predictions(flat.tolist())
         return Predictions(first.tolist(), more[0].tolist())
@@ -202,16 +204,16 @@ def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
 
     device = os.environ.get("MLOPS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cpu":
-        # One request at a time is computed; threads inside a small layer only cost.
+        # Only one batch is computed at a time, and more threads slow down small layers.
         torch.set_num_threads(int(os.environ.get("MLOPS_TORCH_THREADS", "1")))
     module = _load_module(folder / about["file"], about["format"], device)
     shape = [-1, *about["shape"]]
     dtype = about["dtype"]
 
     def predict(rows: list[Row]) -> Predictions:
-        given = torch.from_numpy(np.array(rows, dtype=dtype).reshape(shape)).to(device)
+        inputs = torch.from_numpy(np.array(rows, dtype=dtype).reshape(shape)).to(device)
         with torch.inference_mode():
-            output = module(given)
+            output = module(inputs)
         if isinstance(output, (tuple, list)):
             output = output[0]
         if output.ndim == 2 and output.shape[1] > 1 and output.is_floating_point():
@@ -234,6 +236,6 @@ def _load_module(path: Path, format: str, device: str) -> Any:
     if device != "cpu":
         from torch.export.passes import move_to_device_pass
 
-        # An exported graph names the device of its constants; `.to()` alone would miss these.
+        # An exported graph names the device of its constants, which `.to()` does not change.
         program = move_to_device_pass(program, device)
     return program.module()

@@ -1,7 +1,7 @@
-"""The prediction log: one JSON line for each row, written before the answer is sent.
+"""The prediction log: one JSON line per row, written before the answer is sent.
 
-One write in append mode for a whole batch: what was acknowledged is in the file even if the
-process is killed in the next instruction.
+A batch is one write in append mode. So every answered row is in the file, even if the process is killed directly
+after the write.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NEW_FILE_BYTES = 256 * 1024 * 1024
 
 
 class PredictionLog:
-    """Appends records to files of this process in `folder`; without a folder it keeps nothing."""
+    """Append records to this process's files in `folder`; without a folder, nothing is written."""
 
     def __init__(self, folder: str, version: str, *, suffix: str = ".jsonl") -> None:
         self._folder = Path(folder) if folder else None
@@ -29,13 +29,13 @@ class PredictionLog:
         self._suffix = suffix
         self._descriptor = -1
         self._written = 0
-        self._torn = False
+        self._incomplete = False
 
     def write(self, records: Iterable[dict[str, Any]]) -> int:
-        """Write records in one append and return how many.
+        """Write records in one append; return their number.
 
         Raises:
-            OSError: they could not be written, so they must not be acknowledged.
+            OSError: they could not be written, so they must not be answered.
         """
         if self._folder is None:
             return 0
@@ -47,14 +47,14 @@ class PredictionLog:
         if not lines:
             return 0
         content = b"\n".join(lines) + b"\n"
-        if self._torn:
+        if self._incomplete:
             content = b"\n" + content
         if self._descriptor < 0 or self._written > _NEW_FILE_BYTES:
             self._open()
         done = os.write(self._descriptor, content)
         self._written += done
-        self._torn = done != len(content)
-        if self._torn:
+        self._incomplete = done != len(content)
+        if self._incomplete:
             raise OSError("the prediction log could not be written in full")
         return len(lines)
 
@@ -66,4 +66,4 @@ class PredictionLog:
         path = self._folder / f"{time.time_ns()}-{os.getpid()}{self._suffix}"
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._written = 0
-        self._torn = False
+        self._incomplete = False

@@ -1,10 +1,10 @@
-"""Why a request was not answered: a status and one line for the client."""
+"""The error for a refused request: a status, and one line for the client."""
 
 from __future__ import annotations
 
 
 class Rejected(Exception):
-    """The request cannot be answered; `reason` is what metrics count it under."""
+    """The request is refused; `reason` is its label in the metrics."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
         super().__init__(message)

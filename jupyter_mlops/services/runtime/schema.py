@@ -1,7 +1,7 @@
-"""The check of what comes in, generated from the training data, before anything is batched.
+"""Check rows against the schema of the training data, before they are batched.
 
-A bad row that reaches a batch fails everybody else's rows in it, so nothing passes here that the
-training data did not have: names, types, missing values, categories.
+A bad row makes its whole batch fail, with the rows of other clients. So only names, types, missing values and
+categories that the training data had are accepted.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .rejected import Rejected
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: What each type of the schema accepts as it comes out of JSON or Arrow.
+#: Type in the schema → Python types that JSON or Arrow may give for it, and its name in messages.
 ACCEPTS: dict[str, tuple[frozenset[type], str]] = {
     "double": (frozenset({float, int}), "a number"),
     "float": (frozenset({float, int}), "a number"),
@@ -49,7 +49,7 @@ class Column:
 
     @property
     def expects(self) -> str:
-        """What to say that this column wants."""
+        """The name of this column's type in messages."""
         return ACCEPTS[self.type][1]
 
 
@@ -65,7 +65,7 @@ class Schema:
     def __post_init__(self) -> None:
         self.names = tuple(column.name for column in self.columns)
         self._pick = itemgetter(*self.names) if len(self.names) > 1 else self._pick_one
-        # A row's types decide by themselves, unless a value has to be looked at.
+        # Whether a row's types are enough to accept it, without examining its values.
         self._by_type = all(
             column.type in {"double", "float", "boolean", "string"} and column.categories is None
             for column in self.columns
@@ -120,7 +120,7 @@ class Schema:
         pick: Callable[[Any], Any] | None = None
         if names is not None and tuple(names) != self.names:
             if len(set(names)) != len(names):
-                raise Rejected(422, "columns", "A column name is given twice")
+                raise Rejected(422, "columns", "A column name occurs twice")
             if set(names) != set(self.names):
                 raise self._wrong_names(names, "The request")
             order = [list(names).index(name) for name in self.names]
@@ -159,7 +159,7 @@ class Schema:
             raise Rejected(
                 422,
                 "missing",
-                f"Row {index}: '{column.name}' is missing, and it never was in the training data",
+                f"Row {index}: '{column.name}' is missing; the training data has no missing values in it",
             )
         if column.type == "datetime" and kind is str:
             try:
@@ -191,9 +191,9 @@ class Schema:
             )
         return value
 
-    def _wrong_names(self, given: Any, where: str) -> Rejected:
-        missing = [name for name in self.names if name not in given]
-        unknown = [str(name) for name in given if name not in self.names]
+    def _wrong_names(self, names: Any, where: str) -> Rejected:
+        missing = [name for name in self.names if name not in names]
+        unknown = [str(name) for name in names if name not in self.names]
         parts = []
         if missing:
             parts.append(f"lacks {_listed(missing)}")
@@ -216,11 +216,11 @@ def _named(kind: type) -> str:
         int: "a number",
         list: "a list",
     }
-    return {**names, dict: "an object", type(None): "that"}.get(kind, kind.__name__)
+    return {**names, dict: "an object", type(None): "this value"}.get(kind, kind.__name__)
 
 
 def _flat(row: list[Any]) -> list[Any]:
-    """Return the values of a nested row (an image, say) in their order."""
+    """Return the values of a nested row (for example an image) as one list."""
     while row and type(row[0]) is list:
         if any(type(item) is not list for item in row):
             return row

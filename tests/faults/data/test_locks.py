@@ -53,7 +53,7 @@ def test_a_pid_given_out_again_is_told_from_its_holder(project: Project, rwlock:
     _held_by(rwlock, os.getpid(), written=time.time() - 86_400)
     assert _dvc_commit(rwlock) != 0
     assert locks.heal(project) == [
-        f"process {os.getpid()} has ended, and its pid was given to another"
+        f"process {os.getpid()} has ended, and another process has its pid"
     ]
     assert _dvc_commit(rwlock) == 0
 

@@ -178,7 +178,9 @@ def test_a_full_disk_answers_503_and_not_a_prediction_that_is_not_logged(
     try:
         answer = httpx.post(f"{started.url}/predict", json={"rows": [{"x": 1.0, "z": 0.0}]})
         assert answer.status_code == 503
-        assert answer.json() == {"error": "The prediction cannot be logged, so it is not answered"}
+        assert answer.json() == {
+            "error": "The prediction was not sent, because it cannot be logged"
+        }
     finally:
         services.stop("line", project=project)
 

@@ -83,7 +83,7 @@ def test_checkout_brings_back_the_version_but_never_loses_unsaved_changes(
     original = table.read_text()
     data.add(["data/train.csv"], project=project)
     table.write_text("unsaved\n")
-    with pytest.raises(Conflict, match="has changes that no version holds"):
+    with pytest.raises(Conflict, match="has changes that are in no version"):
         data.checkout(["data/train.csv"], project=project)
     assert table.read_text() == "unsaved\n"
     data.checkout(["data/train.csv"], force=True, project=project)
@@ -128,7 +128,7 @@ def test_an_unchanged_file_costs_no_read(
     [
         ("data/absent.csv", NotFound, "No file data/absent.csv"),
         ("/nowhere/train.csv", NotFound, "No file /nowhere/train.csv"),
-        ("data/train.csv.dvc", MlopsError, "is a version file"),
+        ("data/train.csv.dvc", MlopsError, "is a .dvc file"),
     ],
 )
 def test_what_cannot_be_added_is_one_line(
@@ -151,8 +151,8 @@ def test_a_broken_version_file_is_named(project: Project, table: Path) -> None:
     table.with_name("train.csv.dvc").write_text("outs: nothing\n")
     (row,) = data.list(project=project)
     assert (row.path, row.status) == ("data/train.csv.dvc", "unreadable")
-    assert "data/train.csv.dvc is not a version file" in row.detail
-    with pytest.raises(MlopsError, match=r"train\.csv\.dvc is not a version file"):
+    assert "data/train.csv.dvc is not a valid DVC file" in row.detail
+    with pytest.raises(MlopsError, match=r"train\.csv\.dvc is not a valid DVC file"):
         data.checkout(project=project)
 
 

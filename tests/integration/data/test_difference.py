@@ -151,7 +151,13 @@ def test_a_columns_name_is_text_in_the_html(project: Project, table: Path) -> No
         ("data/fresh.csv", "", "", NotFound, "has no version to compare with"),
         ("data/fresh.csv@HEAD", "", "", NotFound, "has no version of data/fresh.csv"),
         ("data", "data/fresh.csv", "", UsageError, "one is a folder"),
-        ("data/patients.csv", "", "weight", UsageError, "Not both tables have a column 'weight'"),
+        (
+            "data/patients.csv",
+            "",
+            "weight",
+            UsageError,
+            "The key column 'weight' is not in both tables",
+        ),
         ("data/patients.csv", "data/broken.parquet", "", MlopsError, "cannot be read as"),
         ("data/patients.csv", "data/empty.csv", "", MlopsError, "cannot be read as"),
         (

@@ -41,7 +41,7 @@ def test_what_nothing_refers_to_is_listed_and_goes_only_when_asked(project: Proj
     _age(project)
     listed = data.gc(project=project)
     assert [item.version for item in listed] == [forgotten]
-    assert "Would delete 1 objects, 2 B. To do so: data gc --yes" in str(listed)
+    assert "1 objects to delete, 2 B. To delete them: data gc --yes" in str(listed)
     data.cached(forgotten, project=project)
     (gone,) = data.gc(yes=True, project=project)
     assert gone.deleted
@@ -110,7 +110,7 @@ def test_a_broken_git_repository_deletes_nothing(project: Project) -> None:
 
 
 def test_hours_are_not_negative(project: Project) -> None:
-    with pytest.raises(UsageError, match="--older counts hours"):
+    with pytest.raises(UsageError, match="--older must be a number of hours"):
         data.gc(older=-1, project=project)
 
 

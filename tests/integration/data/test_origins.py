@@ -146,7 +146,7 @@ def test_what_was_changed_here_is_not_overwritten_and_no_longer_from_there(
 ) -> None:
     data.add([f"{web}/train.csv"], project=project)
     (project.root / "train.csv").write_text("mine\n")
-    with pytest.raises(Conflict, match=r"train.csv is there already"):
+    with pytest.raises(Conflict, match=r"train.csv exists already"):
         data.add([f"{web}/train.csv"], project=project)
     assert (project.root / "train.csv").read_text() == "mine\n"
     (mine,) = data.add(["train.csv"], project=project)
@@ -162,7 +162,7 @@ def test_what_was_changed_here_is_not_overwritten_and_no_longer_from_there(
         ("http://127.0.0.1:9/train.csv", "", "does not answer"),
         ("gs://bucket/train.csv", "", "pip install dvc-gs"),
         ("nonsense://x/y.csv", "", "DVC cannot read|not installed"),
-        ("https://me:secret-word@example.org/t.csv", "", "holds a password"),
+        ("https://me:secret-word@example.org/t.csv", "", "contains a password"),
         ("{web}/train.csv", "../../out.csv", "outside the project"),
         ("{here}", "copy.csv", "is in the project"),
     ],
@@ -184,7 +184,7 @@ def test_what_cannot_be_fetched_is_one_line_and_leaves_nothing(
 def test_a_file_that_git_keeps_is_not_replaced(project: Project, web: str) -> None:
     (project.root / "train.csv").write_text("kept by git\n")
     subprocess.run(["git", "add", "train.csv"], check=True)
-    with pytest.raises(Conflict, match="kept by git"):
+    with pytest.raises(Conflict, match="git tracks train"):
         data.add([f"{web}/train.csv"], project=project)
 
 

@@ -117,7 +117,7 @@ def test_a_remote_may_be_named_for_one_push(versioned: Project, tmp_path: Path) 
     data.push(["train.csv"], remote=str(tmp_path / "once"), project=versioned)
     assert len([item for item in (tmp_path / "once").rglob("*") if item.is_file()]) == 1
     assert "once" not in (versioned.root / ".dvc" / "config").read_text()
-    with pytest.raises(NotFound, match="DVC knows no remote 'twice'"):
+    with pytest.raises(NotFound, match="DVC has no remote 'twice'"):
         data.push(remote="twice", project=versioned)
 
 
@@ -146,7 +146,7 @@ def test_missing_credentials_are_said(
         monkeypatch.delenv(name)
     # Else botocore asks a cloud machine's own address, and waits.
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(BackendFailed, match=r"no credentials.*AWS_ACCESS_KEY_ID"):
+    with pytest.raises(BackendFailed, match=r"needs credentials.*AWS_ACCESS_KEY_ID"):
         data.push(["train.csv"], remote=s3, project=versioned)
 
 
@@ -174,7 +174,7 @@ def test_a_version_that_is_not_in_the_cache_cannot_be_pushed(
     project = _with_remote(versioned, str(tmp_path / "remote"))
     version = next(item.version for item in data.list(project=project) if item.files == 1)
     data.cached(version, project=project).unlink()
-    with pytest.raises(NotFound, match=r"of train\.csv is not whole.*mlops data add train\.csv"):
+    with pytest.raises(NotFound, match=r"of train\.csv is not complete.*mlops data add train\.csv"):
         data.push(project=project)
 
 
@@ -207,7 +207,7 @@ def test_pull_says_what_the_remote_lacks(versioned: Project, tmp_path: Path) -> 
     project = _with_remote(versioned, str(tmp_path / "remote"))
     data.push(["train.csv"], project=project)
     clone = _clone(project, tmp_path / "clone")
-    with pytest.raises(NotFound, match=r"does not have version .* of images whole"):
+    with pytest.raises(NotFound, match=r"does not have all of version .* of images"):
         data.pull(project=clone)
 
 
@@ -215,7 +215,7 @@ def test_pull_never_overwrites_what_no_version_holds(versioned: Project, tmp_pat
     project = _with_remote(versioned, str(tmp_path / "remote"))
     data.push(project=project)
     (project.root / "train.csv").write_text("mine\n")
-    with pytest.raises(Conflict, match="no version holds"):
+    with pytest.raises(Conflict, match="are in no version"):
         data.pull(project=project)
     assert (project.root / "train.csv").read_text() == "mine\n"
     data.pull(force=True, project=project)

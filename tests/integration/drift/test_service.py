@@ -57,7 +57,7 @@ def test_a_services_log_is_compared_with_its_runs_training_data(project, screeni
 
     pd.concat([moved, moved.assign(id=1)]).to_csv("week.csv", index=False)
     of_file = drift.check("screening", current="week.csv", project=project)
-    assert of_file.warnings[0] == "Ignored, not an input of the model: id"
+    assert of_file.warnings[0] == "Not compared, because the model does not use them: id"
     assert len(of_file.columns) == 4
 
 

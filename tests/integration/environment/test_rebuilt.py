@@ -152,8 +152,8 @@ def test_what_cannot_be_had_is_named_and_this_environments_version_takes_its_pla
     packages = {"mlopsprobe": "1.0", "six": "0.0.1", "mlops-nowhere": "3.0+cpu"}
     found = rebuilt.interpreter(packages, python=PYTHON, project=project)
     assert sorted(note.partition(":")[0] for note in found.notes) == [
-        "mlops-nowhere 3.0+cpu cannot be had, left out",
-        f"six 0.0.1 cannot be had, {here} is used instead",
+        "mlops-nowhere 3.0+cpu cannot be installed, left out",
+        f"six 0.0.1 cannot be installed, {here} is used instead",
     ]
     assert _imported(found, "import mlopsprobe, six; print(mlopsprobe.value)") == "2.5"
 
@@ -173,7 +173,7 @@ def test_a_package_whose_files_were_edited_is_not_taken_as_it_is(
     found = rebuilt.interpreter({"mlopsprobe": "1.0"}, python=PYTHON, project=project)
     assert _imported(found, "import mlopsprobe; print(mlopsprobe.value)") == "2.5"
     assert found.notes == [
-        "mlopsprobe 1.0 was installed anew: mlopsprobe.py was changed after it was installed"
+        "mlopsprobe 1.0 was installed again: mlopsprobe.py was changed after it was installed"
     ]
 
 

@@ -95,7 +95,7 @@ def test_a_kernel_whose_program_is_gone_is_an_error_at_once() -> None:
         manager = KernelManager(kernel_name="python3", connection_file=str(folder / "k.json"))
         manager.kernel_spec.argv[0] = "/nowhere/python"
         kernels.keep(manager, folder)
-        with pytest.raises(FileNotFoundError, match="program is not there"):
+        with pytest.raises(FileNotFoundError, match="program does not exist"):
             manager.start_kernel()
         manager.cleanup_resources()
 

@@ -62,7 +62,7 @@ def test_an_unknown_column_is_named(client: httpx.Client, row: dict[str, Any]) -
         (True, "'mean area' must be a number, not a boolean"),
         ([1.0], "'mean area' must be a number, not a list"),
         ({"a": 1}, "'mean area' must be a number, not an object"),
-        (None, "'mean area' is missing, and it never was in the training data"),
+        (None, "'mean area' is missing; the training data has no missing values in it"),
     ],
 )
 def test_a_wrong_value_is_named_by_row_and_column(
@@ -83,7 +83,7 @@ def test_a_wrong_value_is_named_by_row_and_column(
         (b'{"rows": ' + b"[" * 5000, 400, "nested too deeply"),
         (b"[]", 422, "must be a JSON object"),
         (b"{}", 422, "neither 'rows' nor 'data'"),
-        (b'{"rows": []}', 422, "holds no rows"),
+        (b'{"rows": []}', 422, "has no rows"),
         (b'{"rows": {}}', 422, "must be a list of rows"),
         (b'{"rows": [7]}', 422, "Row 0 must be an object"),
         (b'{"rows": [], "extra": 1}', 422, "Unknown key 'extra'"),
@@ -125,7 +125,7 @@ def test_a_value_the_model_itself_refuses_is_the_clients_mistake(
 ) -> None:
     row["mean area"] = 1e300
     refused(
-        client.post("/predict", json={"rows": [row]}), 422, "The model cannot answer these rows"
+        client.post("/predict", json={"rows": [row]}), 422, "The model cannot predict these rows"
     )
 
 
@@ -170,7 +170,7 @@ def test_arrow_that_could_unpack_without_bound_is_refused(
         (stream(table, compression="zstd"), 415, "Compressed or dictionary-encoded"),
         (stream(coded), 415, "Compressed or dictionary-encoded"),
         (stream(many), 413, "More than 10000 rows"),
-        (stream(table.slice(0, 0)), 422, "holds no rows"),
+        (stream(table.slice(0, 0)), 422, "has no rows"),
         (stream(table.drop_columns(["mean radius"])), 422, "lacks column 'mean radius'"),
     ]:
         refused(client.post("/predict", content=body, headers=ARROW), status, words)

@@ -176,7 +176,7 @@ def test_a_busy_port_is_one_line_and_leaves_nothing(
     assert raised.value.exit_code == 2
     with pytest.raises(UsageError, match="There is no port 70000"):
         services.start("digits", port=70_000, project=service_project)
-    with pytest.raises(UsageError, match="There is no address"):
+    with pytest.raises(UsageError, match="This machine has no address"):
         services.start("digits", host="no-such-host.invalid", project=service_project)
     assert not (service_project.state / "services" / "digits.json").exists()
     assert services.get("digits", project=service_project).pid is None
@@ -187,7 +187,7 @@ def test_names_and_runs_that_are_not_there_are_one_line(
 ) -> None:
     with pytest.raises(NotFound, match="Did you mean 'screening'"):
         services.start("screning", project=service_project)
-    with pytest.raises(UsageError, match="cannot name a service"):
+    with pytest.raises(UsageError, match="is not a valid name for a service"):
         services.build("forest", name="../../etc", project=service_project)
     with pytest.raises(NotFound, match="No run 'nothing-like-it'"):
         services.build("nothing-like-it", project=service_project)

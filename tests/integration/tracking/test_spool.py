@@ -134,7 +134,9 @@ def test_a_cell_is_recorded_while_the_store_is_away_and_sent_once_when_it_is_bac
     assert note.run_id.startswith(short)
     assert runs.get(short).metrics["score"] == 1.0
     assert runs.get("forest").model is not None
-    with pytest.raises(ServerAway, match="1 run waits here, to be sent when it does"):
+    with pytest.raises(
+        ServerAway, match="1 run waits in this project and will be sent when it answers"
+    ):
         runs.list()
     with pytest.raises(ServerAway):
         runs.sync()

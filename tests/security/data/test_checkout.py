@@ -201,12 +201,12 @@ def test_something_else_in_the_place_of_a_file_is_one_line(project: Project) -> 
     content = hostile.put(project, b"x\n")
     (project.root / "x.csv").mkdir()
     _say(project, "x.csv.dvc", content, "x.csv")
-    with pytest.raises(MlopsError, match="cannot be put back"):
+    with pytest.raises(MlopsError, match="cannot be restored"):
         data.checkout(force=True, project=project)
     (project.root / "images").write_text("a file")
     version = hostile.put_list(project, [{"md5": content, "relpath": "a/b"}])
     (project.root / "x.csv.dvc").unlink()
     _say(project, "images.dvc", version, "images")
-    with pytest.raises(MlopsError, match="cannot be put back"):
+    with pytest.raises(MlopsError, match="cannot be restored"):
         data.checkout(force=True, project=project)
     assert (project.root / "images").read_text() == "a file"

@@ -176,7 +176,9 @@ def test_what_git_says_of_a_repository_of_somebody_else(
     os.chown(screening.root, 12345, 12345)
     os.chown(screening.root / ".git", 12345, 12345)
     assert packages.git_state(screening.root) == ("", "")
-    with pytest.raises(git.Refused, match=r"belongs to another user\. If you trust it: git config"):
+    with pytest.raises(
+        git.Refused, match=r"because another user owns it\. If you trust it: git config"
+    ):
         git.text(screening.root, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "own"))
     (tmp_path / "own").write_text(f"[safe]\ndirectory = {screening.root}\n")

@@ -279,7 +279,7 @@ def test_a_bento_under_another_name_or_version_is_refused(sent: Project) -> None
     for place in (folder.parent.parent / "other" / folder.name, folder.with_name("20200101000000")):
         shutil.copytree(folder, place)
         (place.parent / "latest").write_text(place.name)
-        with pytest.raises(seal.Unsealed, match="another service's Bento"):
+        with pytest.raises(seal.Unsealed, match="the Bento of another service"):
             services.start(place.parent.name, project=sent)
 
 
@@ -309,7 +309,8 @@ def test_a_bento_from_before_the_seal_says_to_build_again(sent: Project) -> None
     (folder / seal.MANIFEST).unlink()
     (folder / seal.SIGNATURES).unlink()
     with pytest.raises(
-        seal.Unsealed, match=r"earlier version, or not here\. Build it again: %mlops service build"
+        seal.Unsealed,
+        match=r"an earlier version built it, or it was not built here\. Build it again: %mlops service build",
     ):
         services.start("line", project=sent)
     assert [item.name for item in services.list(project=sent)] == ["line"]
@@ -327,10 +328,10 @@ def test_a_key_that_the_project_brings_or_that_others_read_is_refused(
         path.write_text(text)
         path.chmod(mode)
     for named, said in (
-        (inside, "inside the project"),
+        (inside, "a file in the project"),
         (open_key, "chmod 600"),
         (short, "shorter than 32"),
-        (tmp_path / "none", "which is no file"),
+        (tmp_path / "none", "which is not a file"),
     ):
         monkeypatch.setenv(seal.KEY_VARIABLE, str(named))
         with pytest.raises(MlopsError, match=said):

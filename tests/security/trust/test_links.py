@@ -112,7 +112,7 @@ def test_no_file_of_ours_is_written_through_a_link(
     for kind in ("link", "pipe"):
         _put(lock, kind, precious)
         with (
-            pytest.raises(MlopsError, match="not a file that can be locked"),
+            pytest.raises(MlopsError, match="is not a regular file"),
             project.locked("some"),
         ):
             pytest.fail("it was locked")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give each test a record of its own."""
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "jupyter"))
-    monkeypatch.setattr(trust, "_here", set())
+    monkeypatch.setattr(trust, "_this_process", set())
     return tmp_path / "jupyter" / "jupyter_mlops"
 
 

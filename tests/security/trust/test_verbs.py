@@ -183,7 +183,7 @@ def test_recording_goes_into_no_store_that_came_with_the_folder(
     (foreign.root / ".dvc" / "config").unlink()
     shutil.copytree(project.state, foreign.root / ".mlops")
     os.chdir(foreign.root)
-    refused_when_recording("brought a store")
+    refused_when_recording("already contains a store")
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_several_columns_may_be_the_key() -> None:
     old = pd.DataFrame({"site": ["a", "a", "b"], "day": [1, 2, 1], "v": [1, 2, 3]})
     new = old.assign(v=[1, 2, 4])
     assert _rows(old, new, "site", "day") == (0, 0, 1)
-    with pytest.raises(UsageError, match="site does not tell rows apart: 1 repeat it"):
+    with pytest.raises(UsageError, match="The key site is not unique: 1 rows repeat it"):
         _rows(old, new, "site")
     with pytest.raises(UsageError, match="Did you mean 'site'"):
         _rows(old, new, "sit")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     "name", ["", "Screening", "a b", "../x", "-a", "a/b", "a" * 64, "latest:1"]
 )
 def test_a_name_that_no_bento_can_have_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="cannot name a service"):
+    with pytest.raises(UsageError, match="is not a valid name for a service"):
         bento_store.check_name(name)
 
 
@@ -126,4 +126,4 @@ def test_a_logs_last_words_are_the_error_not_the_goodbye(tmp_path: Path) -> None
         "2026-11-21 13:00:00,000 ERROR uvicorn.error: Application startup failed. Exiting.\n"
     )
     assert process.last_words(log) == "zipfile.BadZipFile: File is not a zip file"
-    assert process.last_words(tmp_path / "none.log") == "it said nothing"
+    assert process.last_words(tmp_path / "none.log") == "its log is empty"
