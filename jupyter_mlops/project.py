@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _SHORT_TIMEOUTS = "connect_timeout=5&tcp_user_timeout=20000"
 #: The places in DVC's settings: a remote's `url` and the cache's `dir`, with or without quotes.
 _PLACE = re.compile(r"""^\s*["']?(?:url|dir)["']?\s*=\s*(.+?)\s*$""", re.MULTILINE | re.IGNORECASE)
+#: What makes a value in DVC's settings longer than its line.
+_MANY_LINES = ("'''", '"""')
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,18 @@ def _named_by_dvc(root: Path) -> list[str]:
         file = root / ".dvc" / name
         try:
             if readable(file):
-                found += _PLACE.findall(file.read_text(encoding="utf-8"))
+                found += _places_in(file.read_text(encoding="utf-8"))
             elif os.path.lexists(file):
                 found.append(f"unknown places in {file}, which cannot be read")
         except (OSError, ValueError):
             found.append(f"unknown places in {file}, which cannot be read")
-    return [place.strip("\"'") for place in found]
+    return [place.strip("\"'") or "a place without a name" for place in found]
+
+
+def _places_in(text: str) -> list[str]:
+    """Return the values of DVC's settings that name a place. DVC ends a line at more characters than a newline."""
+    lines = [*text.split("\n"), *text.splitlines()]
+    found = [place for line in lines for place in _PLACE.findall(line)]
+    if any(quotes in text for quotes in _MANY_LINES):
+        found.append("places in a value of several lines")
+    return [*dict.fromkeys(found)]

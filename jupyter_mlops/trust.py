@@ -18,6 +18,8 @@ from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.progress import say
 
 STATE_FOLDER = ".mlops"
+#: In it: the copies of the project that replays work in.
+REPLAYS = "reproduce"
 #: How to trust a project, for messages.
 YES = "If you trust who made it, type: %mlops trust (in a terminal: jupyter mlops trust)"
 _FILE = "trusted.json"
@@ -47,9 +49,25 @@ def is_trusted(root: Path) -> bool:
     entry = _record().get(key)
     if isinstance(entry, dict) and entry.get("owner") == owner:
         return True
-    # A replay copies a project into that project's own `.mlops` folder.
-    above = next((folder for folder in Path(key).parents if folder.name == STATE_FOLDER), None)
-    return above is not None and is_trusted(above.parent)
+    above = _replayed(Path(key))
+    return above is not None and is_trusted(above)
+
+
+def _replayed(root: Path) -> Path | None:
+    """Return the project of which `root` is a replay's copy.
+
+    The copy is in `.mlops/reproduce/NAME`, and the note beside it says where in it the project is. Anything
+    else in `.mlops`, such as an artifact, may come from somebody else.
+    """
+    for top in (root, *root.parents):
+        if top.parent.name == REPLAYS and top.parent.parent.name == STATE_FOLDER:
+            try:
+                note = files.json_in(top.with_name(f"{top.name}.json"))
+                inside = note["root"]
+            except (OSError, ValueError, TypeError, KeyError):
+                return None
+            return top.parents[2] if inside == root.relative_to(top).as_posix() else None
+    return None
 
 
 def grant(root: Path, how: str) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _HOUR = 3600.0
 #: Bytes; the `dvc.lock` of a large pipeline has some megabytes.
 _LARGEST = 64_000_000
+_NAMES_VERSIONS = (b".dvc", b"dvc.lock")
 _NOTHING_DELETED = "Nothing was deleted"
 
 
@@ -146,20 +147,35 @@ def _named_in_git(project: Project) -> set[str]:
 
     # --all reaches branches, tags, stashes and the snapshots of runs; --reflog reaches amended commits.
     try:
-        listed = output("rev-list", "--objects", "--all", "--reflog", "--indexed-objects").decode(
-            errors="replace"
-        )
+        commits = output("rev-list", "--all", "--reflog")
     except git.NoRepository:
         return set()
-    blobs = {
-        line.partition(" ")[0]
-        for line in listed.splitlines()
-        if line.endswith((".dvc", "dvc.lock"))
+    # Every path of every commit, separated by NUL: `rev-list --objects` names a blob by one of its paths only.
+    changes = output(
+        "diff-tree", "--stdin", "--root", "-m", "-r", "-z", "--raw", "--no-abbrev", "--no-renames", "--no-commit-id",
+        give=commits,
+    )  # fmt: skip
+    staged = output("ls-files", "--stage", "-z", "--full-name", ":/")
+    blobs = _version_files(changes.split(b"\0")) | {
+        entry.split()[1]
+        for entry, _, path in (line.partition(b"\t") for line in staged.split(b"\0"))
+        if path.endswith(_NAMES_VERSIONS)
     }
     if not blobs:
         return set()
-    content = output("cat-file", "--batch", give="\n".join(sorted(blobs)).encode() + b"\n")
+    content = output("cat-file", "--batch", give=b"\n".join(sorted(blobs)) + b"\n")
     return named_in(content.decode(errors="replace"))
+
+
+def _version_files(changes: list[bytes]) -> set[bytes]:
+    """Return the blobs of DVC's files in the raw output of `git diff-tree -z`: a change, its path, and so on."""
+    found = set()
+    for change, path in zip(changes[::2], changes[1::2], strict=False):
+        if path.endswith(_NAMES_VERSIONS):
+            _, mode, _, blob, _ = change.split()
+            if mode.startswith(b"100"):  # neither deleted, nor a link or a submodule
+                found.add(blob)
+    return found
 
 
 def _with_members(versions: set[str], project: Project) -> set[str]:

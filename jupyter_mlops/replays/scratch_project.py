@@ -26,14 +26,13 @@ from jupyter_mlops.replays import filtered_files
 from jupyter_mlops.runs.capsules.capsule import is_elsewhere
 from jupyter_mlops.settings import SETTINGS_FILE
 from jupyter_mlops.tracking.store import ensure_store
-from jupyter_mlops.trust import STATE_FOLDER
+from jupyter_mlops.trust import REPLAYS, STATE_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jupyter_mlops.runs.capsules.capsule import Capsule
 
-_FOLDER = "reproduce"
 _SOURCE = "The run's capsule"
 _EMPTY = "empty-store-"
 _NOT_COPIED = (
@@ -63,15 +62,17 @@ def checkout(
     Raises:
         NotFound: the snapshot is no longer in git.
     """
-    home = project.state / _FOLDER
+    home = project.state / REPLAYS
     sweep(project)
     top = below(home, f"{run_id[:8]}-{secrets.token_hex(3)}", source="A run's id")
     note = top.with_name(f"{top.name}.json")
-    files.replace(note, json.dumps({"pid": os.getpid(), "start": files.process_start(os.getpid())}))
+    root = _root(top, capsule)
+    owner = {"pid": os.getpid(), "start": files.process_start(os.getpid())}
+    files.replace(note, json.dumps(owner | {"root": root.relative_to(top).as_posix()}))
     try:
         notes: list[str] = []
         _code(project, capsule, top, notes)
-        root = _root(top, capsule)
+        root = _root(top, capsule)  # again: the snapshot may contain links
         root.mkdir(parents=True, exist_ok=True)
         _own_state(root)
         if not (root / SETTINGS_FILE).is_file():
@@ -91,7 +92,7 @@ def checkout(
 
 def sweep(project: Project) -> None:
     """Remove what killed processes left."""
-    for note in (project.state / _FOLDER).glob("*.json"):
+    for note in (project.state / REPLAYS).glob("*.json"):
         try:
             owner = files.json_in(note)
             gone = files.process_start(int(owner["pid"])) != owner["start"]

@@ -41,6 +41,9 @@ _SETTERS = {
     "__setitem__",
 }
 _ACCESSORS = {"iloc", "iat", "loc", "at", "values", "str"}
+_COLLECTIONS = (ast.List, ast.Tuple, ast.Set)
+#: Fields of a record that hold a name, and those that hold its value.
+_TITLES, _CONTENTS = {"name", "key", "field", "id"}, {"value", "content", "default", "val"}
 #: Methods that add their arguments to the object that they belong to.
 _ADDERS = {"append", "extend", "add", "insert", "appendleft", "put"}
 
@@ -81,6 +84,16 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         case ast.Dict(keys=keys, values=values):
             for key, value in zip(keys, values, strict=True):
                 yield from ((name, value) for name in _quoted(key))
+            fields = {
+                key.value: value
+                for key, value in zip(keys, values, strict=True)
+                if isinstance(key, ast.Constant) and isinstance(key.value, str)
+            }
+            yield from _described(fields)
+        case ast.For(target=target, iter=values) | ast.AsyncFor(target=target, iter=values):
+            yield from _each(target, values)
+        case ast.comprehension(target=target, iter=values):
+            yield from _each(target, values)
         case ast.Compare(left=left, comparators=values):
             yield from ((name, value) for name in _names(left) for value in values)
         case ast.arguments(args=args, posonlyargs=first, defaults=defaults):
@@ -92,11 +105,10 @@ def _named_values(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
                     yield arg.arg, default
         case ast.Call():
             yield from _called(node)
-        case ast.Tuple(
-            elts=[ast.Constant(value=str() as name), ast.Constant(value=str() as text) as value]
-        ):
-            if looks_random(text):
-                yield name, value  # a (name, value) pair in a list
+        case ast.Tuple(elts=[ast.Constant(value=str() as name), value]):
+            # A (name, value) pair in a list.
+            if not isinstance(value, ast.Constant) or looks_random(str(value.value)):
+                yield name, value
 
 
 def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
@@ -108,17 +120,36 @@ def _assigned(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr
     yield from ((name, value) for name in _names(target))
 
 
+def _each(target: ast.expr, values: ast.expr) -> Iterator[tuple[str, ast.expr]]:
+    """Yield (name, value) for each element that a loop assigns: `for user, password in [("ann", "…")]`."""
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for element in values.elts if isinstance(values, _COLLECTIONS) else ():
+            yield from _assigned(target, element)
+    else:
+        yield from _assigned(target, values)
+
+
+def _described(fields: dict[str, ast.expr]) -> Iterator[tuple[str, ast.expr]]:
+    """Yield (name, value) of a record with a name and a value: `{"name": "password", "value": "…"}`."""
+    for title in _TITLES & fields.keys():
+        for name in _quoted(fields[title]):
+            yield from ((name, fields[key]) for key in _CONTENTS & fields.keys())
+
+
 def _called(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     keywords = {item.arg: item.value for item in call.keywords if item.arg}
     yield from keywords.items()
     values = [*call.args[:1], *(keywords[key] for key in ("data", "values") if key in keywords)]
     for name in _quoted(keywords.get("name")):
         yield from ((name, value) for value in values)
+    yield from _described(keywords)
     titles = [*_quoted(keywords.get("columns"))]
-    for rows in values:
+    for rows in map(_unwrapped, values):
         for row in rows.elts if titles and isinstance(rows, (ast.List, ast.Tuple)) else ():
             if isinstance(row, (ast.List, ast.Tuple)) and len(row.elts) == len(titles):
                 yield from zip(titles, row.elts, strict=True)
+            elif len(titles) == 1:
+                yield titles[0], row
     function = _called_name(call.func)
     for value in (*call.args, *values):
         if isinstance(value, ast.Constant) and looks_random(str(value.value)):
@@ -128,6 +159,13 @@ def _called(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
             yield from ((name, value) for name in _quoted(before))
     if function in _ADDERS and isinstance(call.func, ast.Attribute):
         yield from ((name, value) for name in _names(call.func.value) for value in call.args)
+
+
+def _unwrapped(value: ast.expr) -> ast.expr:
+    """Return the collection in `np.array([…])`."""
+    while isinstance(value, ast.Call) and value.args and _called_name(value.func) in MAKERS:
+        value = value.args[0]
+    return value
 
 
 def _names(node: ast.expr) -> Iterator[str]:
@@ -168,6 +206,8 @@ def _texts(node: ast.expr, key: str) -> Iterator[tuple[ast.Constant, str]]:
         case ast.Dict(keys=keys, values=values):
             for title, value in zip(keys, values, strict=True):
                 named = title.value if isinstance(title, ast.Constant) else key
+                if isinstance(title, ast.Constant) and looks_random(str(named)):
+                    yield title, key  # the secret is the key: `{"…": "ann"}`
                 yield from _texts(value, named if isinstance(named, str) else key)
         case ast.BinOp(left=left, op=ast.Add() | ast.Mult() | ast.BitOr(), right=right):
             yield from _texts(left, key)
@@ -183,13 +223,11 @@ def _texts(node: ast.expr, key: str) -> Iterator[tuple[ast.Constant, str]]:
         case ast.Call(func=ast.Attribute(value=value, attr="encode" | "strip" | "split" | "copy")):
             yield from _texts(value, key)
         case ast.Call(func=function, args=args):
-            name = (
-                function.attr
-                if isinstance(function, ast.Attribute)
-                else getattr(function, "id", "")
-            )
-            for part in args if name in MAKERS else ():
-                yield from _texts(part, key)
+            makes = _called_name(function) in MAKERS
+            for part in args:
+                # Whatever the function is, a collection in its arguments is probably in its result: `deque([…])`.
+                if makes or isinstance(part, (*_COLLECTIONS, ast.Dict)):
+                    yield from _texts(part, key)
 
 
 def _called_name(function: ast.expr) -> str:

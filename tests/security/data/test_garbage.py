@@ -60,6 +60,43 @@ def test_gc_by_itself_in_a_new_python_keeps_the_runs_versions(
     trials("versions that only runs refer to, through data.gc", len(of_runs), "all kept")
 
 
+def test_gc_keeps_what_any_commit_names_whatever_its_file_is_called_elsewhere(
+    project: Project, trials: Trials
+) -> None:
+    """Git lists a blob once, under one of its paths only; and a path may have a newline."""
+
+    def commit(message: str) -> None:
+        subprocess.run(["git", "add", "--all"], check=True, capture_output=True)
+        subprocess.run(["git", "commit", "--quiet", "-m", message], check=True)
+
+    def version(name: str, text: str) -> str:
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+        return data.add([name]).items[0].version
+
+    wanted = {version("t.csv", "1"), version("d\nx/n.csv", "2"), version("é/u.csv", "3")}
+    commit("named")
+    for name in ("t.csv", "d\nx/n.csv", "é/u.csv"):
+        Path(f"{name}.dvc").rename(f"{name}.dvc.bak")
+    commit("put aside")
+    # A branch that only a merge commit changes, and an entry that is only staged.
+    subprocess.run(["git", "checkout", "--quiet", "-b", "other", "HEAD~1"], check=True)
+    wanted.add(version("other.csv", "4"))
+    commit("other")
+    subprocess.run(["git", "checkout", "--quiet", "-"], check=True)
+    subprocess.run(["git", "merge", "--quiet", "--no-commit", "--no-ff", "other"], check=False)
+    wanted.add(version("merged.csv", "5"))
+    commit("merge")
+    Path("merged.csv.dvc").unlink()
+    commit("gone")
+    wanted.add(version("staged.csv", "6"))
+    subprocess.run(["git", "add", "staged.csv.dvc"], check=True)
+    Path("staged.csv.dvc").unlink()
+    data.gc(yes=True, older=0)
+    assert data.held(project=project) >= wanted
+    trials("versions that only older commits or the index name", len(wanted), "all kept")
+
+
 @pytest.mark.parametrize("damage", ["capsule", "capsule gone", "store", "referrer", "import"])
 def test_nothing_is_deleted_if_what_runs_refer_to_cannot_be_read(
     project: Project, damage: str, monkeypatch: pytest.MonkeyPatch

@@ -68,15 +68,35 @@ def test_a_link_that_turns_to_another_folder_takes_no_trust_along(
     assert not trust.is_trusted(link)
 
 
-def test_what_lies_in_the_state_of_a_trusted_project(folder: Path) -> None:
-    """There a replay makes its copy; the state of one that is not trusted is no better than that."""
-    copy = folder / ".mlops" / "replays" / "x"
-    copy.mkdir(parents=True)
-    assert not trust.is_trusted(copy)
+def test_a_replays_copy_is_trusted_with_its_project(folder: Path) -> None:
+    top = folder / ".mlops" / "reproduce" / "x"
+    (top / "sub").mkdir(parents=True)
+    top.with_name("x.json").write_text('{"root": "sub"}')
+    assert not trust.is_trusted(top / "sub")
     trust.grant(folder, "trust")
-    assert trust.is_trusted(copy)
-    (folder / "sub" / ".mlops" / "x").mkdir(parents=True)
-    assert not trust.is_trusted(folder / "sub" / ".mlops" / "x")
+    assert trust.is_trusted(top / "sub")
+    assert not trust.is_trusted(top)
+
+
+@pytest.mark.parametrize("note", [None, "", "[]", "{}", '{"root": 1}', '{"root": "other"}'])
+def test_nothing_else_in_the_state_of_a_trusted_project_is_trusted(
+    folder: Path, note: str | None
+) -> None:
+    """A run's artifact or an imported service may be somebody else's project."""
+    trust.grant(folder, "trust")
+    state = folder / ".mlops"
+    for inside in (
+        "artifacts/1/2/artifacts/theirs",
+        "bentoml/x",
+        "reproduce/x",
+        "reproduce/x/vendor",
+    ):
+        (state / inside).mkdir(parents=True, exist_ok=True)
+        if note is not None and inside == "reproduce/x":
+            (state / "reproduce" / "x.json").write_text(note)
+        assert not trust.is_trusted(state / inside), inside
+    assert not trust.is_trusted(state)
+    assert not trust.is_trusted(state / "reproduce")
 
 
 def test_taken_back(folder: Path) -> None:

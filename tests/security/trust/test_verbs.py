@@ -200,6 +200,27 @@ def test_every_place_outside_needs_a_yes(foreign: Foreign, line: str) -> None:
     refused_when_recording("elsewhere")
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # Each of these characters ends a line for DVC's parser.
+        *(
+            f"[cache]\ntype = copy{end}dir = /tmp/theirs\n"
+            for end in "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"
+        ),
+        "[cache]\n'dir' = /tmp/theirs\n",
+        "[cache]\ndir = '''\n/tmp/theirs'''\n",
+        '[cache]\ndir = """/tmp/theirs\n"""\n',
+        "[x]\na = /tmp/theirs\n[cache]\ndir = %(a)s\n",
+    ],
+    ids=ascii,
+)
+def test_every_place_that_dvc_reads_needs_a_yes(foreign: Foreign, settings: str) -> None:
+    (foreign.root / ".dvc" / "config").write_text(settings, newline="")
+    (foreign.root / "mlops.toml").write_text("")
+    refused_when_recording("elsewhere")
+
+
 def test_what_the_user_says_in_the_environment_is_a_yes(
     foreign: Foreign, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
