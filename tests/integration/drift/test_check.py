@@ -149,7 +149,7 @@ BOTH = {"reference": "old.csv", "current": "new.csv"}
         (BOTH | {"run": "forest"}, UsageError, "Leave one of them out"),
         (BOTH | {"last": -1}, UsageError, "--last must be"),
         (BOTH | {"current": "no.csv"}, NotFound, "No file no.csv. Check the path"),
-        (BOTH | {"reference": "."}, MlopsError, "is a folder. Give a file"),
+        (BOTH | {"reference": "."}, MlopsError, "is a folder. Name a file"),
         (BOTH | {"current": "torn.parquet"}, MlopsError, "cannot be read as .parquet"),
         (BOTH | {"current": "empty.csv"}, MlopsError, "cannot be read as .csv"),
         (BOTH | {"current": "rows.csv"}, MlopsError, "rows.csv has no rows"),

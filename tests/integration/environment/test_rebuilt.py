@@ -184,7 +184,7 @@ def test_a_python_that_is_not_here_and_a_missing_uv_are_said_in_one_line(
         rebuilt.interpreter({"mlopsprobe": "1.0"}, python="3.2.1", project=project)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "uv", None)
-    with pytest.raises(MlopsError, match=r"not here\. Type: pip install uv"):
+    with pytest.raises(MlopsError, match=r"not installed\. Type: pip install uv"):
         rebuilt.interpreter({"mlopsprobe": "1.0"}, python=PYTHON, project=project)
     assert not [*(project.state / "environments").glob("*")]
 
