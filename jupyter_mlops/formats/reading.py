@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import onnx_flavor, safety, torch_flavor
+from jupyter_mlops.formats import onnx, safetensors, safety
 from jupyter_mlops.formats.saving import quiet
-from jupyter_mlops.model_files import onnx_file, pt2, safetensors_file, skops_file
+from jupyter_mlops.model_files import onnx_file, pt2_file, safetensors_file, skops_file
 from jupyter_mlops.model_files.refused import Refused, because
 from jupyter_mlops.tracking.store import import_mlflow
 
@@ -49,7 +49,7 @@ def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:
     if format == "pt2":
         with _refusing(_ALLOW), quiet():
             try:
-                return pt2.load(folder / safety.PT2).module()
+                return pt2_file.load(folder / safety.PT2).module()
             except Refused:
                 if not allow_pickle:
                     raise
@@ -58,8 +58,8 @@ def load_torch(folder: Path, format: str, *, allow_pickle: bool) -> Any:
             return torch.export.load(str(folder / safety.PT2)).module()
     if format == "safetensors":
         with _refusing("Record the run again"):
-            safetensors_file.check(folder / torch_flavor.WEIGHTS)
-            return torch_flavor.load(folder, allow_code=allow_pickle)
+            safetensors_file.check(folder / safetensors.WEIGHTS)
+            return safetensors.load(folder, allow_code=allow_pickle)
     refuse_pickle(allow_pickle)
     import_mlflow()
     import mlflow.pytorch
@@ -76,9 +76,9 @@ def load_weights(folder: Path, format: str) -> dict[str, Any]:
     """
     with _refusing("Record the run again"), quiet():
         if format == "safetensors":
-            safetensors_file.check(folder / torch_flavor.WEIGHTS)
-            return torch_flavor.weights(folder)
-        return dict(pt2.load(folder / safety.PT2).state_dict)
+            safetensors_file.check(folder / safetensors.WEIGHTS)
+            return safetensors.weights(folder)
+        return dict(pt2_file.load(folder / safety.PT2).state_dict)
 
 
 def load_onnx(folder: Path) -> Any:
@@ -88,10 +88,10 @@ def load_onnx(folder: Path) -> Any:
         MlopsError: its file is damaged or hostile.
     """
     with _refusing("Record the run again"):
-        path, about = onnx_flavor.kept(folder)
+        path, about = onnx.kept(folder)
         content = path.read_bytes()
         onnx_file.check(content)
-        return onnx_flavor.loaded(content, about)
+        return onnx.loaded(content, about)
 
 
 def refuse_pickle(allowed: bool) -> None:

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files, safe_yaml
-from jupyter_mlops.formats import torch_flavor
-from jupyter_mlops.model_files import onnx_file, pt2, safetensors_file, skops_file
+from jupyter_mlops.formats import safetensors
+from jupyter_mlops.model_files import onnx_file, pt2_file, safetensors_file, skops_file
 from jupyter_mlops.model_files.refused import Refused, one_line
 from jupyter_mlops.model_files.skops_trusted import TRUSTED
 from jupyter_mlops.paths import UnsafePath, below, is_link
@@ -96,10 +96,10 @@ def _judged(folder: Path, named: frozenset[str], onnx: str, _stamp: Any) -> Verd
     """Judge once for each state of the files: a list of runs asks again and again."""
     if "sklearn" in named and (folder / SKOPS).is_file():
         return _verdict("skops", lambda: _check_skops((folder / SKOPS).read_bytes()))
-    if named & {"pytorch", "safetensors"} and (folder / torch_flavor.WEIGHTS).is_file():
+    if named & {"pytorch", "safetensors"} and (folder / safetensors.WEIGHTS).is_file():
         return _verdict("safetensors", lambda: _check_safetensors(folder))
     if "pytorch" in named and (folder / PT2).is_file():
-        return _verdict("pt2", lambda: pt2.check(folder / PT2))
+        return _verdict("pt2", lambda: pt2_file.check(folder / PT2))
     if "onnx" in named:
         return _verdict("onnx", lambda: onnx_file.check(onnx_path(folder, onnx).read_bytes()))
     if named & {"sklearn", "pytorch"}:
@@ -112,7 +112,7 @@ def _judged(folder: Path, named: frozenset[str], onnx: str, _stamp: Any) -> Verd
 def told(folder: Path) -> str:
     """Return the format that an `MLmodel` alone speaks of, for models whose files are not here."""
     named = flavors(mlmodel(folder))
-    if torch_flavor.FLAVOR in named:
+    if safetensors.FLAVOR in named:
         return "safetensors"
     for flavor in ("sklearn", "pytorch"):
         if flavor in named:
@@ -150,6 +150,6 @@ def _check_skops(content: bytes) -> None:
 
 
 def _check_safetensors(folder: Path) -> None:
-    safetensors_file.check(folder / torch_flavor.WEIGHTS)
-    if torch_flavor.needs_code(folder):
+    safetensors_file.check(folder / safetensors.WEIGHTS)
+    if safetensors.needs_code(folder):
         raise Refused("Its class is kept as source")

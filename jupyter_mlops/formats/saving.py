@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
-from jupyter_mlops.formats import onnx_flavor, skops_flavor, torch_flavor
+from jupyter_mlops.formats import onnx, safetensors, skops
 from jupyter_mlops.model_files.skops_trusted import TRUSTED
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.fitted import Fitted
+    from jupyter_mlops.formats.common.fitted import Fitted
 
 _SKLEARN_NEEDS = ("scikit-learn", "numpy", "pandas", "scipy")
 
@@ -41,7 +41,7 @@ def check(format: str) -> None:
             f"No format '{format}'", nearest(format, CHOICES) or f"One of: {', '.join(CHOICES)}"
         )
     if format == "onnx":
-        onnx_flavor.check()
+        onnx.check()
 
 
 def log_model(
@@ -70,8 +70,8 @@ def log_model(
         why = ""
         if format == "onnx":
             try:
-                onnx_flavor.log_model(found)
-            except onnx_flavor.NotConverted as error:
+                onnx.log_model(found)
+            except onnx.NotConverted as error:
                 why = str(error)
             else:
                 return "onnx", ""
@@ -95,8 +95,8 @@ def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric], *, p
     # Inferring requirements would start a subprocess that takes 4 s.
     needs = pinned(*_SKLEARN_NEEDS, "skops", "cloudpickle")
     if not pickle:
-        with contextlib.suppress(skops_flavor.Untrusted):
-            skops_flavor.log_model(
+        with contextlib.suppress(skops.Untrusted):
+            skops.log_model(
                 found.model, trusted=TRUSTED, signature=signature, pip_requirements=needs,
                 params=params, metrics=metrics,
             )  # fmt: skip
@@ -141,8 +141,8 @@ def _log_torch(found: Fitted, params: list[Param], metrics: list[Metric], format
             finally:
                 found.model.to(device).train(was_training)
     if format != "pickle":
-        with contextlib.suppress(torch_flavor.NotKept):
-            torch_flavor.log_model(
+        with contextlib.suppress(safetensors.NotKept):
+            safetensors.log_model(
                 found.model, None if found.sample is None else found.sample[:8],
                 needs=[*needs, *pinned("safetensors")], params=params, metrics=metrics,
             )  # fmt: skip

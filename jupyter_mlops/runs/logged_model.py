@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from jupyter_mlops import safe_yaml
-from jupyter_mlops.formats import safety, torch_flavor
+from jupyter_mlops.formats import safetensors, safety
 from jupyter_mlops.runs.records import ModelInfo
 from jupyter_mlops.tracking import places
 from jupyter_mlops.tracking.store import import_mlflow
@@ -42,7 +42,7 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
     return ModelInfo(
         model_id=logged.model_id,
         uri=logged.artifact_location,
-        flavor="pytorch" if flavor == torch_flavor.FLAVOR else flavor,
+        flavor="pytorch" if flavor == safetensors.FLAVOR else flavor,
         format=judged.format,
         safe=judged.safe,
         inputs=inputs,

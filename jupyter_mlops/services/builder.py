@@ -15,7 +15,7 @@ from jupyter_mlops import temporary
 from jupyter_mlops.errors import MissingBackend, MlopsError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import answers, bento_build, bento_model, bento_store, process, seal
+from jupyter_mlops.services import answers, bento_build, bento_store, process, requirements, seal
 from jupyter_mlops.services import served_model as sources
 from jupyter_mlops.services.client import Client
 
@@ -90,7 +90,7 @@ def _need_bentoml() -> None:
 def _write(source: Source, folder: Path, name: str, version: str) -> str:
     """Write the files of the Bento and return the name of its service class."""
     folder.mkdir(parents=True)
-    about = bento_model.write(source, folder)
+    about = requirements.write(source, folder)
     _write_json(folder / "model.json", about)
     output = {"kind": source.task, "classes": source.classes}
     _write_json(
@@ -121,9 +121,9 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
             "allow_pickle": source.consented,
         },
     )
-    requirements = bento_model.requirements(source, about["format"])
+    pins = requirements.requirements(source, about["format"])
     (folder / "requirements.txt").write_text(
-        "".join(f"{line}\n" for line in requirements), encoding="utf-8"
+        "".join(f"{line}\n" for line in pins), encoding="utf-8"
     )
     package = resources.files("jupyter_mlops.services")
     _copy(package / "runtime", folder / "mlops_runtime")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.models import run_model
+from jupyter_mlops.models import model as run_model
 from jupyter_mlops.runs import query
 
 if TYPE_CHECKING:

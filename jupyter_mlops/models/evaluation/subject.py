@@ -11,7 +11,7 @@ import pandas as pd
 
 from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
-from jupyter_mlops.models import run_model
+from jupyter_mlops.models import model as run_model
 from jupyter_mlops.models.evaluation.scores import Answers, Task
 from jupyter_mlops.runs import query
 

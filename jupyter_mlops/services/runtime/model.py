@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 # A Bento carries a copy of these checks: there the name is `mlops_runtime.model_files`.
-from jupyter_mlops.model_files import onnx_file, pt2, skops_file
+from jupyter_mlops.model_files import onnx_file, pt2_file, skops_file
 
 from .estimator import LIKELIEST, forest, forget_names, single_threaded, takes_array
 from .schema import Row, Schema
@@ -230,7 +230,7 @@ def _load_module(path: Path, format: str, device: str) -> Any:
         _refuse_unsealed(path)
     if path.suffix != ".pt2":
         return torch.load(path, map_location=device, weights_only=False).to(device).eval()
-    program = pt2.load(path) if format == "torch-pt2" else torch.export.load(path)
+    program = pt2_file.load(path) if format == "torch-pt2" else torch.export.load(path)
     if device != "cpu":
         from torch.export.passes import move_to_device_pass
 

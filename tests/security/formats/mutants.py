@@ -249,12 +249,12 @@ def safetensors_seeds(folder: Path) -> list[bytes]:
     import torch
     from safetensors.torch import save_file
 
-    from jupyter_mlops.formats import torch_flavor
+    from jupyter_mlops.formats import safetensors
 
     seeds = []
     for net in (torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2)), torch.nn.LSTM(4, 3)):  # fmt: skip
         tensors: dict[str, Any] = {}
-        structure = torch_flavor._describe(net, "", tensors, {})
+        structure = safetensors._describe(net, "", tensors, {})
         save_file(tensors, folder / "seed.safetensors")
         text = json.dumps(structure).encode()
         seeds.append((folder / "seed.safetensors").read_bytes() + b"\n\0STRUCTURE\0\n" + text)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MissingBackend, MlopsError
-from jupyter_mlops.formats import onnx_model
+from jupyter_mlops.formats.common import onnx_model
 from jupyter_mlops.paths import below
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jupyter_mlops.formats.fitted import Fitted
+    from jupyter_mlops.formats.common.fitted import Fitted
 
 #: ONNX computes in single precision.
 _TOLERANCE = 1e-4

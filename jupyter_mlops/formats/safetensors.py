@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import mlflow_log, torch_source
+from jupyter_mlops.formats.common import mlflow_log, torch_source
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import mlflow_log
+from jupyter_mlops.formats.common import mlflow_log
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric, Param
