@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.models.evaluation.promote import promote
     from jupyter_mlops.models.evaluation.records import Evaluation, Gate
     from jupyter_mlops.models.model import (
+        Model,
         load_model,
         load_weights,
         model_files,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Evaluation": "evaluation.records",
     "Gate": "evaluation.records",
+    "Model": "model",
     "evaluate": "evaluation.evaluate",
     "gate": "evaluation.gate",
     "list": "registry",
@@ -42,6 +44,7 @@ _BELOW = {"ModelVersion": "jupyter_mlops.runs.records"}
 __all__ = [
     "Evaluation",
     "Gate",
+    "Model",
     "ModelVersion",
     "evaluate",
     "gate",

@@ -1,1 +1,1 @@
-"""What the formats share: how a model is found, logged into MLflow, judged and answered for."""
+"""What the formats share: their base class, the registry, MLflow's files, torch modules."""
