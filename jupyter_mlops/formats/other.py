@@ -1,4 +1,4 @@
-"""MLflow's other flavours: read by the code that `MLmodel` names, so only if that is allowed."""
+"""MLflow's other flavours. MLflow reads them by code that `MLmodel` names, so they are loaded only if that is allowed."""
 
 from __future__ import annotations
 

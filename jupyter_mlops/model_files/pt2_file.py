@@ -1,4 +1,4 @@
-"""A `.pt2` file of `torch.export`: looked through, and loaded from an archive that is written anew.
+"""A `.pt2` file of `torch.export`: checked, and loaded from a new archive of its checked parts.
 
 `torch.export.load` unpickles sample inputs, weights, constants and objects without limits when they ask for
 it, falls back to older layouts, and loads compiled libraries. What is loaded here is an archive of our own

@@ -1,4 +1,4 @@
-"""`service build`: a run's model becomes a Bento, but only if it answers as the notebook does."""
+"""`service build`: package a run's model as a Bento, kept only if its answers equal those in the notebook."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _START_SECONDS = 120.0
 def build(
     run: str, *, name: str = "", allow_pickle: bool = False, project: Project | None = None
 ) -> Service:
-    """Package the model of a run as a Bento, and keep it only if it answers as the model does.
+    """Package the model of a run as a Bento, and keep it only if its answers equal the model's.
 
     Args:
         run: the run's id, the start of it, or its name.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.formats import Packed
 
-#: What the packaged runtime imports, whatever the model.
+#: What the packaged runtime imports for every model.
 _RUNTIME = (
     "bentoml",
     "numpy",

@@ -1,4 +1,4 @@
-"""The model of a run as a service needs it: native, with its files, columns and known rows."""
+"""What `service build` packages: a run's native model, its files, its columns and reference rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MLflow and torch say much in a user's cell."""
+"""Suppress the output of MLflow and torch in a user's cell."""
 
 from __future__ import annotations
 

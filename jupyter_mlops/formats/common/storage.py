@@ -1,4 +1,4 @@
-"""A model saved in the first format that can hold it; a stored one judged, and loaded in the format that it has.
+"""Save a model in the first format that can hold it; judge a stored model, and load it by its format.
 
 Tags and `MLmodel` come with the model and may say anything. They choose which file is read; what is found there
 decides. Whatever was judged before, `load` checks the bytes that it loads: somebody may have changed them since.
@@ -51,9 +51,9 @@ def save(
 
     Args:
         found: the model.
-        format: how, if it can be so.
-        params: the run's, which MLflow shows with the model too.
-        metrics: likewise.
+        format: the format to use if it can hold the model.
+        params: the run's parameters; MLflow shows them with the model.
+        metrics: the run's metrics; MLflow shows them with the model.
 
     Returns:
         The name of its format, and why that is not the one asked for, if so.

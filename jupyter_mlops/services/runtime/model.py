@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What the model says of a batch, by row; `probability` or `scores` where it has them."""
+    """The model's answers to a batch, by row; `probability` or `scores` where it has them."""
 
     prediction: list[Any]
     probability: list[Any] | None = None
