@@ -131,10 +131,12 @@ def _save_torch(found: Fitted) -> None:
     import mlflow.pytorch
 
     from jupyter_mlops.environment.packages import pinned
+    from jupyter_mlops.formats.common import torch_modules
 
     mlflow.pytorch.log_model(
         found.model,
         name="model",
         serialization_format="pickle",
+        signature=torch_modules.signature(found),
         pip_requirements=pinned("torch", "numpy"),
     )

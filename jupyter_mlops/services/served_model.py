@@ -93,7 +93,7 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
             "Fit an estimator after it, or a Pipeline of both",
         )
     training = found.training_data
-    names, dtype, shape = _signature(found.info.inputs, training)
+    names, dtype, shape = _signature(found.info.inputs, training, network=network)
     training = training.rename(columns=str)[names]
     reference = training.sample(min(len(training), _REFERENCE_ROWS), random_state=_SEED)
     return Source(
@@ -110,7 +110,7 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
 
 
 def _signature(
-    inputs: list[dict[str, str]], training: pd.DataFrame
+    inputs: list[dict[str, str]], training: pd.DataFrame, *, network: bool
 ) -> tuple[list[str], str, list[int]]:
     """Return the names of the input columns, and for an array its type and the shape of one row."""
     tensor = _TENSOR.fullmatch(inputs[0]["type"]) if len(inputs) == 1 else None
@@ -122,7 +122,8 @@ def _signature(
                 f"The run's training data has no column '{missing[0]}', which its model wants",
                 "Make the columns inside a Pipeline, or train on a DataFrame that has them",
             )
-        return names, "float64", [len(names)]
+        # Without a signature a network is asked in the type that torch makes weights of.
+        return names, "float32" if network else "float64", [len(names)]
     names = list(map(str, training.columns))
     shape = [int(size) for size in tensor[2].split("×")[1:]]
     return names, tensor[1], shape or [len(names)]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from jupyter_mlops.formats.common.fitted import Fitted
+
 
 @contextmanager
 def evaluating(module: Any) -> Iterator[Any]:
@@ -26,6 +28,24 @@ def evaluating(module: Any) -> Iterator[Any]:
             yield device
     finally:
         module.to(device).train(was_training)
+
+
+def signature(found: Fitted) -> Any:
+    """Return MLflow's signature of a module, or None where its rows are not known or give no single tensor."""
+    import mlflow.models
+    import torch
+
+    if found.sample is None:
+        return None
+    example = found.sample[:8]
+    try:
+        with evaluating(found.model) as device:
+            output = found.model(torch.from_numpy(example).to(device))
+    except Exception:  # a module may refuse to be called so; it is stored all the same
+        return None
+    if not isinstance(output, torch.Tensor):
+        return None
+    return mlflow.models.infer_signature(example, output.cpu().numpy())
 
 
 def outputs(module: Any, rows: Any) -> Any:
