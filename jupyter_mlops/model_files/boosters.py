@@ -1,7 +1,7 @@
-"""LightGBM's and XGBoost's models, tried in a process of their own before they are read in this one.
+"""LightGBM's and XGBoost's models, read in a child process first.
 
-Both read their trees with parsers in C++ that trust what they read: a changed number ends the process. So a
-child reads the file first, walks every tree, and asks it for some rows. What ends that child is refused.
+Both read their trees with parsers in C++ that do not check their input: a changed number ends the process. So a
+child reads the file first, walks every tree, and predicts some rows. A file that ends the child is refused.
 """
 
 from __future__ import annotations

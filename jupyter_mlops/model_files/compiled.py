@@ -1,4 +1,4 @@
-"""Estimators that were read from a file: the numbers that compiled code follows without looking.
+"""Check estimators that were read from a file: the indices that compiled code follows without checks.
 
 scikit-learn's trees, neighbour trees and support vectors are walked in C, by indices that the file gives. A
 changed index reads memory that is not the model's, or never ends. Sizes and types are checked by

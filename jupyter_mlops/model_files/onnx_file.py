@@ -1,4 +1,4 @@
-"""An ONNX file, looked through as the protobuf message that it is.
+"""An ONNX file: checked as the protobuf message that it is, and a session that answers as the model did.
 
 onnxruntime runs only its own operators, but a model may name other files: numbers kept outside of it, and
 compiled parts. The message is walked without the `onnx` package, which a service does not need.
@@ -6,12 +6,16 @@ compiled parts. The message is walked without the `onnx` package, which a servic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 from .refused import Refused, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+RUNS_CODE = False
 
 _WHAT = "The ONNX file"
 _DEEPEST = 64
@@ -38,6 +42,10 @@ _DOMAINS = {
 }
 #: It stands for a compiled part in another file.
 _DENIED = {b"EPContext"}
+_TYPES = {
+    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
+    "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(string)": "object",
+}  # fmt: skip
 
 
 def check(content: bytes) -> None:
@@ -51,6 +59,113 @@ def check(content: bytes) -> None:
         if not any(number == 7 for number, _ in _fields(view)):
             raise Refused(f"{_WHAT} holds no graph")
         _walk(view, "model", 0, _local_domains(view))
+
+
+class Session:
+    """A session of onnxruntime with `predict`; `session` is onnxruntime's own.
+
+    `feature_names_in_` is there when the model was fitted on a table. An input is one array of all features, or one
+    for each column. `about` is what ONNX does not keep: the columns, the labels, the shape of an answer.
+    """
+
+    def __init__(self, content: bytes, about: dict[str, Any]) -> None:
+        self.session = _session(content)
+        self.about = about
+        self.content = content
+        self._inputs = self.session.get_inputs()
+        if about.get("columns"):
+            self.feature_names_in_ = about["columns"]
+
+    @staticmethod
+    def of(content: bytes, about: dict[str, Any]) -> Session:
+        """Return the session of a file's bytes, which were checked."""
+        return (Classifier if about.get("classes") else Session)(content, about)
+
+    def predict(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
+        """Return the predictions for rows: a table with the columns of training, or an array."""
+        return self._answers(X)[0].reshape(-1, *self.about.get("answer", ()))
+
+    def __call__(self, rows: Any) -> Any:
+        """Return the outputs for an array, as the torch module did."""
+        outputs = self._answers(rows)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def _answers(self, rows: Any) -> list[Any]:
+        import numpy as np
+
+        columns = self.about.get("columns") or []
+        if columns and hasattr(rows, "columns"):
+            rows = rows[columns]
+        if len(self._inputs) == 1:
+            given = np.ascontiguousarray(rows, dtype=_TYPES[self._inputs[0].type])
+            feed = {self._inputs[0].name: given}
+        else:
+            feed = {
+                item.name: np.asarray(rows[column]).reshape(-1, 1).astype(_TYPES[item.type])
+                for item, column in zip(self._inputs, columns, strict=True)
+            }
+        answers: list[Any] = self.session.run(None, feed)
+        return answers
+
+
+class Classifier(Session):
+    """One that has probabilities too; `classes_` are its labels in their order."""
+
+    @property
+    def classes_(self) -> Any:
+        """The labels, in the order of the probabilities."""
+        import numpy as np
+
+        return np.array(self.about["classes"])
+
+    def predict_proba(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
+        """Return the probability of each label for rows."""
+        return self._answers(X)[1]
+
+
+def serve(file: Path, about: dict[str, Any], device: str) -> Callable[[list[Any]], dict[str, Any]]:
+    """Return what answers checked rows in a service."""
+    import numpy as np
+
+    content = file.read_bytes()
+    check(content)
+    # One batch at a time is computed; threads inside it only cost.
+    session = _session(content, threads=int(os.environ.get("MLOPS_ONNX_THREADS", "1")))
+    inputs = session.get_inputs()
+    dtypes = [_TYPES[item.type] for item in inputs]
+    shape = [-1, *about["shape"]]
+    of_torch = about["of_torch"]
+
+    def feed(rows: list[Any]) -> dict[str, Any]:
+        if len(inputs) == 1:
+            return {inputs[0].name: np.array(rows, dtype=dtypes[0]).reshape(shape)}
+        columns = zip(inputs, dtypes, zip(*rows, strict=True), strict=True)
+        return {item.name: np.array(given, dtype).reshape(-1, 1) for item, dtype, given in columns}
+
+    def answer(rows: list[Any]) -> dict[str, Any]:
+        first, *more = session.run(None, feed(rows))
+        if of_torch and first.ndim == 2 and first.shape[1] > 1 and first.dtype.kind == "f":
+            return {"prediction": first.argmax(1).tolist(), "scores": first.tolist()}
+        if of_torch or not more:
+            # A regressor's answers come in a column.
+            flat = first if of_torch or first.shape[1:] != (1,) else first[:, 0]
+            return {"prediction": flat.tolist()}
+        return {"prediction": first.tolist(), "probability": more[0].tolist()}
+
+    return answer
+
+
+def _session(content: bytes, threads: int = 0) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    # Its other format is compiled ahead, and nothing here has looked into it.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return onnxruntime.InferenceSession(
+        content, options, providers=onnxruntime.get_available_providers()
+    )
 
 
 def _local_domains(view: memoryview) -> set[bytes]:

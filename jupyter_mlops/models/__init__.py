@@ -14,34 +14,37 @@ if TYPE_CHECKING:
     from jupyter_mlops.models.evaluation.gate import gate
     from jupyter_mlops.models.evaluation.promote import promote
     from jupyter_mlops.models.evaluation.records import Evaluation, Gate
-    from jupyter_mlops.models.registry import list, register
-    from jupyter_mlops.models.run_model import (
+    from jupyter_mlops.models.model import (
+        Model,
         load_model,
         load_weights,
         model_files,
         signature,
         training_data,
     )
+    from jupyter_mlops.models.registry import list, register
     from jupyter_mlops.runs.records import ModelVersion
 
 _HOME = {
     "Evaluation": "evaluation.records",
     "Gate": "evaluation.records",
+    "Model": "model",
     "evaluate": "evaluation.evaluate",
     "gate": "evaluation.gate",
     "list": "registry",
-    "load_model": "run_model",
-    "load_weights": "run_model",
-    "model_files": "run_model",
+    "load_model": "model",
+    "load_weights": "model",
+    "model_files": "model",
     "promote": "evaluation.promote",
     "register": "registry",
-    "signature": "run_model",
-    "training_data": "run_model",
+    "signature": "model",
+    "training_data": "model",
 }
 _BELOW = {"ModelVersion": "jupyter_mlops.runs.records"}
 __all__ = [
     "Evaluation",
     "Gate",
+    "Model",
     "ModelVersion",
     "evaluate",
     "gate",

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import tables
+from jupyter_mlops import formats, tables
 from jupyter_mlops.cells import code
 from jupyter_mlops.environment import package_indexes
 from jupyter_mlops.environment import packages as environment
 from jupyter_mlops.environment.git import GitFailed
 from jupyter_mlops.errors import MlopsError, NotFound
-from jupyter_mlops.formats import saving
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import active_run
 from jupyter_mlops.runs.batch import Bundle
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-    from jupyter_mlops.formats.fitted import Fitted
+    from jupyter_mlops.formats.common.fitted import Fitted
     from jupyter_mlops.tracking.store import Store
 
 SOURCE = "mlops/cell.py"
@@ -86,7 +85,7 @@ def record_cell(
     notebook: str = "",
     model: str = "",
     keep_model: bool = True,
-    format: str = saving.AUTO,
+    format: str = formats.AUTO,
     project: Project | None = None,
 ) -> Iterator[Recording]:
     """Record what happens in the block as a run of the cell `source`.
@@ -103,7 +102,7 @@ def record_cell(
         notebook: path of the notebook, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
         keep_model: False stores no model.
-        format: how the model is stored, if it can be so: auto, skops, pt2, safetensors, onnx or pickle.
+        format: how the model is stored, if it can be so: one of `formats.choices()`.
         project: default: the project at or above the working folder.
 
     Raises:
@@ -112,7 +111,7 @@ def record_cell(
     """
     project = project or Project.find()
     project.trust_by_recording()
-    saving.check(format)
+    formats.require(format)
     read = code.read(plain or source)
     before = environment.seeds()
     learn(_sources(source, namespace))
@@ -295,7 +294,7 @@ def _keep_model(bundle: Bundle, done: Recording, found: Fitted, format: str) -> 
 
     def log(store: Store, _: str) -> tuple[str, str]:
         with lands_in(done.run.entity, store):
-            return saving.log_model(
+            return formats.save(
                 found, format, params=bundle.written_params, metrics=bundle.written_metrics
             )
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
-from jupyter_mlops import safe_yaml
-from jupyter_mlops.formats import safety, torch_flavor
+from jupyter_mlops import formats
+from jupyter_mlops.formats.common import mlmodel
 from jupyter_mlops.runs.records import ModelInfo
-from jupyter_mlops.tracking import places
-from jupyter_mlops.tracking.store import import_mlflow
+from jupyter_mlops.tracking import artifacts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import mlflow.entities
 
     from jupyter_mlops.tracking.store import Store
 
-#: A larger model in a remote store is not fetched only to say whether it is safe; loading it looks anyway.
 #: The artifact with rows that the model was trained on.
 REFERENCE = "mlops/reference.parquet"
+#: A larger model in a remote store is not fetched only to say whether it is safe; loading it looks anyway.
 _LOOKED_AT = 64 * 1024 * 1024
-#: Remote models that this process has fetched to look at: their folders by their locations.
-_looked_at: dict[str, Path] = {}
 
 
 def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
@@ -33,56 +29,36 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
     )
     if logged is None:
         return None
-    folder, judged = _files(store, logged.artifact_location)
-    flavors, inputs = _read_mlmodel(folder)
-    flavor = next(
-        (name for name in ("sklearn", "pytorch", "onnx") if name in flavors),
-        next(iter(flavors), ""),
-    )
+    folder, verdict = _files(store, logged.artifact_location)
+    library, inputs = _read_mlmodel(folder, verdict.format)
     return ModelInfo(
         model_id=logged.model_id,
         uri=logged.artifact_location,
-        flavor="pytorch" if flavor == torch_flavor.FLAVOR else flavor,
-        format=judged.format,
-        safe=judged.safe,
+        flavor=library,
+        format=verdict.format,
+        safe=verdict.safe,
         inputs=inputs,
     )
 
 
-def _files(store: Store, location: str) -> tuple[Path, safety.Verdict]:
+def _files(store: Store, location: str) -> tuple[Path, formats.Verdict]:
     """Return a local folder with the model's `MLmodel`, and what its files are."""
-    places.check(store.project, location)
-    if urlsplit(location).scheme in {"", "file"}:
-        folder = _fetched(store, location)
-        return folder, safety.of(folder)
-    size = _size(store, location)
+    size = 0 if artifacts.is_copied(location) else _size(store, location)
     if size <= _LOOKED_AT:
-        folder = _looked_at.get(location) or _fetched(store, location)
-        _looked_at[location] = folder
-        return folder, safety.of(folder)
-    folder = _fetched(store, f"{location}/MLmodel").parent
+        folder = artifacts.local_model(store, location)
+        return folder, formats.judge(folder)
+    folder = artifacts.local(store, location, "MLmodel").parent
     why = f"its {size:,} bytes are not fetched only to look at them"
-    return folder, safety.Verdict(safety.told(folder), why)
-
-
-def _fetched(store: Store, uri: str) -> Path:
-    return Path(
-        import_mlflow().artifacts.download_artifacts(artifact_uri=uri, tracking_uri=store.uri)
-    )
+    return folder, formats.Verdict(formats.declared(folder), why)
 
 
 def _size(store: Store, location: str) -> int:
-    """Return how many bytes a remote model has."""
-    if location in _looked_at:
-        return 0
-    found, waiting = 0, [location]
-    artifacts = import_mlflow().artifacts
+    """Return how many bytes a remote model has; counted only until it is too large to look at."""
+    found, waiting = 0, [""]
     while waiting and found <= _LOOKED_AT:
-        folder = waiting.pop()
-        for item in artifacts.list_artifacts(artifact_uri=folder, tracking_uri=store.uri):
-            name = item.path.rpartition("/")[2]
+        for item in artifacts.listed(store, location, waiting.pop()):
             if item.is_dir:
-                waiting.append(f"{folder}/{name}")
+                waiting.append(item.path)
             found += item.file_size or 0
     return found
 
@@ -94,21 +70,12 @@ def _logged(store: Store, ids: list[str]) -> mlflow.entities.LoggedModel | None:
     return max(whole or found, key=lambda item: item.creation_timestamp, default=None)
 
 
-def _read_mlmodel(folder: Path) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    """Return the flavors and inputs that `MLmodel` names; nothing where it is damaged."""
+def _read_mlmodel(folder: Path, format: str) -> tuple[str, list[dict[str, str]]]:
+    """Return the library and the inputs of a model; nothing where `MLmodel` is damaged."""
     try:
-        text = safety.mlmodel(folder)
-        flavors = safety.flavors(text)
-        whole = safe_yaml.load(text, longest=len(text)) if flavors else {}
-        raw = (whole.get("signature") or {}).get("inputs")
-        return flavors, [_input(item) for item in json.loads(raw)] if raw else []
+        text = mlmodel.text(folder)
+        flavors = mlmodel.flavors(text)
+        library = formats.get(format).library(flavors) if flavors else ""
+        return library, mlmodel.inputs(text) if flavors else []
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}, []
-
-
-def _input(item: dict[str, Any]) -> dict[str, str]:
-    if item.get("type") == "tensor":
-        spec = item["tensor-spec"]
-        shape = "×".join(str(size) for size in spec["shape"])
-        return {"name": str(item.get("name", "")), "type": f"{spec['dtype']}[{shape}]"}
-    return {"name": str(item.get("name", "")), "type": str(item.get("type", ""))}
+        return "", []

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
@@ -14,10 +14,12 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.tracking import live, places, search, spool, team
-from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
+from jupyter_mlops.tracking import artifacts, live, places, search, spool
+from jupyter_mlops.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import mlflow.entities
 
 KINDS = {"cell", "job", "sweep", "drift"}
@@ -28,6 +30,7 @@ STATUS: Any = {
     "FAILED": "failed",
     "KILLED": "killed",
 }
+_CELL = "mlops/cell.py"
 _SHORTEST_PREFIX = 4
 _LONGEST_SHOWN = 80
 _BEGINNING = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},31}}")
@@ -39,7 +42,24 @@ _PATIENCE = 5.0
 _LARGEST = 1.7976931348623157e308
 
 
-def get(run: str, *, project: Project | None = None) -> RunDetail:
+@dataclass(frozen=True)
+class StoredRun:
+    """A run that was looked up: its record, and the store that its files are read from."""
+
+    detail: RunDetail
+    store: Store
+    location: str
+
+    def file(self, path: str) -> Path:
+        """Return a local path of one of its artifacts.
+
+        Raises:
+            NotFound: there is no such artifact.
+        """
+        return _file(self.store, self.detail.run_id, self.location, path)
+
+
+def look_up(run: str, *, project: Project | None = None) -> StoredRun:
     """Return one run, by its id, its name (the latest of exactly that name), or the start of its id.
 
     Raises:
@@ -52,27 +72,36 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
     store = store_with(run, project)
     live.close_dead(store)
     found = find(store, run)
-    experiments = experiment_names(store)
-    base = record(found, experiments)
-    model, artifacts = None, []
+    base = record(found, experiment_names(store))
+    location = str(found.info.artifact_uri)
+    model, names = None, []
     try:
-        places.check(project, found.info.artifact_uri)
-        artifacts = _artifacts(store, base.run_id)
+        names = _artifacts(store, location)
         model = logged_model.describe(store, found)
     except places.ForeignPlace as error:
         say(f"{error.what}. {error.do}")
-    except MlflowException as error:  # they were deleted, or the disk that holds them is away
-        say(f"The files of '{base.name}' are not at {found.info.artifact_uri}: {error}")
+    except (MlflowException, OSError) as error:  # deleted, or the disk that holds them is away
+        say(f"The files of '{base.name}' are not at {location}: {error}")
     source = ""
-    if "mlops/cell.py" in artifacts:
-        source = artifact(base.run_id, "mlops/cell.py", project=project).read_text()
-    return RunDetail(
+    if _CELL in names:
+        source = _file(store, base.run_id, location, _CELL).read_text()
+    detail = RunDetail(
         **base.model_dump(),
         model=model,
         source=source,
-        artifacts=artifacts,
+        artifacts=names,
         packages=int(found.data.tags.get("mlops.packages", 0)),
     )
+    return StoredRun(detail, store, location)
+
+
+def get(run: str, *, project: Project | None = None) -> RunDetail:
+    """Return one run, by its id, its name (the latest of exactly that name), or the start of its id.
+
+    Raises:
+        NotFound: there is no such run.
+    """
+    return look_up(run, project=project).detail
 
 
 def show(run: str, *, project: Project | None = None) -> RunDetail:
@@ -82,24 +111,20 @@ def show(run: str, *, project: Project | None = None) -> RunDetail:
 
 def artifact(run: str, path: str, *, project: Project | None = None) -> Path:
     """Return a local path of one artifact of a run."""
-    from mlflow.exceptions import MlflowException
-
     project = project or Project.find()
     store = store_with(run, project)
     info = find(store, run).info
-    run_id = info.run_id
-    places.check(project, info.artifact_uri)
+    return _file(store, info.run_id, str(info.artifact_uri), path)
+
+
+def _file(store: Store, run_id: str, location: str, path: str) -> Path:
+    from mlflow.exceptions import MlflowException
+
     try:
-        return Path(
-            import_mlflow().artifacts.download_artifacts(
-                run_id=run_id, artifact_path=path, tracking_uri=store.uri
-            )
-        )
-    except (MlflowException, OSError) as error:
-        if team.is_away(error):
-            raise team.away(store.uri, error) from None
+        return artifacts.local(store, location, path)
+    except (MlflowException, OSError):
         raise NotFound(
-            f"Run {run} has no artifact {path}", f"Type: %mlops run show {run_id[:8]}"
+            f"Run {run_id[:8]} has no artifact {path}", f"Type: %mlops run show {run_id[:8]}"
         ) from None
 
 
@@ -220,11 +245,11 @@ def _time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _artifacts(store: Store, run_id: str) -> Any:
-    found: Any = []
+def _artifacts(store: Store, location: str) -> list[str]:
+    found: list[str] = []
     waiting = [""]
     while waiting:
-        for item in store.client.list_artifacts(run_id, waiting.pop() or None):
+        for item in artifacts.listed(store, location, waiting.pop()):
             if item.is_dir:
                 waiting.append(item.path)
             else:

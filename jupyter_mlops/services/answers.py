@@ -1,4 +1,4 @@
-"""What the model says in this process, and whether a service says the same."""
+"""The model's answers in this process, and whether a service's are the same."""
 
 from __future__ import annotations
 
@@ -21,26 +21,12 @@ def expected(source: Source, rows: pd.DataFrame) -> dict[str, list[Any]]:
     import numpy as np
 
     given = source.features(rows)
-    if source.kind == "torch":
-        return _torch(source.model, given)
-    if source.of_torch:
-        return _scores(source.model(given))
+    if source.is_network:
+        return _scores(source.format.outputs(source.model, given))
     answers = {"prediction": np.asarray(source.model.predict(given)).tolist()}
     if hasattr(source.model, "predict_proba"):
         answers["probability"] = np.asarray(source.model.predict_proba(given)).tolist()
     return answers
-
-
-def _torch(model: Any, given: Any) -> dict[str, list[Any]]:
-    import torch
-
-    # A module that torch.export made has no eval(): it was exported in that mode.
-    if not isinstance(model, torch.fx.GraphModule):
-        model.eval()
-    with torch.no_grad():
-        output = model(torch.from_numpy(given))
-    output = output[0] if isinstance(output, (tuple, list)) else output
-    return _scores(output.numpy())
 
 
 def _scores(output: Any) -> dict[str, list[Any]]:

@@ -1,7 +1,8 @@
-"""`service build`: a run's model becomes a Bento, but only if it answers as the notebook does."""
+"""`service build`: package a run's model as a Bento, kept only if its answers equal those in the notebook."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import secrets
 import shutil
@@ -15,11 +16,12 @@ from jupyter_mlops import temporary
 from jupyter_mlops.errors import MissingBackend, MlopsError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import answers, bento_build, bento_model, bento_store, process, seal
+from jupyter_mlops.services import answers, bento_build, bento_store, process, requirements, seal
 from jupyter_mlops.services import served_model as sources
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
+    from jupyter_mlops.formats import Packed
     from jupyter_mlops.services.records import Parity, Service
     from jupyter_mlops.services.served_model import Source
 
@@ -31,7 +33,7 @@ _START_SECONDS = 120.0
 def build(
     run: str, *, name: str = "", allow_pickle: bool = False, project: Project | None = None
 ) -> Service:
-    """Package the model of a run as a Bento, and keep it only if it answers as the model does.
+    """Package the model of a run as a Bento, and keep it only if its answers equal the model's.
 
     Args:
         run: the run's id, the start of it, or its name.
@@ -90,8 +92,12 @@ def _need_bentoml() -> None:
 def _write(source: Source, folder: Path, name: str, version: str) -> str:
     """Write the files of the Bento and return the name of its service class."""
     folder.mkdir(parents=True)
-    about = bento_model.write(source, folder)
-    _write_json(folder / "model.json", about)
+    (folder / "model").mkdir()
+    packed = source.format.pack(
+        source.folder, source.model, folder / "model",
+        example=source.features(source.reference.head(2)), allow_code=source.consented,
+    )  # fmt: skip
+    _write_json(folder / "model.json", _about(source, packed))
     output = {"kind": source.task, "classes": source.classes}
     _write_json(
         folder / "schema.json",
@@ -116,18 +122,20 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
             "commit": run.commit,
             "data": [use.model_dump() for use in run.data],
             "metrics": run.metrics,
-            "flavor": source.kind,
-            "format": about["format"],
+            "flavor": source.library,
+            "format": packed.format,
             "allow_pickle": source.consented,
         },
     )
-    requirements = bento_model.requirements(source, about["format"])
+    pins = requirements.pinned(packed, source.folder)
     (folder / "requirements.txt").write_text(
-        "".join(f"{line}\n" for line in requirements), encoding="utf-8"
+        "".join(f"{line}\n" for line in pins), encoding="utf-8"
     )
     package = resources.files("jupyter_mlops.services")
-    _copy(package / "runtime", folder / "mlops_runtime")
-    _copy(resources.files("jupyter_mlops.model_files"), folder / "mlops_runtime" / "model_files")
+    runtime = folder / "mlops_runtime"
+    _copy(package / "runtime", runtime)
+    _copy(resources.files("jupyter_mlops.model_files"), runtime / "model_files")
+    _copy_loader(packed.loader, runtime / "model_files")
     class_name = "".join(part.capitalize() for part in bento_store.slug(name).split("-"))
     class_name = class_name if class_name[0].isalpha() else f"Service{class_name}"
     template = Template((package / "template" / "service.py.txt").read_text(encoding="utf-8"))
@@ -140,16 +148,36 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
     return class_name
 
 
+def _about(source: Source, packed: Packed) -> dict[str, Any]:
+    """Return what the runtime needs to know of the model."""
+    return {
+        **packed.about,
+        "kind": source.library,
+        "format": packed.format,
+        "file": f"model/{packed.file}",
+        "loader": packed.loader.rpartition(".")[2],
+        "asked": packed.asked,
+        "input": "frame" if source.framed else "array",
+        "dtype": source.dtype,
+        "shape": source.shape,
+    }
+
+
 def _copy(package: Any, target: Path) -> None:
-    """Copy a package into the Bento, where it finds the checks of models beside itself."""
     with resources.as_file(package) as folder:
         shutil.copytree(folder, target, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in target.glob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        path.write_text(
-            text.replace("from jupyter_mlops.model_files import", "from .model_files import"),
-            encoding="utf-8",
-        )
+
+
+def _copy_loader(module: str, target: Path) -> None:
+    """Copy the module that loads a registered format, which lies elsewhere; ours are there already."""
+    place, _, name = module.rpartition(".")
+    if place == "jupyter_mlops.model_files":
+        return
+    file = target / f"{name}.py"
+    spec = importlib.util.find_spec(module)
+    if spec is None or not spec.origin or file.exists():
+        raise MlopsError(f"{module} cannot be copied as {name}.py", "Give the module another name")
+    shutil.copyfile(spec.origin, file)
 
 
 def _parity(source: Source, built: Path, name: str) -> Parity:

@@ -1,4 +1,4 @@
-"""The model of a run as a service needs it: native, with its files, columns and known rows."""
+"""What `service build` packages: a run's native model, its files, its columns and reference rows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import formats
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.models import run_model
-from jupyter_mlops.runs import query
+from jupyter_mlops.models.model import Model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +34,7 @@ class Source:
     run: RunDetail
     model: Any
     folder: Path
-    kind: str
-    format: str
+    format: formats.Format
     inputs: list[dict[str, Any]]
     reference: pd.DataFrame
     framed: bool
@@ -43,16 +42,22 @@ class Source:
     shape: list[int]
 
     @property
-    def task(self) -> str:
-        """What the service answers with."""
-        if self.kind == "torch" or self.of_torch:
-            return "tensor"
-        return "classification" if hasattr(self.model, "predict_proba") else "prediction"
+    def library(self) -> str:
+        """Whose model it is: sklearn, torch, onnx, …."""
+        flavor = self.run.model.flavor if self.run.model else ""
+        return {"pytorch": "torch"}.get(flavor, flavor)
 
     @property
-    def of_torch(self) -> bool:
-        """Whether it is an ONNX model that was a torch module."""
-        return self.kind == "onnx" and self.model.about.get("of") == "torch"
+    def is_network(self) -> bool:
+        """Whether it answers with numbers for each row, and has no labels."""
+        return self.format.is_network(self.model)
+
+    @property
+    def task(self) -> str:
+        """What the service answers with."""
+        if self.is_network:
+            return "tensor"
+        return "classification" if hasattr(self.model, "predict_proba") else "prediction"
 
     @property
     def classes(self) -> list[Any] | None:
@@ -78,44 +83,34 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
     Raises:
         MlopsError: it cannot be; the message says why.
     """
-    detail = query.get(run, project=project)
-    if detail.model is None:
+    found = Model.find(run, project=project)
+    model = found.load(allow_pickle=allow_pickle)
+    format = found.format
+    network = format.is_network(model)
+    if not network and not hasattr(model, "predict"):
         raise MlopsError(
-            f"Run '{detail.name}' has no model", "Record a cell that fits one: %%mlops run NAME"
-        )
-    kind = {"sklearn": "sklearn", "pytorch": "torch", "onnx": "onnx"}.get(detail.model.flavor, "")
-    if not kind:
-        raise MlopsError(
-            f"Run '{detail.name}' has a model of flavour '{detail.model.flavor}'",
-            "scikit-learn, torch and ONNX models can be packaged",
-        )
-    model = run_model.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
-    if kind == "sklearn" and not hasattr(model, "predict"):
-        raise MlopsError(
-            f"The model of run '{detail.name}' ({type(model).__name__}) has no predict()",
+            f"The model of run '{found.run.name}' ({type(model).__name__}) has no predict()",
             "Fit an estimator after it, or a Pipeline of both",
         )
-    training = run_model.training_data(detail.run_id, project=project)
-    names, dtype, shape = _signature(detail.model.inputs, training)
-    framed = kind != "torch" and hasattr(model, "feature_names_in_")
+    training = found.training_data
+    names, dtype, shape = _signature(found.info.inputs, training, network=network)
     training = training.rename(columns=str)[names]
     reference = training.sample(min(len(training), _REFERENCE_ROWS), random_state=_SEED)
     return Source(
-        run=detail,
+        run=found.run,
         model=model,
-        folder=run_model.model_files(detail.run_id, project=project),
-        kind=kind,
-        format=detail.model.format,
+        folder=found.folder,
+        format=format,
         inputs=columns(training),
         reference=reference.reset_index(drop=True),
-        framed=framed,
+        framed=not network and hasattr(model, "feature_names_in_"),
         dtype=dtype,
         shape=shape,
     )
 
 
 def _signature(
-    inputs: list[dict[str, str]], training: pd.DataFrame
+    inputs: list[dict[str, str]], training: pd.DataFrame, *, network: bool
 ) -> tuple[list[str], str, list[int]]:
     """Return the names of the input columns, and for an array its type and the shape of one row."""
     tensor = _TENSOR.fullmatch(inputs[0]["type"]) if len(inputs) == 1 else None
@@ -127,7 +122,8 @@ def _signature(
                 f"The run's training data has no column '{missing[0]}', which its model wants",
                 "Make the columns inside a Pipeline, or train on a DataFrame that has them",
             )
-        return names, "float64", [len(names)]
+        # Without a signature a network is asked in the type that torch makes weights of.
+        return names, "float32" if network else "float64", [len(names)]
     names = list(map(str, training.columns))
     shape = [int(size) for size in tensor[2].split("×")[1:]]
     return names, tensor[1], shape or [len(names)]

@@ -85,6 +85,7 @@ def _ours(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, f
     """Measure the Bento that `service build` writes, started as `service start` does, log included."""
     import skops.io
 
+    from jupyter_mlops import formats
     from jupyter_mlops.runs.records import RunDetail
     from jupyter_mlops.services import bento_build, builder, served_model
     from jupyter_mlops.services import process as launching
@@ -93,7 +94,7 @@ def _ours(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, f
     (folder / "files").mkdir()
     skops.io.dump(model, folder / "files" / "model.skops")
     described = served_model.Source(
-        run=run, model=model, folder=folder / "files", kind="sklearn", format="skops",
+        run=run, model=model, folder=folder / "files", format=formats.get("skops"),
         inputs=served_model.columns(rows), reference=rows.head(100), framed=True, dtype="float64",
         shape=[rows.shape[1]],
     )  # fmt: skip

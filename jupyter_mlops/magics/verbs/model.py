@@ -1,4 +1,4 @@
-"""The verbs of `model`: MLflow's registry, a part of the noun `run`."""
+"""The verbs of `model`: MLflow's registry, evaluation and the gate."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ NOUN = Noun(
                 Arg("name", "the model's name", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),
                 Arg("alias", "champion, challenger, …", ("--alias", "-a"), default="champion"),
-                Arg("force", "promote even though the gate refuses", ("--force",), switch=True),
+                Arg("force", "promote also if the gate refuses", ("--force",), switch=True),
                 Arg("allow_pickle", "let the gate load a model kept as a pickle", ("--allow-pickle",), switch=True),
             ),
             example="model promote forest --alias champion",
         ),
         Verb(
-            "model", "evaluate", "jupyter_mlops.models.evaluation.evaluate:evaluate", "score a run's model on data, with intervals",
+            "model", "evaluate", "jupyter_mlops.models.evaluation.evaluate:evaluate", "score a run's model on data, with confidence intervals",
             (
                 Arg("run", "a run's name or id", required=True, complete="run"),
                 Arg("on", "the table to score on", ("--on",), required=True, complete="path"),
-                Arg("target", "the column with the truth; default: the one that is no input", ("--target", "-t"), default=""),
+                Arg("target", "the column with the true values; default: the one that is no input", ("--target", "-t"), default=""),
                 Arg("method", "the stored model, or fitted again by folds or resamples", ("--method", "-m"), default="holdout", choices=("holdout", "kfold", "bootstrap")),
                 Arg("metric", "default: those of the task", ("--metric",), many=True),
                 Arg("seed", "of folds and resamples", ("--seed",), int, 0),
@@ -47,7 +47,7 @@ NOUN = Noun(
             example="model evaluate forest --on data/test.csv --method kfold",
         ),
         Verb(
-            "model", "gate", "jupyter_mlops.models.evaluation.gate:gate", "hold a model against the gate of mlops.toml",
+            "model", "gate", "jupyter_mlops.models.evaluation.gate:gate", "check a model against the gate of mlops.toml",
             (
                 Arg("name", "a registered model, or a run's name or id", required=True, complete="model"),
                 Arg("version", "default: the latest", ("--version",), int, 0),

@@ -14,12 +14,12 @@ NOUN = Noun(
     verbs=(
         Verb(
             "service", "build", f"{_HOME}.builder:build",
-            "package a run's model, if it answers alike",
+            "package a run's model, if its answers equal those in the notebook",
             (
                 Arg("run", "the run: its id, the start of it, or its name",
                     required=True, complete="run"),
                 Arg("name", "the service's name; default: the run's", ("--name", "-n"), default=""),
-                Arg("allow_pickle", "package a pickle, whose loading runs the code it holds",
+                Arg("allow_pickle", "package a model kept as a pickle; loading it runs code",
                     ("--allow-pickle",), switch=True),
             ),
             example="service build forest --name screening",

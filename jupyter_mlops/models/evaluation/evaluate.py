@@ -13,6 +13,7 @@ from jupyter_mlops.models.evaluation import intervals
 from jupyter_mlops.models.evaluation.records import Evaluation, Interval
 from jupyter_mlops.models.evaluation.scores import Answers, score
 from jupyter_mlops.models.evaluation.subject import Given, Subject, read_rows, subject
+from jupyter_mlops.models.model import Model
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import active_run
 
@@ -71,7 +72,8 @@ def evaluate(
     resamples = resamples or _RESAMPLES.get(method, 0)
     _refuse_unclear(method, folds, resamples, confidence)
     rows = read_rows(on, project)
-    found = subject(run, rows, target, allow_pickle=allow_pickle, project=project)
+    model = Model.find(run, project=project)
+    found = subject(model, rows, target, allow_pickle=allow_pickle)
     if method != "holdout" and not hasattr(found.model, "fit"):
         raise UsageError(
             f"{method} fits the model again, which only scikit-learn estimators can",

@@ -13,9 +13,9 @@ from jupyter_mlops.models.evaluation import intervals
 from jupyter_mlops.models.evaluation.records import Gate, Rule
 from jupyter_mlops.models.evaluation.scores import LOSSES, METRICS, Answers, score
 from jupyter_mlops.models.evaluation.subject import Rows, Subject, read_rows, subject
+from jupyter_mlops.models.model import Model
 from jupyter_mlops.models.registry import version_of
 from jupyter_mlops.project import Project
-from jupyter_mlops.runs import query
 from jupyter_mlops.runs.run_list import list as list_runs
 from jupyter_mlops.settings import BOUND
 from jupyter_mlops.tracking import search
@@ -78,13 +78,12 @@ def gate(
     candidate = version_of(open_store(project), name, version)
     if candidate is None and version:
         raise NotFound(f"No registered model '{name}'", "Type: %mlops model list")
-    detail = query.get(candidate.run_id if candidate else name, project=project)
+    model = Model.find(candidate.run_id if candidate else name, project=project)
+    detail = model.run
     rows, scored, measured = None, None, {}
     if settings.data:
         rows = read_rows(project.root / settings.data, project)
-        scored = subject(
-            detail.run_id, rows, settings.target, allow_pickle=allow_pickle, project=project
-        )
+        scored = subject(model, rows, settings.target, allow_pickle=allow_pickle)
         answers = scored.answers()
         measured = _measure(answers)
     recorded = _recorded(detail, project)
@@ -182,9 +181,8 @@ def _not_inferior(
     if holder is None or holder.version == candidate.version:
         note = f"there is no {settings.against} yet" if holder is None else "it is that model"
         return Rule(rule=rule, metric=metric, found=None, status="ok", note=note)
-    other = subject(
-        holder.run_id, rows, scored.target, allow_pickle=allow_pickle, project=project
-    ).answers()
+    champion = Model.find(holder.run_id, project=project)
+    other = subject(champion, rows, scored.target, allow_pickle=allow_pickle).answers()
     if other.task != answers.task:
         raise MlopsError(
             f"{candidate.name} version {holder.version} is a {other.task}, this one a {answers.task}",

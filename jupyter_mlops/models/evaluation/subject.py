@@ -11,13 +11,12 @@ import pandas as pd
 
 from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
-from jupyter_mlops.models import run_model
 from jupyter_mlops.models.evaluation.scores import Answers, Task
-from jupyter_mlops.runs import query
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from jupyter_mlops.models.model import Model
     from jupyter_mlops.project import Project
     from jupyter_mlops.runs.records import RunDetail
 
@@ -138,14 +137,14 @@ def read_rows(on: Given, project: Project) -> Rows:
     return rows
 
 
-def subject(run: str, rows: Rows, target: str, *, allow_pickle: bool, project: Project) -> Subject:
-    """Return the model of `run` with the rows as it takes them.
+def subject(found: Model, rows: Rows, target: str, *, allow_pickle: bool) -> Subject:
+    """Return a run's model with the rows as it takes them.
 
     Raises:
-        NotFound: there is no such run, or it has no model.
+        NotFound: the run has no model.
         UsageError: the target is not clear, or an input is missing.
     """
-    detail = query.get(run, project=project)
+    detail = found.run
     names = [item["name"] for item in detail.model.inputs if item["name"]] if detail.model else []
     target = _target(rows, names, target, known=bool(names) or detail.model is None)
     missing = [name for name in names if name not in rows.frame.columns]
@@ -154,7 +153,7 @@ def subject(run: str, rows: Rows, target: str, *, allow_pickle: bool, project: P
             f"{rows.path} lacks {len(missing)} of the model's inputs: {', '.join(missing[:5])}",
             nearest(missing[0], map(str, rows.frame.columns)),
         )
-    model = run_model.load_model(detail.run_id, allow_pickle=allow_pickle, project=project)
+    model = found.load(allow_pickle=allow_pickle)
     frame = rows.frame[names] if names else rows.frame.drop(columns=[target])
     # What was fitted on an array warns of a table's names.
     inputs = frame if hasattr(model, "feature_names_in_") or names else frame.to_numpy()

@@ -1,4 +1,4 @@
-"""The code of a packaged service; it is copied into every Bento as `mlops_runtime`.
+"""The code of a packaged service; copied into every Bento as `mlops_runtime`.
 
-From jupyter_mlops it imports only `model_files`, which is copied with it.
+It stands alone: it imports nothing of jupyter_mlops. `jupyter_mlops.model_files` is copied into it as `model_files`.
 """

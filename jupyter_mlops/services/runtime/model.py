@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import pickle
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-# A Bento contains a copy of these checks, as `mlops_runtime.model_files`.
-from jupyter_mlops.model_files import onnx_file, pt2, skops_file
 
 from .estimator import LIKELIEST, forest, forget_names, single_threaded, takes_array
 from .schema import Row, Schema
@@ -19,12 +16,6 @@ from .schema import Row, Schema
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-
-_ONNX_TYPES = {
-    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
-    "tensor(int32)": "int32", "tensor(bool)": "bool", "tensor(string)": "object",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +47,18 @@ class Model:
     def load(cls, folder: Path) -> Model:
         """Load the model that `model.json` in `folder` describes."""
         about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        file, loader = folder / about["file"], _loader(folder, about)
+        if about["asked"] == "network":
+            return _network(loader, file, about)
+        if about["asked"] == "rows":
+            answer = loader.serve(file, about, "cpu")
+            return cls(lambda rows: Predictions(**answer(rows)))
+        estimator = single_threaded(loader.serve(file, about, "cpu"))
         schema = Schema.read(folder / "schema.json")
-        if about["kind"] == "torch":
-            return _torch_model(folder, about)
-        if about["kind"] == "onnx":
-            return cls(_onnx_predict(folder / about["file"], about))
-        estimator = _load_estimator(folder / about["file"], about)
         example = schema.from_values(
             json.loads((folder / "warmup.json").read_text(encoding="utf-8")), None
         )
-        return cls(_sklearn_predict(estimator, schema, about, example))
+        return cls(_estimator_predict(estimator, schema, about, example))
 
 
 def to_frame(rows: list[Row], schema: Schema) -> Any:
@@ -98,34 +91,36 @@ def _series(values: list[Any], column: Any) -> Any:
     return pd.Series(values, dtype=column.dtype)
 
 
-def _load_estimator(path: Path, about: dict[str, Any]) -> Any:
-    if about["format"] == "skops":
-        # Its types are checked with our reviewed list, not with model.json. A damaged booster can crash the
-        # process that reads it; here that is only the service.
-        estimator = skops_file.load(path.read_bytes(), tried=True)
-    else:
-        _refuse_unsealed(path)
-        with path.open("rb") as file:
-            estimator = pickle.load(file)
-    return single_threaded(estimator)
+def _loader(folder: Path, about: dict[str, Any]) -> Any:
+    """Return the module, beside this one in the Bento, that loads the model's file.
+
+    Raises:
+        ValueError: it is none of the Bento's, or loading runs code and this was built without --allow-pickle.
+    """
+    name = about["loader"]
+    if not isinstance(name, str) or not name.isidentifier():
+        raise ValueError("model.json names no module that loads the model")
+    module = import_module(f"{__package__}.model_files.{name}")
+    if module.RUNS_CODE is not False:
+        _refuse_unsealed(folder, about["file"])
+    return module
 
 
-def _refuse_unsealed(path: Path) -> None:
-    """Raise unless the service was built with --allow-pickle: loading the file runs code in it.
+def _refuse_unsealed(folder: Path, file: str) -> None:
+    """Raise unless this was built with --allow-pickle.
 
     The seal lies beside the service's folder. If the folder was copied without it, origin.json says how the
     service was built. The seal's signature is checked before the service starts.
     """
-    folder = path.parent.parent
     seal = folder.parent / "seal.json"
     about = json.loads((seal if seal.exists() else folder / "origin.json").read_text("utf-8"))
     if about.get("allow_pickle") is not True:
         raise ValueError(
-            f"{path.name} runs code when it is loaded, and the service was built without --allow-pickle"
+            f"{file} runs code when it is loaded, and this was built without --allow-pickle"
         )
 
 
-def _sklearn_predict(
+def _estimator_predict(
     estimator: Any, schema: Schema, about: dict[str, Any], example: list[Row]
 ) -> Callable[[list[Row]], Predictions]:
     plain = about["input"] != "frame" or takes_array(estimator, schema)
@@ -158,55 +153,15 @@ def _sklearn_predict(
     return classify
 
 
-def _onnx_predict(path: Path, about: dict[str, Any]) -> Callable[[list[Row]], Predictions]:
-    """Return the predict function of an ONNX file, which has one input for all columns or one per column."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    # Only one batch is computed at a time, and more threads slow down small batches.
-    options.intra_op_num_threads = int(os.environ.get("MLOPS_ONNX_THREADS", "1"))
-    options.log_severity_level = 3
-    # Not ORT's precompiled format, which `onnx_file` cannot check.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    content = path.read_bytes()
-    onnx_file.check(content)
-    session = onnxruntime.InferenceSession(
-        content, options, providers=onnxruntime.get_available_providers()
-    )
-    inputs = session.get_inputs()
-    dtypes = [_ONNX_TYPES[item.type] for item in inputs]
-    shape = [-1, *about["shape"]]
-    of_torch = about["of_torch"]
-
-    def feed(rows: list[Row]) -> dict[str, Any]:
-        if len(inputs) == 1:
-            return {inputs[0].name: np.array(rows, dtype=dtypes[0]).reshape(shape)}
-        columns = zip(inputs, dtypes, zip(*rows, strict=True), strict=True)
-        return {
-            item.name: np.array(values, dtype).reshape(-1, 1) for item, dtype, values in columns
-        }
-
-    def predict(rows: list[Row]) -> Predictions:
-        first, *more = session.run(None, feed(rows))
-        if of_torch and first.ndim == 2 and first.shape[1] > 1 and first.dtype.kind == "f":
-            return Predictions(first.argmax(1).tolist(), scores=first.tolist())
-        if of_torch or not more:
-            # A regressor returns a matrix with one column.
-            flat = first if of_torch or first.shape[1:] != (1,) else first[:, 0]
-            return Predictions(flat.tolist())
-        return Predictions(first.tolist(), more[0].tolist())
-
-    return predict
-
-
-def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
+def _network(loader: Any, file: Path, about: dict[str, Any]) -> Model:
+    """Return a torch module that is called with a tensor of all rows, on the GPU where there is one."""
     import torch
 
     device = os.environ.get("MLOPS_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
     if device == "cpu":
         # Only one batch is computed at a time, and more threads slow down small layers.
         torch.set_num_threads(int(os.environ.get("MLOPS_TORCH_THREADS", "1")))
-    module = _load_module(folder / about["file"], about["format"], device)
+    module = loader.serve(file, about, device)
     shape = [-1, *about["shape"]]
     dtype = about["dtype"]
 
@@ -223,19 +178,3 @@ def _torch_model(folder: Path, about: dict[str, Any]) -> Model:
         )
 
     return Model(predict, device)
-
-
-def _load_module(path: Path, format: str, device: str) -> Any:
-    import torch
-
-    if format != "torch-pt2":
-        _refuse_unsealed(path)
-    if path.suffix != ".pt2":
-        return torch.load(path, map_location=device, weights_only=False).to(device).eval()
-    program = pt2.load(path) if format == "torch-pt2" else torch.export.load(path)
-    if device != "cpu":
-        from torch.export.passes import move_to_device_pass
-
-        # An exported graph names the device of its constants, which `.to()` does not change.
-        program = move_to_device_pass(program, device)
-    return program.module()

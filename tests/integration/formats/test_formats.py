@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import models, runs
+from jupyter_mlops import formats, models, runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -68,4 +67,4 @@ def test_a_file_with_a_type_that_is_not_trusted_is_not_loaded(
 
     skops.io.dump(FunctionTransformer(func=os.system).fit([[1]]), tmp_path / "model.skops")
     with pytest.raises(MlopsError, match="not on the trusted list"):
-        reading.load_sklearn(tmp_path, "skops", allow_pickle=False)
+        formats.load(tmp_path, "skops", allow_pickle=False)

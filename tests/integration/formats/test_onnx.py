@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from jupyter_mlops import models, runs
+from jupyter_mlops import formats, models, runs
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import onnx_flavor
+from jupyter_mlops.formats import onnx
+from jupyter_mlops.formats.common import format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,11 +97,11 @@ def test_what_cannot_be_onnx_is_kept_as_usual_and_the_line_says_why(
 
 
 def test_answers_that_differ_are_refused() -> None:
-    onnx_flavor._same("labels", ["a", "b"], ["a", "b"])
-    with pytest.raises(onnx_flavor.NotConverted, match="labels differ in 1 of 2 rows"):
-        onnx_flavor._same("labels", ["a", "b"], ["a", "c"])
-    with pytest.raises(onnx_flavor.NotConverted, match="probabilities differ in 1 of 2 rows"):
-        onnx_flavor._same("probabilities", [[0.5, 0.5], [0.2, 0.8]], [[0.5, 0.5], [0.3, 0.7]])
+    onnx._same("labels", ["a", "b"], ["a", "b"])
+    with pytest.raises(formats.NotKept, match="labels differ in 1 of 2 rows"):
+        onnx._same("labels", ["a", "b"], ["a", "c"])
+    with pytest.raises(formats.NotKept, match="probabilities differ in 1 of 2 rows"):
+        onnx._same("probabilities", [[0.5, 0.5], [0.2, 0.8]], [[0.5, 0.5], [0.3, 0.7]])
 
 
 def test_a_wrong_format_and_a_missing_package_are_one_line_before_anything_runs(
@@ -111,9 +112,9 @@ def test_a_wrong_format_and_a_missing_package_are_one_line_before_anything_runs(
 ) -> None:
     cell("%%mlops run case --format onxx\nx = 1")
     assert "onnx" in capsys.readouterr().out
-    found = onnx_flavor.find_spec
+    found = format.find_spec
     monkeypatch.setattr(
-        onnx_flavor, "find_spec", lambda name: None if name == "skl2onnx" else found(name)
+        format, "find_spec", lambda name: None if name == "skl2onnx" else found(name)
     )
     cell("%%mlops run case --format onnx\nran = 1")
     assert "pip install 'jupyter-mlops[onnx]'" in capsys.readouterr().out

@@ -130,5 +130,6 @@ def test_what_json_cannot_hold_is_pickled_and_says_so(
     run = runs.get("net")
     assert run.model is not None
     assert (run.model.format, run.model.safe) == ("pickle", False)
+    assert run.model.inputs == [{"name": "", "type": "float32[-1×4]"}]
     with pytest.raises(NotFound, match="not as weights"):
         models.load_weights("net")

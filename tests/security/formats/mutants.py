@@ -204,13 +204,13 @@ def mutated(content: bytes, pick: random.Random) -> bytes:
 
 def readers(format: str, folder: Path) -> Callable[[bytes], None]:
     """Return what reads a file as our loaders do, and asks the model once, as a service does when it starts."""
-    from jupyter_mlops.formats import reading
+    from jupyter_mlops import formats
 
     given = rows()[:5]
 
     def skops(content: bytes) -> None:
         (folder / "model.skops").write_bytes(content)
-        model = reading.load_sklearn(folder, "skops", allow_pickle=False)
+        model = formats.load(folder, "skops", allow_pickle=False)
         asked(model.predict)
 
     def pt2(content: bytes) -> None:
@@ -218,20 +218,20 @@ def readers(format: str, folder: Path) -> Callable[[bytes], None]:
 
         (folder / "data").mkdir(exist_ok=True)
         (folder / "data" / "model.pt2").write_bytes(content)
-        model = reading.load_torch(folder, "pt2", allow_pickle=False)
+        model = formats.load(folder, "pt2", allow_pickle=False)
         asked(lambda rows: model(torch.from_numpy(rows.astype("float32"))))
 
     def onnx(content: bytes) -> None:
         (folder / "MLmodel").write_text("flavors: {onnx: {data: model.onnx}}\n")
         (folder / "model.onnx").write_bytes(content)
-        model = reading.load_onnx(folder)
+        model = formats.load(folder, "onnx", allow_pickle=False)
         asked(model.predict)
 
     def safetensors(content: bytes) -> None:
         header, _, rest = content.partition(b"\n\0STRUCTURE\0\n")
         (folder / "model.safetensors").write_bytes(header)
         (folder / "structure.json").write_bytes(rest)
-        model = reading.load_torch(folder, "safetensors", allow_pickle=False)
+        model = formats.load(folder, "safetensors", allow_pickle=False)
         import torch
 
         asked(lambda rows: model(torch.from_numpy(rows.astype("float32"))))
@@ -249,12 +249,11 @@ def safetensors_seeds(folder: Path) -> list[bytes]:
     import torch
     from safetensors.torch import save_file
 
-    from jupyter_mlops.formats import torch_flavor
+    from jupyter_mlops.formats.common import torch_structure
 
     seeds = []
     for net in (torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2)), torch.nn.LSTM(4, 3)):  # fmt: skip
-        tensors: dict[str, Any] = {}
-        structure = torch_flavor._describe(net, "", tensors, {})
+        structure, tensors = torch_structure.describe(net)
         save_file(tensors, folder / "seed.safetensors")
         text = json.dumps(structure).encode()
         seeds.append((folder / "seed.safetensors").read_bytes() + b"\n\0STRUCTURE\0\n" + text)

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from jupyter_mlops import drift, models, runs, services, trust
+from jupyter_mlops import drift, formats, models, runs, services, trust
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import reading, safety
 from jupyter_mlops.project import Project
 from tests.security.formats import hostile
 
@@ -107,15 +106,8 @@ def test_a_hostile_file_is_refused_and_not_called_safe(
         folder = tmp_path / str(number) / "model"
         shutil.copytree(kept, folder)
         attack(folder, str(canary))
-        judged = safety.of(folder)
-        load = {"pt2": reading.load_torch, "safetensors": reading.load_torch}.get(
-            format, reading.load_sklearn
-        )
-        act = (
-            partial(reading.load_onnx, folder)
-            if judged.format == "onnx"
-            else partial(load, folder, judged.format, allow_pickle=False)
-        )
+        judged = formats.judge(folder)
+        act = partial(formats.load, folder, judged.format, allow_pickle=False)
         said = outcome(act)
         if said is None:
             wrong.append(f"{name}: it was taken")
@@ -234,9 +226,7 @@ def test_a_pipeline_keeps_no_folder_of_pickles(tmp_path: Path) -> None:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from jupyter_mlops.formats import reading
-
     steps = make_pipeline(StandardScaler(), LogisticRegression(), memory=str(tmp_path / "cache"))
     skops.io.dump(steps, tmp_path / "model.skops")
-    model = reading.load_sklearn(tmp_path, "skops", allow_pickle=False)
+    model = formats.load(tmp_path, "skops", allow_pickle=False)
     assert model.memory is None

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_mlops import runs
-from jupyter_mlops.formats import safety
+from jupyter_mlops import formats, runs
 from jupyter_mlops.tracking import places
 
 if TYPE_CHECKING:
@@ -95,9 +94,9 @@ def test_a_hostile_mlmodel_is_judged_unsafe(tmp_path: Path, trials: Trials) -> N
         folder = tmp_path / f"{number}"
         folder.mkdir()
         (folder / "MLmodel").write_text(text)
-        assert not safety.of(folder).safe, text
+        assert not formats.judge(folder).safe, text
     folder = tmp_path / "pipe"
     folder.mkdir()
     os.mkfifo(folder / "MLmodel")
-    assert not safety.of(folder).safe
+    assert not formats.judge(folder).safe
     trials("hostile MLmodel files", len(texts) + 1, "none called safe, none hangs")

@@ -10,7 +10,8 @@ import numpy as np
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
 
-from jupyter_mlops.formats import saving, skops_flavor
+from jupyter_mlops.formats import skops as skops_format
+from jupyter_mlops.model_files.skops_trusted import TRUSTED
 
 
 def _schema(content: bytes) -> object:
@@ -28,9 +29,9 @@ def _without_ids(node: object) -> object:
 def test_a_forest_is_written_as_skops_writes_it() -> None:
     rows = np.random.default_rng(0).normal(size=(60, 3))
     forest = RandomForestClassifier(5, random_state=0).fit(rows, rows[:, 0] > 0)
-    ours = skops_flavor.dumps(forest)
+    ours = skops_format.dumps(forest)
     assert _without_ids(_schema(ours)) == _without_ids(_schema(skops.io.dumps(forest)))
     unknown = skops.io.get_untrusted_types(data=ours)
-    assert skops_flavor.untrusted_types(ours) == set(unknown) <= saving.TRUSTED
+    assert skops_format.untrusted_types(ours) == set(unknown) <= TRUSTED
     again = skops.io.loads(ours, trusted=unknown)
     assert (again.predict_proba(rows) == forest.predict_proba(rows)).all()

@@ -1,4 +1,4 @@
-"""A fitted model, as it was found in a notebook's namespace."""
+"""A fitted model of a notebook's namespace."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass
 class Fitted:
-    """A model found in the namespace: its name there, and rows of what it was trained on.
+    """A model: its variable, its library by MLflow's name of the flavour, and rows that it was trained on.
 
     `sample` is a DataFrame or a 2-D (torch: n-D) array of at most 1,000 rows, or None.
     """

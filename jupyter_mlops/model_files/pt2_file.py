@@ -1,4 +1,4 @@
-"""A `.pt2` file of `torch.export`: looked through, and loaded from an archive that is written anew.
+"""A `.pt2` file of `torch.export`: checked, and loaded from a new archive of its checked parts.
 
 `torch.export.load` unpickles sample inputs, weights, constants and objects without limits when they ask for
 it, falls back to older layouts, and loads compiled libraries. What is loaded here is an archive of our own
@@ -19,6 +19,7 @@ from . import pt2_program
 from .archives import Archive
 from .refused import Refused, one_line
 
+RUNS_CODE = False
 _WHAT = "The pt2 file"
 _PROGRAM = "models/model.json"
 _SAMPLE = "data/sample_inputs/model.pt"
@@ -78,6 +79,21 @@ def load(path: Path) -> Any:
     finally:
         rebuilt.unlink(missing_ok=True)
         scratch.rmdir()
+
+
+def serve(file: Path, about: dict[str, Any], device: str) -> Any:
+    """Return the module for a service, on a device."""
+    return on_device(load(file), device)
+
+
+def on_device(program: Any, device: str) -> Any:
+    """Return the module of an exported program, on a device."""
+    if device != "cpu":
+        from torch.export.passes import move_to_device_pass
+
+        # An exported graph names the device of its constants; `.to()` alone would miss these.
+        program = move_to_device_pass(program, device)
+    return program.module()
 
 
 def _loaded(path: str) -> Any:

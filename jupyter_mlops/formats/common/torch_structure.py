@@ -1,121 +1,50 @@
-"""torch modules that `torch.export` cannot trace: weights as safetensors, the rest as plain JSON.
+"""A torch module as plain JSON beside its tensors, and built again from both.
 
-`structure.json` says what each submodule is: its class by name, its attributes, its parts. Modules of
-torch's own classes are built again from it without running code. Other classes are imported, or come
-from `model.py`; that runs code, so it asks for the same consent as a pickle, while the weights load
-without any.
+The JSON says what each submodule is: its class by name, its attributes, its parts. Modules of torch's own classes are
+built again without running code; other classes are imported, or come from source, which runs it.
 """
 
 from __future__ import annotations
 
 import importlib
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats import mlflow_log, torch_source
+from jupyter_mlops.formats.common.format import NotKept
 
-if TYPE_CHECKING:
-    from mlflow.entities import Metric, Param
-
-FLAVOR = "safetensors"
-WEIGHTS = "model.safetensors"
-_STRUCTURE = "structure.json"
-_SOURCE = "model.py"
 _OURS = "torch.nn."
+_SOURCE = "model.py"
 
 
-class NotKept(MlopsError):
-    """The module has something that JSON cannot hold."""
-
-
-def log_model(
-    module: Any, example: Any, *, needs: list[str], params: list[Param], metrics: list[Metric]
-) -> None:
-    """Log a module into MLflow's active run, after it was built again and answered alike.
+def describe(module: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a module's structure, and its tensors by the names that the structure has for them.
 
     Raises:
-        NotKept: it cannot be; nothing is logged.
+        NotKept: it has something that JSON cannot hold.
     """
-    import mlflow.models
-
     tensors: dict[str, Any] = {}
-    try:
-        structure = _describe(module, "", tensors, {})
-        classes = list({type(item): None for item in module.modules()})
-        source = torch_source.of(classes)
-        code = any(not kind.__module__.startswith(_OURS) for kind in classes)
-        again = _built(structure, tensors, source)
-        signature = None
-        if example is not None:
-            answers = _same_answers(module, again, example)
-            signature = mlflow.models.infer_signature(example, answers)
-    except NotKept:
-        raise
-    except Exception as error:  # whatever building it again stumbles over, a pickle may hold it
-        raise NotKept(f"{type(error).__name__}: {error}") from error
-    # What brings the classes that are neither torch's nor the notebook's.
-    packages = {kind.__module__.partition(".")[0] for kind in classes} - {"torch", "__main__"}
-    needs = [*needs, *pinned(*sorted(packages))]
-
-    def save(folder: Path, mlflow_model: Any) -> None:
-        from safetensors.torch import save_file
-
-        folder.mkdir(parents=True)
-        save_file(tensors, folder / WEIGHTS)
-        (folder / _STRUCTURE).write_text(json.dumps(structure, indent=1))
-        if source:
-            (folder / _SOURCE).write_text(source)
-        (folder / "requirements.txt").write_text("\n".join(needs))
-        mlflow_model.signature = signature
-        mlflow_model.add_flavor(FLAVOR, weights=WEIGHTS, structure=_STRUCTURE, code=code)
-        mlflow_model.save(str(folder / "MLmodel"))
-
-    mlflow_log.log(save, params=params, metrics=metrics)
+    return _describe(module, "", tensors, {}), tensors
 
 
-def load(folder: Path, *, allow_code: bool) -> Any:
-    """Build the module again.
+def build(structure: dict[str, Any], tensors: dict[str, Any], source: str) -> Any:
+    """Return the module; this executes `source` and imports what is not torch's own.
 
     Raises:
-        MlopsError: that runs the code of its classes, and `allow_code` is False.
+        MlopsError: the structure names what torch does not have, or what would replace torch's own code.
     """
-    from safetensors.torch import load_file
-
-    structure, source = _stored(folder)
-    if _needs(structure, source) and not allow_code:
-        raise MlopsError(
-            "This model's class is kept as source, and loading it runs that code",
-            "If you trust where it comes from, add --allow-pickle; its weights alone: models.load_weights(RUN)",
-        )
-    return _built(structure, load_file(folder / WEIGHTS), source).eval()
+    names: dict[str, Any] = {"__name__": "model"}
+    if source:
+        exec(compile(source, _SOURCE, "exec"), names)  # noqa: S102 - allowed by whoever loads it
+    return _module(structure, "", tensors, names, {})
 
 
-def weights(folder: Path) -> dict[str, Any]:
-    """Return the weights by their names; no code runs."""
-    from safetensors.torch import load_file
-
-    found: dict[str, Any] = load_file(folder / WEIGHTS)
-    return found
+def is_torchs(kind: type[Any]) -> bool:
+    """Whether a class is torch's own."""
+    return kind.__module__.startswith(_OURS)
 
 
-def needs_code(folder: Path) -> bool:
-    """Whether building the module runs code other than torch's, whatever the flavour says."""
-    return _needs(*_stored(folder))
-
-
-def _stored(folder: Path) -> tuple[dict[str, Any], str]:
-    """Return the structure, and the source where there is some."""
-    source = folder / _SOURCE
-    return (
-        json.loads((folder / _STRUCTURE).read_text(encoding="utf-8")),
-        source.read_text(encoding="utf-8") if source.exists() else "",
-    )
-
-
-def _needs(structure: dict[str, Any], source: str) -> bool:
+def needs_code(structure: dict[str, Any], source: str) -> bool:
+    """Whether building the module runs code other than torch's."""
     if source:
         return True
     waiting = [structure]
@@ -218,13 +147,6 @@ def _value(plain: Any) -> Any:
     return (set if kind == "set" else tuple)(_value(item) for item in items)
 
 
-def _built(structure: dict[str, Any], tensors: dict[str, Any], source: str) -> Any:
-    names: dict[str, Any] = {"__name__": "model"}
-    if source:
-        exec(compile(source, _SOURCE, "exec"), names)  # noqa: S102 - allowed by whoever loads it
-    return _module(structure, "", tensors, names, {})
-
-
 def _module(
     item: dict[str, Any],
     path: str,
@@ -282,25 +204,3 @@ def _class(reference: str, names: dict[str, Any]) -> Any:
             f"'{where}', which the model's class comes from, cannot be imported",
             "Put the code that it was made with on the path, or take models.load_weights(RUN)",
         ) from None
-
-
-def _same_answers(module: Any, again: Any, example: Any) -> Any:
-    """Return what the module answers, if the one that was built again answers alike."""
-    import torch
-
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.no_grad():
-            answers = module(torch.from_numpy(example).to(device))
-            others = again.eval()(torch.from_numpy(example))
-    except Exception as error:
-        raise NotKept(f"it cannot be built again ({type(error).__name__}: {error})") from error
-    finally:
-        module.train(was_training)
-    if not (isinstance(answers, torch.Tensor) and isinstance(others, torch.Tensor)):
-        raise NotKept("it returns more than one tensor")
-    if not torch.allclose(answers.cpu(), others, rtol=1e-4, atol=1e-5, equal_nan=True):
-        raise NotKept("built again it answers differently")
-    return answers.cpu().numpy()

@@ -1,7 +1,7 @@
-"""The source of a module's classes, as far as a notebook's cells define them.
+"""The source of those classes of a torch module that a notebook's cells define.
 
-A class of a cell cannot be imported, so its source is kept with what it names: other classes and
-functions of cells, imports, constants. Anything else that it needs (an object, a closure) is refused.
+A class of a cell cannot be imported, so its source is stored together with what it uses: other classes and
+functions of cells, imports, constants. A class that uses anything else (an object, a closure) is refused.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _HERE = "__main__"
 
 
 class NoSource(MlopsError):
-    """The source is not known, or not enough of it."""
+    """The source of a class is not known, or uses what cannot be stored."""
 
 
 def of(classes: list[type[Any]]) -> str:
     """Return source that defines those of `classes` that were defined in cells; empty if none was.
 
     Raises:
-        NoSource: it cannot be had.
+        NoSource: it is not known, or uses what cannot be stored.
     """
     lines: dict[str, str] = {}
     for kind in classes:
@@ -35,7 +35,7 @@ def of(classes: list[type[Any]]) -> str:
 
 
 def _define(value: Any, name: str, lines: dict[str, str], open_names: set[str]) -> None:
-    """Add the statements that make `name` what it is, after those that it needs."""
+    """Add the statements that define `name`, after those that define what it uses."""
     if name in lines or name in open_names:
         return
     open_names.add(name)

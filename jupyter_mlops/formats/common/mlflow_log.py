@@ -1,7 +1,7 @@
-"""Log a model into MLflow's active run, in the fewest calls that leave what `Model.log` leaves.
+"""Log a model into MLflow's active run, with few calls to the store.
 
-`mlflow.models.Model.log` asks the store for the run, for every metric's history, for the model and for
-its folder again and again; a recorder knows all of that already.
+The result is what `mlflow.models.Model.log` writes. That function reads the run, the history of every metric, the
+model and its folder several times; the recorder knows all of them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def log(
     """Log a model named `model` and return its id.
 
     Args:
-        save: writes the model's folder, which is not there yet: `MLmodel` and the files that it names.
-        params: the run's parameters, which MLflow shows with the model too.
-        metrics: likewise.
+        save: makes and fills the model's folder: `MLmodel` and the files that it names.
+        params: the run's parameters; MLflow shows them with the model.
+        metrics: the run's metrics; MLflow shows them with the model.
     """
     mlflow = import_mlflow()
     from mlflow.entities import LoggedModelOutput, Metric

@@ -1,0 +1,25 @@
+"""What scikit-learn's estimators are logged with, in whichever format."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.environment.packages import pinned
+
+if TYPE_CHECKING:
+    from jupyter_mlops.formats.common.fitted import Fitted
+
+
+def requirements() -> list[str]:
+    """Return the pinned requirements; MLflow would infer them in a process that takes 4 s."""
+    return pinned("scikit-learn", "numpy", "pandas", "scipy", "skops", "cloudpickle")
+
+
+def signature(found: Fitted) -> Any:
+    """Return MLflow's signature of an estimator, or None where its rows are not known."""
+    import mlflow.models
+
+    if found.sample is None or not hasattr(found.model, "predict"):
+        return None
+    # A hundred rows tell the type of the answers; a thousand take some models a second.
+    return mlflow.models.infer_signature(found.sample, found.model.predict(found.sample[:100]))

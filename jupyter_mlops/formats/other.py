@@ -1,0 +1,61 @@
+"""MLflow's other flavours. MLflow reads them by code that `MLmodel` names, so they are loaded only if that is allowed."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.formats.common.format import ALLOW, Flavors, Format
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_KNOWN = ("sklearn", "pytorch", "onnx")
+
+
+class Other(Format):
+    """Every model that no other format knows; it cannot be asked for."""
+
+    name = "unknown"
+    order = sys.maxsize
+    runs_code = True
+
+    def matches(self, folder: Path, flavors: Flavors) -> bool:
+        """Whatever it is."""
+        return True
+
+    def declared(self, flavors: Flavors) -> bool:
+        """Whatever it is."""
+        return True
+
+    def label(self, flavors: Flavors) -> str:
+        """Return MLflow's name of its flavour."""
+        return min(flavors.keys() - {"python_function"}, default=self.name)
+
+    def library(self, flavors: Flavors) -> str:
+        """Return MLflow's name of its flavour."""
+        return next((name for name in _KNOWN if name in flavors), next(iter(flavors), ""))
+
+    def check(self, folder: Path, flavors: Flavors) -> None:
+        """Raise: MLflow imports what `MLmodel` names."""
+        from jupyter_mlops.model_files.refused import Refused
+
+        raise Refused("MLflow loads it by code that it names")
+
+    def load(self, folder: Path, *, allow_code: bool) -> Any:
+        """Return what MLflow loads."""
+        from jupyter_mlops.formats.common import mlmodel, registry
+
+        if not allow_code:
+            raise MlopsError("MLflow loads this model by code that it names", ALLOW)
+        flavors = mlmodel.flavors(mlmodel.text(folder))
+        declared = next(item for item in registry.every() if item.declared(flavors))
+        if declared is not self:
+            return declared.load(folder, allow_code=True)
+        import mlflow.pyfunc
+
+        return mlflow.pyfunc.load_model(str(folder))
+
+
+FORMAT = Other()

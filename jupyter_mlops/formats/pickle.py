@@ -1,0 +1,142 @@
+"""pickle: what no other format holds. Loading one runs the code in it, so it is loaded only if that is allowed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.formats.common.format import ALLOW, Flavors, Format, NotKept, Packed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlflow.entities import Metric, Param
+
+    from jupyter_mlops.formats.common.fitted import Fitted
+
+
+class Pickle(Format):
+    """MLflow's own pickles of scikit-learn and torch."""
+
+    name = "pickle"
+    help = "any; loaded only with --allow-pickle"
+    libraries = frozenset({"sklearn", "pytorch"})
+    order = 90
+    automatic = True
+    runs_code = True
+
+    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+        """Log the model; MLflow adds the run's params and metrics."""
+        try:
+            if found.flavor == "sklearn":
+                _save_sklearn(found)
+            else:
+                _save_torch(found)
+        except Exception as error:  # a pickler raises whatever the model's parts raise
+            lines = str(error).strip().splitlines()
+            raise NotKept(lines[0] if lines else type(error).__name__) from error
+
+    def matches(self, folder: Path, flavors: Flavors) -> bool:
+        """Whether MLflow reads a pickle for it, as no other format was found."""
+        return bool(self.libraries & flavors.keys())
+
+    def declared(self, flavors: Flavors) -> bool:
+        """Whether MLflow reads a pickle for it."""
+        return bool(self.libraries & flavors.keys())
+
+    def library(self, flavors: Flavors) -> str:
+        """Return whose pickle it is."""
+        return "sklearn" if "sklearn" in flavors else "pytorch"
+
+    def check(self, folder: Path, flavors: Flavors) -> None:
+        """Raise: loading a pickle runs code."""
+        from jupyter_mlops.model_files.refused import Refused
+
+        raise Refused("it is a pickle")
+
+    def load(self, folder: Path, *, allow_code: bool) -> Any:
+        """Return the model, a torch module on the CPU."""
+        from jupyter_mlops.errors import MlopsError
+        from jupyter_mlops.formats.common import mlmodel
+        from jupyter_mlops.tracking.store import import_mlflow
+
+        if not allow_code:
+            raise MlopsError("Loading a pickle runs the code it holds", ALLOW)
+        import_mlflow()
+        if self.library(mlmodel.flavors(mlmodel.text(folder))) == "sklearn":
+            import mlflow.sklearn
+
+            return mlflow.sklearn.load_model(str(folder))
+        import mlflow.pytorch
+
+        return mlflow.pytorch.load_model(str(folder), map_location="cpu")
+
+    def pack(
+        self,
+        folder: Path,
+        model: Any,
+        target: Path,
+        *,
+        example: Any,
+        allow_code: bool,
+    ) -> Packed:
+        """Pickle an estimator; export a torch module, or pickle it where that fails."""
+        if self.is_network(model):
+            from jupyter_mlops.formats.common import torch_modules
+
+            return torch_modules.pack(model, target, example=example, allow_code=allow_code)
+        import cloudpickle
+
+        with (target / "model.pkl").open("wb") as file:
+            cloudpickle.dump(model, file)
+        return Packed(
+            self.name,
+            "model.pkl",
+            loader="jupyter_mlops.model_files.pickle_file",
+            asked="estimator",
+            packages=("scikit-learn", "scipy", "cloudpickle"),
+        )
+
+    def is_network(self, model: Any) -> bool:
+        """Whether it is a torch module."""
+        import sys
+
+        torch = sys.modules.get("torch")
+        return torch is not None and isinstance(model, torch.nn.Module)
+
+    def outputs(self, model: Any, rows: Any) -> Any:
+        """Call the module."""
+        from jupyter_mlops.formats.common import torch_modules
+
+        return torch_modules.outputs(model, rows)
+
+
+FORMAT = Pickle()
+
+
+def _save_sklearn(found: Fitted) -> None:
+    import mlflow.sklearn
+
+    from jupyter_mlops.formats.common import estimators
+
+    mlflow.sklearn.log_model(
+        found.model,
+        name="model",
+        serialization_format="cloudpickle",
+        signature=estimators.signature(found),
+        pip_requirements=estimators.requirements(),
+    )
+
+
+def _save_torch(found: Fitted) -> None:
+    import mlflow.pytorch
+
+    from jupyter_mlops.environment.packages import pinned
+    from jupyter_mlops.formats.common import torch_modules
+
+    mlflow.pytorch.log_model(
+        found.model,
+        name="model",
+        serialization_format="pickle",
+        signature=torch_modules.signature(found),
+        pip_requirements=pinned("torch", "numpy"),
+    )

@@ -1,0 +1,174 @@
+"""safetensors: torch modules that cannot be traced, as weights, JSON and the source of their classes.
+
+The weights load without any code. A module of torch's own classes does too; one of the notebook's classes runs their
+source, so it asks for the same consent as a pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.formats.common.format import Flavors, Format, NotKept, Packed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mlflow.entities import Metric, Param
+
+    from jupyter_mlops.formats.common.fitted import Fitted
+
+_STRUCTURE = "structure.json"
+_SOURCE = "model.py"
+_EXAMPLE_ROWS = 8
+
+
+class Safetensors(Format):
+    """`model.safetensors`, `structure.json`, and `model.py` where a notebook's cells define the classes."""
+
+    name = "safetensors"
+    help = "torch, any"
+    libraries = frozenset({"pytorch"})
+    file = "model.safetensors"
+    order = 30
+    automatic = True
+    has_weights = True
+
+    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+        """Log a module, if it can be built again and then answers alike."""
+        import mlflow.models
+
+        from jupyter_mlops.environment.packages import pinned
+        from jupyter_mlops.formats.common import mlflow_log, torch_source, torch_structure
+
+        module = found.model
+        try:
+            structure, tensors = torch_structure.describe(module)
+            classes = list({type(item): None for item in module.modules()})
+            source = torch_source.of(classes)
+            again = torch_structure.build(structure, tensors, source)
+            signature = None
+            if found.sample is not None:
+                example = found.sample[:_EXAMPLE_ROWS]
+                answers = _same_answers(module, again, example)
+                signature = mlflow.models.infer_signature(example, answers)
+        except NotKept:
+            raise
+        except Exception as error:  # whatever building it again raises, a pickle may hold it
+            raise NotKept(f"{type(error).__name__}: {error}") from error
+        code = not all(map(torch_structure.is_torchs, classes))
+        # What brings the classes that are neither torch's nor the notebook's.
+        packages = {kind.__module__.partition(".")[0] for kind in classes} - {"torch", "__main__"}
+        needs = pinned("torch", "numpy", "safetensors", *sorted(packages))
+
+        def write(folder: Path, mlflow_model: Any) -> None:
+            from safetensors.torch import save_file
+
+            folder.mkdir(parents=True)
+            save_file(tensors, folder / self.file)
+            (folder / _STRUCTURE).write_text(json.dumps(structure, indent=1))
+            if source:
+                (folder / _SOURCE).write_text(source)
+            (folder / "requirements.txt").write_text("\n".join(needs))
+            mlflow_model.signature = signature
+            mlflow_model.add_flavor(self.name, weights=self.file, structure=_STRUCTURE, code=code)
+            mlflow_model.save(str(folder / "MLmodel"))
+
+        mlflow_log.log(write, params=params, metrics=metrics)
+
+    def matches(self, folder: Path, flavors: Flavors) -> bool:
+        """Whether it is a torch model with weights of this format."""
+        named = bool({self.name, "pytorch"} & flavors.keys())
+        return named and (folder / self.file).is_file()
+
+    def check(self, folder: Path, flavors: Flavors) -> None:
+        """Raise unless the weights are plain and all classes are torch's own."""
+        from jupyter_mlops.formats.common import torch_structure
+        from jupyter_mlops.model_files import safetensors_file
+        from jupyter_mlops.model_files.refused import Refused
+
+        safetensors_file.check(folder / self.file)
+        if torch_structure.needs_code(*_stored(folder)):
+            raise Refused("Its class is kept as source")
+
+    def load(self, folder: Path, *, allow_code: bool) -> Any:
+        """Build the module again."""
+        from safetensors.torch import load_file
+
+        from jupyter_mlops.formats.common import torch_structure
+        from jupyter_mlops.model_files import safetensors_file
+
+        safetensors_file.check(folder / self.file)
+        structure, source = _stored(folder)
+        if torch_structure.needs_code(structure, source) and not allow_code:
+            raise MlopsError(
+                "This model's class is kept as source, and loading it runs that code",
+                "If you trust where it comes from, add --allow-pickle; its weights alone: models.load_weights(RUN)",
+            )
+        return torch_structure.build(structure, load_file(folder / self.file), source).eval()
+
+    def weights(self, folder: Path) -> dict[str, Any]:
+        """Return what the file holds."""
+        from safetensors.torch import load_file
+
+        from jupyter_mlops.model_files import safetensors_file
+
+        safetensors_file.check(folder / self.file)
+        found: dict[str, Any] = load_file(folder / self.file)
+        return found
+
+    def pack(
+        self,
+        folder: Path,
+        model: Any,
+        target: Path,
+        *,
+        example: Any,
+        allow_code: bool,
+    ) -> Packed:
+        """Export the module, or pickle it where that fails and the user allowed it."""
+        from jupyter_mlops.formats.common import torch_modules
+
+        return torch_modules.pack(model, target, example=example, allow_code=allow_code)
+
+    def is_network(self, model: Any) -> bool:
+        """Every torch module is one."""
+        return True
+
+    def outputs(self, model: Any, rows: Any) -> Any:
+        """Call the module."""
+        from jupyter_mlops.formats.common import torch_modules
+
+        return torch_modules.outputs(model, rows)
+
+
+FORMAT = Safetensors()
+
+
+def _stored(folder: Path) -> tuple[dict[str, Any], str]:
+    """Return the structure, and the source where there is some."""
+    source = folder / _SOURCE
+    return (
+        json.loads((folder / _STRUCTURE).read_text(encoding="utf-8")),
+        source.read_text(encoding="utf-8") if source.exists() else "",
+    )
+
+
+def _same_answers(module: Any, again: Any, example: Any) -> Any:
+    """Return what the module answers, if the one that was built again answers alike."""
+    import torch
+
+    from jupyter_mlops.formats.common import torch_modules
+
+    try:
+        with torch_modules.evaluating(module) as device:
+            answers = module(torch.from_numpy(example).to(device))
+            others = again.eval()(torch.from_numpy(example))
+    except Exception as error:
+        raise NotKept(f"it cannot be built again ({type(error).__name__}: {error})") from error
+    if not (isinstance(answers, torch.Tensor) and isinstance(others, torch.Tensor)):
+        raise NotKept("it returns more than one tensor")
+    if not torch.allclose(answers.cpu(), others, rtol=1e-4, atol=1e-5, equal_nan=True):
+        raise NotKept("built again it answers differently")
+    return answers.cpu().numpy()
