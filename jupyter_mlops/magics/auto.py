@@ -121,9 +121,9 @@ def training_name(plain: str) -> str | None:
     Raises:
         SyntaxError: the cell does not parse.
     """
-    from jupyter_mlops.cells import code
+    from jupyter_mlops.cells import recorded_values
 
-    read = code.read(plain)
+    read = recorded_values.read(plain)
     if not _TRAINS & read.keywords.keys():
         return None
     return next((name for name in read.fitted if name), "") or _model_variable(ast.parse(plain))

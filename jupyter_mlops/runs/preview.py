@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
-from jupyter_mlops.cells import code, names
+from jupyter_mlops.cells import names, recorded_values
 from jupyter_mlops.environment import packages as environment
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record
@@ -144,11 +144,13 @@ def _above(executed: History, namespace: dict[str, Any]) -> _Cell | None:
 
 
 def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
-    read = code.read(names.plain(cell.source))
-    values = code.parameters(read, namespace if cell.ran else {**namespace, **read.constants})
+    read = recorded_values.read(names.plain(cell.source))
+    values = recorded_values.parameters(
+        read, namespace if cell.ran else {**namespace, **read.constants}
+    )
     found.parameters = {name: redact(str(value), key=name) for name, value in values.items()}
     if cell.ran:
-        measured = code.metrics(read, namespace, cell.result)
+        measured = recorded_values.metrics(read, namespace, cell.result)
         found.metrics = {name: tables.number(value) for name, value in measured.items()}
         models = fitted_models.find(read, namespace, fitted_models.TorchInputs(read))
         if models:
@@ -162,7 +164,7 @@ def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
         name: "…"
         for name in [*read.computed, read.last_name]
         if name and not name.startswith("_") and name not in no_numbers
-        and (name not in namespace or code.as_float(namespace[name]) is not None)
+        and (name not in namespace or recorded_values.as_float(namespace[name]) is not None)
     }  # fmt: skip
 
 
