@@ -98,7 +98,7 @@ def record_cell(
         name: the run's name.
         source: the cell as the user wrote it.
         namespace: the user's variables, read after the block.
-        plain: the same as plain Python, where it has magics.
+        plain: the same as the user's shell runs it, read where `source` is not Python that we know.
         experiment: default: the project's.
         notebook: path of the notebook, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
@@ -113,7 +113,7 @@ def record_cell(
     project = project or Project.find()
     project.trust_by_recording()
     saving.check(format)
-    read = recorded_values.read(plain or source)
+    read = recorded_values.read(source, plain)
     before = environment.seeds()
     learn(_sources(source, namespace))
     with ThreadPoolExecutor(2, "mlops-git") as git:
