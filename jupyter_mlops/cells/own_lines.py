@@ -47,12 +47,12 @@ def is_own(statement: ast.AST) -> bool:
     """Whether a statement is a `%mlops` line, or loads this extension; no replay does it again."""
     if not isinstance(statement, (ast.Expr, ast.Assign)) or not is_magic(statement.value):
         return False
-    words = " ".join(
+    line = " ".join(
         item.value
         for item in ast.walk(statement.value)
         if isinstance(item, ast.Constant) and isinstance(item.value, str)
     ).split()
-    return words[:1] == ["mlops"] or words[:2] in _OWN_EXTENSION
+    return line[:1] == ["mlops"] or line[:2] in _OWN_EXTENSION
 
 
 def _rest(lines: list[str]) -> list[str] | None:

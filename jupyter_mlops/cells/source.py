@@ -90,8 +90,8 @@ class Cell:
     def program(self) -> ast.Module:
         """The cell as it runs; empty where it is not Python.
 
-        The Python in a magic's line (`%time x = f()`) stands before the statement that it is part
-        of, and what runs in a function (`%%timeit`) is in one. Positions have no meaning here.
+        `%time x = f()` is `x = f()` here. The Python of a magic that is part of a statement stands before
+        it. What runs in a function (`%%timeit`) is in one. Positions have no meaning.
         """
         if self.tree is None:
             return ast.Module([], [])
@@ -369,17 +369,20 @@ def _statement(name: str, line: str) -> list[ast.stmt] | None:
 
 
 def _expanded(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Return statements with the Python in magics' lines before them; the given ones stay as they are."""
+    """Return statements with the Python in magics' lines; the given ones stay as they are."""
     found: list[ast.stmt] = []
     for statement in body:
         inside = _with_blocks_expanded(statement)
+        alone = False
         if inside is statement:
             for call in filter(is_magic, ast.walk(statement)):
                 name, line = _line_magic(call)
-                if name in magics.STATEMENT:
-                    code = _statement(name, line) or []
-                    found += [_function(code)] if _in_function(name) and code else code
-        found.append(inside)
+                code = _statement(name, line) if name in magics.STATEMENT else None
+                if code is not None:
+                    found += [_function(code)] if _in_function(name) else code
+                    alone = isinstance(statement, ast.Expr) and statement.value is call
+        if not alone:
+            found.append(inside)
     return found
 
 

@@ -230,6 +230,7 @@ def test_recorded_values_are_seen_through_magics() -> None:
     read = recorded_values.read("%%time\ndepth = 4\n%time model.fit(X, y)\nscore = model.score(X)")
     assert (read.constants, read.computed) == ({"depth": 4}, ["score"])
     assert read.fitted == {"model": "X"}
+    assert recorded_values.read("%time model.score(X)").last_name == "score"
     timed = recorded_values.read("%%timeit\nscore = model.score(X)")
     assert (timed.computed, timed.assigned) == ([], [])
     assert "model" in timed.used
