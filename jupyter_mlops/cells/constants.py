@@ -1,30 +1,33 @@
-"""Constants taken out of cells, to stand in the one that a job sets its parameters in."""
+"""Constants that move out of their cells into the parameters cell of a job.
+
+Only values that a parameter can be given (JSON) move, and only where the result of the notebook is
+surely the same; `recorded_values` also records other literals.
+"""
 
 from __future__ import annotations
 
 import ast
-import warnings
 from collections import Counter
 
-from jupyter_mlops.cells import names
+from jupyter_mlops.cells import names, source
 
 
 def hoist(sources: list[str]) -> tuple[dict[str, str], list[str]]:
-    """Take constants out of cells: name → its line, and the cells without those lines.
+    """Return the lines of the constants by name, and the cells without those lines.
 
-    A constant moves when nothing else makes its name: the one statement stands by itself at the top
-    level, and no cell may make names that cannot be seen.
+    A constant moves when nothing else gives its name a value: the statement is the only one on its
+    lines and at the top level, and no cell may define names that its code does not show.
     """
-    read = [names.read(source) for source in sources]
+    read = [names.read(text) for text in sources]
     if any(item.unknown for item in read):
         return {}, sources
     makers = Counter(name for item in read for name in item.makes)
     found: dict[str, str] = {}
     cleaned = []
-    for source in sources:
-        lines = source.splitlines()
+    for text in sources:
+        lines = text.splitlines()
         gone: set[int] = set()
-        for name, first, last in _constants(source):
+        for name, first, last in _constants(text):
             alone = makers[name] == 1 and not _changed_elsewhere(name, sources)
             if alone and name not in found:
                 found[name] = "\n".join(lines[first - 1 : last])
@@ -34,14 +37,12 @@ def hoist(sources: list[str]) -> tuple[dict[str, str], list[str]]:
     return found, cleaned
 
 
-def _constants(source: str) -> list[tuple[str, int, int]]:
+def _constants(text: str) -> list[tuple[str, int, int]]:
     """Return (name, first line, last line) of each top-level `name = constant` of a plain cell."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source)  # a cell with magics is left as it is
-    except (SyntaxError, ValueError):
+    cell = source.read(text)
+    if cell.tree is None or not cell.plain:
         return []
+    tree = cell.tree
     taken = Counter(
         line
         for statement in tree.body
@@ -82,16 +83,13 @@ def _is_constant(value: ast.expr) -> bool:
 
 def _changed_elsewhere(name: str, sources: list[str]) -> bool:
     """Whether a cell uses the name before it is made, or deletes or augments it."""
-    for source in sources:
-        read = names.read(source)
+    for text in sources:
+        read = names.read(text)
         if name in read.makes:
-            try:
-                tree = ast.parse(names.plain(source))
-            except (SyntaxError, ValueError):
-                return True
+            program = source.read(text).program
             stores = [
                 node
-                for node in ast.walk(tree)
+                for node in ast.walk(program)
                 if isinstance(node, ast.Name)
                 and node.id == name
                 and isinstance(node.ctx, (ast.Store, ast.Del))

@@ -1,9 +1,9 @@
-"""Python seen without its literals: which statements are alike, and which literals stand opposite.
+"""Literals in Python code: their values, and the pairs of them in statements that are otherwise equal.
 
 A literal is a constant, or an expression of constants alone: `-1`, `10**-3`, `[64, 32]`, `{"a": 1}`.
-The shape of a statement is all of it but its literals; a keyword argument whose value is a literal
-(`max_depth=4`) is no part of the shape, so that a call with one more of them is still alike.
-Comments, layout and docstrings are no part of it either, nor are statements that only show something.
+The shape of a statement is the statement without its literals, and without keyword arguments whose
+value is a literal (`max_depth=4`): a call with one more of them has the same shape. Comments, layout,
+docstrings and statements that only display something have no shape.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops.cells import own_lines, source
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MISSING = object()
 _BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")
 _NO_SHAPE = {"ctx", "kind", "type_comment", "type_ignores", *_BLOCKS}
-# What is called to look at a table, and changes nothing.
+# Functions and methods that display a table and change nothing.
 _LOOKS = {
     "corr",
     "describe",
@@ -48,7 +51,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Opposite:
-    """Two literals in the same place of two statements; `label` names the place, where it has a name.
+    """Two literals in the same place of two statements; `label` is the name of the place, if it has one.
 
     Or two calls, of which one has other literal keyword arguments than the other.
     """
@@ -71,7 +74,7 @@ class Opposite:
 def lines(body: list[Any], context: tuple[str, ...] = (), depth: int = 0) -> Iterator[Line]:
     """Yield every statement of `body`, each before those inside it."""
     for node in body:
-        if is_look(node) or _is_ours(node):
+        if is_look(node) or own_lines.is_own(node):
             continue
         yield Line(node, _shape_of_head(node), context, depth)
         inside = (*context, node.name) if isinstance(node, _SCOPES) else context
@@ -82,11 +85,11 @@ def lines(body: list[Any], context: tuple[str, ...] = (), depth: int = 0) -> Ite
 
 
 def opposites(x: Any, y: Any, label: str = "") -> Iterator[Opposite]:
-    """Yield what stands opposite in two statements (or parts of them) of the same shape."""
+    """Yield the pairs of literals in two statements (or parts of them) of the same shape."""
     if isinstance(x, list):
         for item_x, item_y in zip(x, y, strict=True):
             yield from opposites(item_x, item_y, label)
-    elif not isinstance(x, ast.AST) or _is_magic(x):
+    elif not isinstance(x, ast.AST) or source.is_magic(x):
         return
     elif is_literal(x) or isinstance(x, ast.JoinedStr):
         yield Opposite(x, y, label)  # type: ignore[arg-type]
@@ -121,7 +124,7 @@ def named(line: Line) -> Iterator[tuple[tuple[str, ...], ast.expr, str]]:
     ]
     while waiting:
         item = waiting.pop(0)
-        if isinstance(item, ast.JoinedStr) or _is_magic(item):
+        if isinstance(item, ast.JoinedStr) or source.is_magic(item):
             continue
         if isinstance(item, ast.Call):
             for keyword in item.keywords:
@@ -132,6 +135,14 @@ def named(line: Line) -> Iterator[tuple[tuple[str, ...], ast.expr, str]]:
                 if isinstance(key, ast.Constant) and is_literal(entry):
                     yield ("item", repr(key.value)), entry, str(key.value)
         waiting += ast.iter_child_nodes(item)
+
+
+def value(node: ast.expr) -> Any:
+    """Return the value of a literal; MISSING for any other expression, arithmetic included."""
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return MISSING
 
 
 def is_literal(node: Any) -> bool:
@@ -192,7 +203,7 @@ def _shape(node: Any) -> str:
         return f"[{','.join(map(_shape, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    if _is_magic(node):
+    if source.is_magic(node):
         return ast.dump(node)
     if is_literal(node):
         return "·"
@@ -255,22 +266,3 @@ def _nodes(value: Any) -> list[ast.AST]:
     if isinstance(value, list):
         return [item for item in value if isinstance(item, ast.AST)]
     return [value] if isinstance(value, ast.AST) else []
-
-
-def _is_magic(node: ast.AST) -> bool:
-    """Whether this is what IPython makes of `%magic` and `!command`."""
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and isinstance(node.func.value, ast.Call)
-        and isinstance(node.func.value.func, ast.Name)
-        and node.func.value.func.id == "get_ipython"
-    )
-
-
-def _is_ours(node: ast.AST) -> bool:
-    """Whether a statement is a `%mlops` line, which no replay does again, or loads the extension."""
-    if not isinstance(node, (ast.Expr, ast.Assign)) or not _is_magic(node.value):
-        return False
-    words = " ".join(texts(node.value)).split()
-    return words[:1] == ["mlops"] or words[:2] == ["load_ext", "jupyter_mlops"]

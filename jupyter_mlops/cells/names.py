@@ -1,35 +1,35 @@
-"""Which module-level names a cell makes, and which it takes from the cells before it.
+"""Module-level names that a cell assigns (makes) and that it takes from the cells before it.
 
-Read by Python's own symbol tables, so that scopes, comprehensions and `global` are what the
-compiler says they are. What cannot be known (star imports, `exec`, magics that make names) is said
-to be unknown, never guessed.
+They come from Python's symbol table, which knows scopes, comprehensions and `global`. Where other
+names may get values (star imports, `exec`, some magics), the names are unknown.
+
+This looks at a cell as a whole, for proposals and explanations; `undefined_names`, which refuses
+notebooks, follows the order in which the lines run and reports only certain errors.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import symtable
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from jupyter_mlops.cells import source
+
 if TYPE_CHECKING:
+    import symtable
     from collections.abc import Iterator
 
-_GIVEN = frozenset(dir(builtins)) | {"get_ipython", "display", "In", "Out", "exit", "quit"}
-# Cell magics whose body is the notebook's own Python.
-_PYTHON = {"mlops", "time", "timeit", "capture", "prun"}
-# Line magics that make no names. Any other may.
-_INERT = {
-    "alias", "autoreload", "cat", "cd", "conda", "config", "cp", "env", "history", "load_ext",
-    "ls", "lsmagic", "magic", "mamba", "matplotlib", "mkdir", "mlops", "mv", "pdb", "pinfo",
-    "pinfo2", "pip", "precision", "psource", "pwd", "reload_ext", "rm", "set_env", "system", "sx",
-    "tb", "timeit", "unload_ext", "uv", "watermark", "who", "who_ls", "whos", "xmode",
+#: Names that every notebook has: builtins, and what IPython gives.
+GIVEN = frozenset(dir(builtins)) | {
+    "get_ipython", "display", "In", "Out", "exit", "quit", "open", "_", "__", "___", "_i", "_ii",
+    "_iii", "_ih", "_oh", "_dh", "_sh", "_exit_code", "__name__", "__doc__", "__builtin__",
+    "__builtins__", "__package__", "__loader__", "__spec__", "__annotations__", "__session__",
+    "__vsc_ipynb_file__",
 }  # fmt: skip
-_UNKNOWN_NAMES = {"exec", "eval", "globals", "locals", "vars", "setattr", "__import__"}
-_UNKNOWN_ATTRIBUTES = {"user_ns", "push", "run_cell", "load_session", "ev", "ex", "run_path"}
+#: What has a scope of its own without a name.
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,69 +42,83 @@ class Names:
 
 
 @lru_cache(maxsize=4096)
-def read(source: str) -> Names:
+def read(text: str) -> Names:
     """Return the names of one cell as it was typed, magics and all."""
-    body, unknown = _python(source)
-    if body is None:
-        return Names(unknown=unknown)
+    cell = source.read(text)
+    if cell.tree is None:
+        return Names(
+            makes=cell.made, unknown=cell.may_define
+        )  # where it is no Python, it cannot have run
+    program = cell.program
+    found = of_program(program, cell.text if program is cell.tree else "")
+    return replace(found, makes=found.makes | cell.made, unknown=cell.may_define)
+
+
+def of_program(program: ast.Module, text: str = "") -> Names:
+    """Return the names of parsed code; `text` is its text, where it has one."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in the user's cell is not ours
-            tree = compile(
-                body, "<cell>", "exec", ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            )
-            # The symbol table knows no await outside a function; without it the names are the same.
-            table = symtable.symtable(ast.unparse(_without_await(tree)), "<cell>", "exec")
+        table = source.symbols(program, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Names()  # it cannot have run
     makes, uses = _of_table(table)
     # `x += 1` reads x, which the symbol table does not count as a use.
     uses |= {
         node.target.id
-        for statement in tree.body
+        for statement in program.body
         for node in _same_scope(statement)
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
     }
-    late = {name for name in makes & uses if _taken_first(tree, name)}
+    late = {name for name in makes & uses if _taken_first(program, name)}
     takes = {
-        name for name in (uses - makes) | late if name not in _GIVEN and not name.startswith("_")
+        name for name in (uses - makes) | late if name not in GIVEN and not name.startswith("_")
     }
-    return Names(frozenset(makes), frozenset(takes), unknown or _may_make_more(tree))
+    return Names(frozenset(makes), frozenset(takes))
 
 
-def plain(source: str) -> str:
-    """Return a cell as plain Python, its `%%mlops` line taken off; unchanged if it cannot be."""
-    body, _ = _python(source)
-    return source if body is None else body
+def bound(node: ast.AST) -> Iterator[str]:
+    """Yield the names that one statement (or a part of it) assigns in its own scope.
+
+    Unlike the symbol table it counts what may stay without a value: `x: int`, a `global` of a function
+    that is not called.
+    """
+    stack: list[ast.AST] = [node]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield item.name
+            stack += [*item.decorator_list, *defaults(item)]
+            # A function's `global x` binds in the module once the function was called.
+            yield from (
+                name for sub in ast.walk(item) if isinstance(sub, ast.Global) for name in sub.names
+            )
+            continue
+        if isinstance(item, ast.Lambda):
+            stack += [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
+            continue
+        if isinstance(item, COMPREHENSIONS):
+            # Only a walrus leaks out of a comprehension.
+            for sub in ast.walk(item):
+                if isinstance(sub, ast.NamedExpr) and isinstance(sub.target, ast.Name):
+                    yield sub.target.id
+            continue
+        if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store):
+            yield item.id
+        elif isinstance(item, ast.alias):
+            yield item.asname or item.name.partition(".")[0]
+        elif (isinstance(item, ast.ExceptHandler) and item.name) or (
+            isinstance(item, (ast.MatchAs, ast.MatchStar)) and item.name
+        ):
+            yield item.name
+        elif isinstance(item, ast.MatchMapping) and item.rest:
+            yield item.rest
+        stack += ast.iter_child_nodes(item)
 
 
-def without_recording(source: str) -> str:
-    """Return a cell without its `%%mlops …` line."""
-    stripped = source.lstrip()
-    if stripped.startswith("%%mlops"):
-        return stripped.partition("\n")[2]
-    return source
-
-
-def _python(source: str) -> tuple[str | None, bool]:
-    """Return a cell's Python (None if it is another language), and whether it may make any name."""
-    unknown = False
-    while source.lstrip().startswith("%%"):
-        head, _, source = source.lstrip().partition("\n")
-        magic, _, rest = head[2:].partition(" ")
-        if magic.strip() not in _PYTHON:
-            # `%%bash --out x` makes a name; what an unknown magic does is unknown.
-            inert = magic.strip() in {"bash", "sh", "!", "html", "javascript", "writefile", "latex"}
-            return None, not inert or "--out" in rest
-        unknown = unknown or (magic == "capture" and bool(rest.strip()))
-    if any(mark in source for mark in "%!?"):
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        try:
-            return str(TransformerManager().transform_cell(source)), unknown
-        except SyntaxError:
-            return None, False
-    return source, unknown
+def defaults(item: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.AST]:
+    """Return what is evaluated when a function or a class is made, its decorators and body aside."""
+    if isinstance(item, ast.ClassDef):
+        return [*item.bases, *item.keywords]
+    return [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
 
 
 def _of_table(table: symtable.SymbolTable) -> tuple[set[str], set[str]]:
@@ -189,41 +203,6 @@ def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
         yield item
         if not isinstance(
             item,
-            (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.ListComp,
-             ast.SetComp, ast.DictComp, ast.GeneratorExp),
-        ):  # fmt: skip
-            waiting += ast.iter_child_nodes(item)
-
-
-class _Await(ast.NodeTransformer):
-    def visit_Await(self, node: ast.Await) -> ast.AST:
-        return self.visit(node.value)  # type: ignore[no-any-return]
-
-
-def _without_await(tree: ast.Module) -> ast.Module:
-    outside = [n for s in tree.body for n in _same_scope(s)]
-    if not any(isinstance(n, (ast.Await, ast.AsyncFor, ast.AsyncWith)) for n in outside):
-        return tree
-    import copy
-
-    return _Await().visit(copy.deepcopy(tree))  # type: ignore[no-any-return]
-
-
-def _may_make_more(tree: ast.Module) -> bool:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-            return True
-        if isinstance(node, ast.Name) and node.id in _UNKNOWN_NAMES:
-            return True
-        if isinstance(node, ast.Attribute) and node.attr in _UNKNOWN_ATTRIBUTES:
-            return True
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr in {"run_line_magic", "run_cell_magic"}
-            and node.args
-            and isinstance(node.args[0], ast.Constant)
-            and node.args[0].value not in _INERT
+            (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, *COMPREHENSIONS),
         ):
-            return True
-    return False
+            waiting += ast.iter_child_nodes(item)

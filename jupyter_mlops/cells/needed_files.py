@@ -1,7 +1,8 @@
-"""Files that a notebook reads by a literal path, and modules it imports: are they there?
+"""Files that a notebook reads by a literal path, and modules that it imports.
 
-Said only where it is sure: a path that the notebook mentions anywhere else (it may write, download
-or test for it), one inside a `try`, a pattern or a URL is left alone.
+A job is refused for what is missing, so `reads` leaves out a path that the notebook mentions anywhere
+else (it may write, download or test for it), one inside a `try`, a pattern and a URL. `possible_paths`
+proposes: it leaves out nothing.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jupyter_mlops.cells import magics, source
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_LONGEST_PATH = 300
 _READERS = {
     "read_csv", "read_table", "read_fwf", "read_parquet", "read_json", "read_excel", "read_feather", "read_orc",
     "read_pickle", "read_hdf", "read_stata", "read_sas", "read_spss", "read_xml", "scan_csv", "scan_parquet",
@@ -53,6 +57,7 @@ _GUARDS = {
     "Exception",
     "BaseException",
 }
+_FOLDER = {f"%{name}" for name in magics.FOLDER}
 _IMPORT_GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 
 
@@ -92,7 +97,20 @@ def changes_folder(trees: list[tuple[int, ast.Module]], text: str) -> bool:
         isinstance(node, ast.Attribute) and node.attr in {"chdir", "fchdir"}
         for _, tree in trees
         for node in ast.walk(tree)
-    ) or any(line.lstrip().startswith(("%cd", "%pushd", "cd ")) for line in text.splitlines())
+    ) or any(line.partition(" ")[0] in _FOLDER for line in text.splitlines())
+
+
+def possible_paths(text: str) -> Iterator[str]:
+    """Yield the strings of a cell that may be paths, whatever it does with them."""
+    for node in ast.walk(source.read(text).program):
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and 0 < len(node.value) < _LONGEST_PATH
+            and "\n" not in node.value
+            and "\0" not in node.value
+        ):
+            yield node.value
 
 
 def exists(path: str, folder: Path) -> bool:

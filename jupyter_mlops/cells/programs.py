@@ -1,6 +1,6 @@
-"""Two histories of cells compared as programs: what differs is a parameter, names data, or is code.
+"""Two histories of cells compared as programs: a difference is a parameter, a data file, or code.
 
-- Where two statements are alike but for their literals, a literal that differs is a parameter; so
+- Where two statements are equal except for literals, a literal that differs is a parameter; so
   is a keyword argument with a literal value that only one of them has.
 - Where a statement changed otherwise too, the literal that a name is assigned, a keyword argument,
   a default or an item of a dict keeps its meaning: it is a parameter if both histories have that
@@ -16,43 +16,31 @@ latest, because the last execution of a cell is the one that holds.
 from __future__ import annotations
 
 import ast
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from jupyter_mlops.cells import literals
+from jupyter_mlops.cells import literals, source
 from jupyter_mlops.cells.literals import Line, Opposite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 Kind = Literal["parameters", "data"]
-# Cell magics whose body is the notebook's own Python.
-_PYTHON = {"time", "timeit", "capture", "prun"}
 _LONGEST = 40
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One cell as Python; `tree` is None for another language. `head` are its `%%` lines."""
-
-    source: str
-    head: str = ""
-    text: str = ""
-    tree: ast.Module | None = None
-
-
-@dataclass(frozen=True)
 class Program:
-    """The cells of a history, without their `%%mlops run` lines, in the order in which they ran."""
+    """The cells of a history, in the order in which they ran."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[source.Cell, ...]
 
     @classmethod
     def of(cls, sources: Iterable[str]) -> Program:
         """Read cells as they were typed."""
-        return cls(tuple(_read(source) for source in sources))
+        # Not the shared trees: the same cell may stand here twice, and its nodes are told apart.
+        return cls(tuple(map(source.parse, sources)))
 
     @cached_property
     def lines(self) -> list[Line]:
@@ -107,36 +95,6 @@ class Exchange:
         return "data" if any(map(self.is_data, strings)) else "parameters"
 
 
-def _read(source: str) -> Cell:
-    head, text = "", source
-    while text.lstrip().startswith("%%"):
-        line, _, text = text.lstrip().partition("\n")
-        if line[2:].partition(" ")[0].strip() not in _PYTHON:
-            return Cell(source)
-        head += f"{line}\n"
-    tree = _parsed(text)
-    if tree is None:
-        from IPython.core.inputtransformer2 import TransformerManager
-
-        try:
-            text = str(TransformerManager().transform_cell(text))
-        except SyntaxError:
-            return Cell(source)
-        tree = _parsed(text)
-    return Cell(source, head, text, tree) if tree is not None else Cell(source)
-
-
-def _parsed(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in the user's cell is not ours
-            flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-            tree: ast.Module = compile(text, "<cell>", "exec", flags)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    return tree
-
-
 def _pairs(x: list[Line], y: list[Line]) -> Iterable[Opposite]:
     by_shape: dict[tuple[str, ...], list[Line]] = {}
     for line in y:
@@ -173,7 +131,7 @@ def _once(lines: list[Line]) -> dict[tuple[str, ...], tuple[ast.expr, str]]:
     return {key: items[0] for key, items in found.items() if len(items) == 1}
 
 
-def _rewritten(cell: Cell, new: dict[int, ast.expr]) -> str:
+def _rewritten(cell: source.Cell, new: dict[int, ast.expr]) -> str:
     if cell.tree is None:
         return cell.source
     changed: list[tuple[ast.expr, str]] = []
@@ -196,7 +154,8 @@ def _rewritten(cell: Cell, new: dict[int, ast.expr]) -> str:
         end = starts[(node.end_lineno or first) - 1] + (node.end_col_offset or 0)
         raw = raw[:begin] + text.encode() + raw[end:]
     # What does not fit (an expression in a `case`) is left as it was.
-    return cell.head + raw.decode() if _parsed(raw.decode()) else cell.source
+    new_source = cell.head + raw.decode()
+    return new_source if source.parse(new_source).tree else cell.source
 
 
 def _start(node: ast.expr) -> tuple[int, int]:

@@ -1,29 +1,28 @@
-"""Proposals for the cells that matter to a recorded one: read from the code, so never certain.
+"""Proposals for the cells that a recorded cell needs. They come from the code alone, so a replay decides.
 
-`wide` takes whatever may matter: aliases, mutations, module state, random numbers, files. `narrow`
-follows only the last maker of each name. A replay decides between them and all that lies between.
+`wide` takes all cells that may matter: aliases, mutations, module state, random numbers, files.
+`narrow` takes only the last cell that assigns each name.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.cells import names
+from jupyter_mlops.cells import names, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Functions that only look at what they are given.
+# Functions that do not change their arguments.
 _LOOKING = {
     "print", "len", "sum", "min", "max", "abs", "round", "sorted", "range", "enumerate", "zip", "str",
     "int", "float", "bool", "repr", "type", "isinstance", "list", "tuple", "dict", "set", "display",
 }  # fmt: skip
-# Functions and methods that draw random numbers, if only to begin with.
+# Functions and methods that may use a global random generator.
 _DRAWING = {
     "random", "rand", "randn", "randint", "randrange", "uniform", "normal", "choice", "choices",
     "sample", "shuffle", "permutation", "seed", "manual_seed", "fit", "fit_transform", "fit_predict",
@@ -35,11 +34,12 @@ _BUILTINS = frozenset(dir(builtins))
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a cell does beside making names.
+    """What a cell does besides assigning names.
 
-    `changes` are names whose objects it may change, `links` pairs of names that may share one.
-    `late` are names that are read when a function is called, not when it is made. `modules` are the names of those that it imports, `commands` what it calls or sets for the effect
-    alone, and `beyond` says that it may change what no name leads to: files, random generators.
+    `changes` are names whose objects it may change, `links` pairs of names that may share an object.
+    `late` are names that are read when a function is called, not when it is made. `modules` are the
+    names of imported modules, `commands` the names whose attributes it calls or sets without using a
+    result. `beyond` says that it may change what no name refers to: files, random generators.
     """
 
     changes: frozenset[str] = frozenset()
@@ -51,14 +51,14 @@ class Effects:
 
 
 def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
-    """Return the numbers (from 0) of all cells that may matter to the last one, itself too.
+    """Return the numbers (from 0) of all cells that may matter to the last one, which is included.
 
     Args:
         sources: the cells in the order in which they ran.
-        failed: the numbers of those that ended in an error, half done.
+        failed: the numbers of the cells that ended in an error.
     """
-    read = [names.read(source) for source in sources]
-    done = [effects(source) for source in sources]
+    read = [names.read(text) for text in sources]
+    done = [effects(text) for text in sources]
     modules = frozenset().union(*(item.modules for item in done))
     last = len(sources) - 1
     if read[last].unknown:  # it may take any name
@@ -84,8 +84,8 @@ def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
 
 
 def narrow(sources: Sequence[str]) -> list[int]:
-    """Return the numbers of the cells that made last what is needed, the last cell itself too."""
-    read = [names.read(source) for source in sources]
+    """Return the numbers of the cells that last assigned what is needed, the last cell included."""
+    read = [names.read(text) for text in sources]
     late: frozenset[str] = frozenset()
     while True:
         kept = [len(sources) - 1]
@@ -103,8 +103,8 @@ def narrow(sources: Sequence[str]) -> list[int]:
 
 
 def lacks(sources: Sequence[str], kept: Iterable[int]) -> bool:
-    """Whether a name that the kept cells take is made by none of them, though by another cell."""
-    read = [names.read(source) for source in sources]
+    """Whether the kept cells take a name that only another cell makes."""
+    read = [names.read(text) for text in sources]
     chosen = [read[number] for number in kept]
     made = frozenset().union(*(item.makes for item in chosen))
     takes = frozenset().union(*(item.takes for item in chosen))
@@ -113,30 +113,25 @@ def lacks(sources: Sequence[str], kept: Iterable[int]) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def effects(source: str) -> Effects:
-    """Return what a cell does beside making names."""
-    plain = names.plain(source)
-    magics = plain != source or source.lstrip().startswith("%%")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(plain)
-    except (SyntaxError, ValueError, RecursionError):
+def effects(text: str) -> Effects:
+    """Return what a cell does besides assigning names."""
+    cell = source.read(text)
+    if cell.tree is None:
         return Effects(beyond=True)
     reader = _Reader()
-    reader.visit(tree)
+    reader.visit(cell.program)
     return Effects(
         frozenset(reader.changes - _BUILTINS),
         frozenset(reader.commands),
         frozenset(reader.links),
         frozenset(reader.late),
         frozenset(reader.modules),
-        reader.beyond or magics,
+        reader.beyond or cell.has_magics,
     )
 
 
 def _linked(links: Iterable[Iterable[tuple[str, str]]]) -> dict[str, set[str]]:
-    """Return for each name all those that may lead to its object, itself too."""
+    """Return for each name all names that may refer to its object, the name included."""
     groups: dict[str, set[str]] = {}
     for pairs in links:
         for one, other in pairs:
@@ -215,14 +210,14 @@ class _Reader(ast.NodeVisitor):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.generic_visit(node)
-        taken = names.read(ast.unparse(node)).takes
+        taken = names.of_program(ast.Module([node], [])).takes
         self.late |= taken
         # What it changes, a call of it changes.
         self.links |= {(node.name, name) for name in taken}
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self.generic_visit(node)
-        self.late |= names.read(ast.unparse(node)).takes
+        self.late |= names.of_program(ast.Module([ast.Expr(node)], [])).takes
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         made = _names(target)

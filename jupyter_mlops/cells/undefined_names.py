@@ -1,28 +1,20 @@
-"""Which names a notebook uses before it defines them, when its cells run from top to bottom.
+"""Names that a notebook uses before it defines them, when its cells run from top to bottom.
 
-Sound in one direction only: what is reported would raise a NameError; what cannot be known (star
-imports, `exec`, magics that define names, names that functions look up when they are called) is
-never reported.
+A job is refused for them, so only what would raise a NameError is reported. Where names are unknown
+(star imports, `exec`, some magics, names that functions look up when they are called), nothing is.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from jupyter_mlops.cells.names import COMPREHENSIONS, GIVEN, bound, defaults
 
-_GIVEN = frozenset(dir(builtins)) | {
-    "get_ipython", "display", "In", "Out", "exit", "quit", "open", "_", "__", "___", "_i", "_ii",
-    "_iii", "_ih", "_oh", "_dh", "_sh", "_exit_code", "__name__", "__doc__", "__builtin__",
-    "__builtins__", "__package__", "__loader__", "__spec__", "__annotations__", "__session__",
-    "__vsc_ipynb_file__",
-}  # fmt: skip
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _GUARDS = {"NameError", "Exception", "BaseException", "UnboundLocalError"}
 
 
@@ -65,48 +57,7 @@ class Notebook:
 
 def known(name: str) -> bool:
     """Whether every notebook has this name: a builtin, IPython's own, `_3`, `_i3`."""
-    return name in _GIVEN or name.lstrip("_i").isdigit()
-
-
-def bound(node: ast.AST) -> Iterator[str]:
-    """Yield the names that `node` binds in its own scope, not those of functions inside it."""
-    stack: list[ast.AST] = [node]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-            yield item.name
-            stack += [*item.decorator_list, *_defaults(item)]
-            # A function's `global x` binds in the module once the function was called.
-            yield from (
-                name for sub in ast.walk(item) if isinstance(sub, ast.Global) for name in sub.names
-            )
-            continue
-        if isinstance(item, ast.Lambda):
-            stack += [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
-            continue
-        if isinstance(item, _COMPREHENSIONS):
-            # Only a walrus leaks out of a comprehension.
-            for sub in ast.walk(item):
-                if isinstance(sub, ast.NamedExpr) and isinstance(sub.target, ast.Name):
-                    yield sub.target.id
-            continue
-        if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store):
-            yield item.id
-        elif isinstance(item, ast.alias):
-            yield item.asname or item.name.partition(".")[0]
-        elif (isinstance(item, ast.ExceptHandler) and item.name) or (
-            isinstance(item, (ast.MatchAs, ast.MatchStar)) and item.name
-        ):
-            yield item.name
-        elif isinstance(item, ast.MatchMapping) and item.rest:
-            yield item.rest
-        stack += ast.iter_child_nodes(item)
-
-
-def _defaults(item: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.AST]:
-    if isinstance(item, ast.ClassDef):
-        return [*item.bases, *item.keywords]
-    return [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
+    return name in GIVEN or name.lstrip("_i").isdigit()
 
 
 class _Visit:
@@ -180,7 +131,7 @@ class _Visit:
         self._block([*node.orelse, *node.finalbody])
 
     def _definition(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        for expression in [*node.decorator_list, *_defaults(node)]:
+        for expression in [*node.decorator_list, *defaults(node)]:
             self._uses(expression)
         if isinstance(node, ast.ClassDef):
             own = {"__module__", "__qualname__", node.name}
@@ -228,7 +179,7 @@ class _Visit:
             ]:
                 self._uses(default)
             self._function(node)
-        elif isinstance(node, _COMPREHENSIONS):
+        elif isinstance(node, COMPREHENSIONS):
             self._comprehension(node)
         elif isinstance(node, ast.NamedExpr):
             self._uses(node.value)

@@ -1,4 +1,4 @@
-"""`job check`: what a notebook takes, and what would make it fail, before a second is spent."""
+"""`job check`: the parameters of a notebook, and what would make it fail, found before anything runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.cells import needed_files, source, undefined_names
+from jupyter_mlops.cells import names, needed_files, source, undefined_names
 from jupyter_mlops.errors import NotFound, UsageError, nearest
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs import parameters, values
@@ -189,7 +189,7 @@ def _structure_problems(
         for statement in parameters.top_level(cell):
             if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
                 continue
-            for name in set(undefined_names.bound(statement)) & given.keys():
+            for name in set(names.bound(statement)) & given.keys():
                 constant = statement.value is not None and parameters.is_constant(statement.value)
                 if cell.number > homes[name] and constant:
                     yield Problem(
@@ -203,12 +203,12 @@ def _code_problems(
     cells: list[CodeCell], folder: Path, project: Project, kernel: str
 ) -> list[Problem]:
     problems: list[Problem] = []
-    parsed: list[tuple[CodeCell, source.Parsed]] = []
+    parsed: list[tuple[CodeCell, source.Cell]] = []
     for cell in cells:
         if notebooks.SKIP_TAG in cell.tags:
             continue
         try:
-            parsed.append((cell, source.parse(cell.source)))
+            parsed.append((cell, source.checked(cell.source)))
         except source.CellSyntaxError as error:
             if notebooks.MAY_FAIL_TAG not in cell.tags:
                 line = cell.source.splitlines()[error.line - 1 : error.line]
@@ -223,24 +223,26 @@ def _code_problems(
 
 
 def _name_problems(
-    parsed: list[tuple[CodeCell, source.Parsed]], *, broken: bool
+    parsed: list[tuple[CodeCell, source.Cell]], *, broken: bool
 ) -> Iterator[Problem]:
     if broken:
         return  # what the broken cell would define is not known
     state = undefined_names.Notebook()
     for cell, code in parsed:
         for name in [
-            *code.defines,
-            *(name for node in code.tree.body for name in undefined_names.bound(node)),
+            *code.made,
+            *(name for node in code.program.body for name in names.bound(node)),
         ]:
             state.everywhere.setdefault(name, cell.number)
     for cell, code in parsed:
+        if code.automagic and code.automagic not in state.defined:
+            continue  # `ls` alone in a cell is a magic, unless the notebook has that name
         # A star import or an unknown magic in this very cell may come before the name's use.
         state.anything = state.anything or code.may_define
         state.cell(
             cell.number,
-            code.tree,
-            defines=code.defines,
+            code.program,
+            defines=code.made,
             report=notebooks.MAY_FAIL_TAG not in cell.tags,
         )
     for item in state.finish():
@@ -259,10 +261,10 @@ def _where(item: undefined_names.Undefined, state: undefined_names.Notebook) -> 
 
 
 def _file_problems(
-    parsed: list[tuple[CodeCell, source.Parsed]], folder: Path, project: Project
+    parsed: list[tuple[CodeCell, source.Cell]], folder: Path, project: Project
 ) -> Iterator[Problem]:
-    trees = [(cell.number, code.tree) for cell, code in parsed]
-    text = "\n".join(source.foreign_text(cell.source) for cell, _ in parsed)
+    trees = [(cell.number, code.program) for cell, code in parsed]
+    text = "\n".join(code.commands for _, code in parsed)
     if needed_files.changes_folder(trees, text):
         return
     for read in needed_files.reads(trees, text):
@@ -275,7 +277,7 @@ def _file_problems(
 
 
 def _import_problems(
-    parsed: list[tuple[CodeCell, source.Parsed]], folder: Path, project: Project
+    parsed: list[tuple[CodeCell, source.Cell]], folder: Path, project: Project
 ) -> Iterator[Problem]:
     """Yield the imports that cannot work; only for the kernel that is this very Python."""
     text = "\n".join(cell.source for cell, _ in parsed)
@@ -287,7 +289,9 @@ def _import_problems(
     from importlib.machinery import PathFinder
 
     local = [str(folder), str(project.root)]
-    for module, cell in needed_files.imports([(cell.number, code.tree) for cell, code in parsed]):
+    for module, cell in needed_files.imports(
+        [(cell.number, code.program) for cell, code in parsed]
+    ):
         if (
             module in sys.builtin_module_names
             or module in sys.stdlib_module_names

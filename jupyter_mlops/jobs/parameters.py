@@ -8,13 +8,11 @@ derives from a default stays stale, and an untagged notebook's own `z = 1` wins 
 from __future__ import annotations
 
 import ast
-import io
 import re
-import tokenize
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.cells import source, undefined_names
+from jupyter_mlops.cells import literals, names, source
 from jupyter_mlops.jobs import values
 from jupyter_mlops.jobs.notebook import PARAMETERS_TAG, CodeCell
 from jupyter_mlops.jobs.records import Parameter
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _TYPE_COMMENT = re.compile(r"^type:\s*(?P<type>[^\s#]+(?:\[[^\]]*\])?)\s*(?P<help>.*)$")
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ def _bindings(cells: list[CodeCell]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for cell in cells:
         for statement in top_level(cell):
-            for name in undefined_names.bound(statement):
+            for name in names.bound(statement):
                 counts[name] = counts.get(name, 0) + 1
     return counts
 
@@ -80,30 +77,30 @@ def _only_sets_up(cell: CodeCell) -> bool:
 def top_level(cell: CodeCell) -> list[ast.stmt]:
     """Return a cell's statements; none where it is not Python."""
     try:
-        return source.parse(cell.source).tree.body
+        return source.checked(cell.source).body
     except source.CellSyntaxError:
         return []
 
 
 def is_constant(node: ast.expr) -> bool:
     """Whether an expression is a constant as a parameter's default is."""
-    return _constant(node) is not _MISSING
+    return literals.value(node) is not literals.MISSING
 
 
 def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[Declared]:
     try:
-        parsed = source.parse(cell.source)
+        parsed = source.checked(cell.source)
     except source.CellSyntaxError:
         return
-    comments = _comments(parsed.text)
-    for statement in parsed.tree.body:
+    comments = parsed.comments()
+    for statement in parsed.body:
         comment = comments.get(statement.end_lineno or 0, "")
         for name, value, annotation in _assignments(statement):
-            literal = _constant(value)
-            if literal is _MISSING and constants_only:
+            literal = literals.value(value)
+            if literal is literals.MISSING and constants_only:
                 continue
             said, help = _type_comment(comment)
-            constant = literal is not _MISSING
+            constant = literal is not literals.MISSING
             inferred = type(literal).__name__ if constant and literal is not None else "any"
             parameter = Parameter(
                 name=name,
@@ -146,30 +143,11 @@ def _unique(declared: Iterator[Declared] | list[Declared]) -> list[Declared]:
     return list({item.parameter.name: item for item in declared}.values())
 
 
-def _constant(node: ast.expr) -> Any:
-    try:
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return _MISSING
-
-
 def _json(value: Any) -> Any:
     try:
         return values.to_json(value)
     except values.ValueRefused:
         return repr(value)
-
-
-def _comments(text: str) -> dict[int, str]:
-    """Return the trailing comment of each line; a `#` in a string is none."""
-    found: dict[int, str] = {}
-    try:
-        for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                found[token.start[0]] = token.string.lstrip("#:! ").strip()
-    except (tokenize.TokenError, SyntaxError):
-        pass  # what was read so far stands
-    return found
 
 
 def _type_comment(comment: str) -> tuple[str, str]:
@@ -201,13 +179,13 @@ def inject(notebook: Any, cells: list[CodeCell], given: dict[str, Any]) -> None:
 
 
 def _rewritten(cell: CodeCell, chosen: set[str], given: dict[str, Any]) -> str:
-    parsed = source.parse(cell.source)
+    parsed = source.checked(cell.source)
     original = cell.source.splitlines(keepends=True)
     text = parsed.text.splitlines(keepends=True)
     edits: list[tuple[ast.expr, str]] = []
     bound: dict[str, int] = {}
-    for statement in parsed.tree.body:
-        for name in undefined_names.bound(statement):
+    for statement in parsed.body:
+        for name in names.bound(statement):
             bound[name] = bound.get(name, 0) + 1
         chained = isinstance(statement, ast.Assign) and len(statement.targets) > 1
         for name, value, _ in _assignments(statement):
@@ -233,7 +211,7 @@ def _rewritten(cell: CodeCell, chosen: set[str], given: dict[str, Any]) -> str:
         tail = lines[last].encode()[value.end_col_offset :].decode()
         lines[first : last + 1] = [f"{head}{replacement}{tail}"]
     left = [name for name in sorted(chosen) if bound.get(name)]
-    result = "".join(lines)
+    result = "".join(lines) if same else parsed.head + "".join(lines)
     if left:
         result = result.rstrip("\n") + "".join(
             f"\n{name} = {values.python(given[name])}" for name in left

@@ -31,7 +31,7 @@ class Auto:
             return
         cell = str(info.raw_cell)
         try:
-            name = training_name(self.shell.transform_cell(cell))
+            name = training_name(cell, self.shell.transform_cell(cell))
             if name is None or cell.lstrip().startswith("%%"):
                 return
             with OwnWork(), disk_errors.told():
@@ -115,28 +115,30 @@ def switch(state: str) -> str:
     return f"Cells that train are {'recorded as runs from now on' if state == 'on' else 'not recorded by themselves'}"
 
 
-def training_name(plain: str) -> str | None:
+def training_name(cell: str, transformed: str) -> str | None:
     """Return a name for the run of a cell that trains (maybe empty), or None if it does not.
 
     Raises:
         SyntaxError: the cell does not parse.
     """
-    from jupyter_mlops.cells import code
+    from jupyter_mlops.cells import recorded_values, source
 
-    read = code.read(plain)
+    read = recorded_values.read(cell, transformed)
     if not _TRAINS & read.keywords.keys():
         return None
-    return next((name for name in read.fitted if name), "") or _model_variable(ast.parse(plain))
+    parsed = source.read(cell)
+    program = parsed.program if parsed.tree else source.read(transformed).program
+    return next((name for name in read.fitted if name), "") or _model_variable(program)
 
 
-def _model_variable(tree: ast.Module) -> str:
+def _model_variable(program: ast.Module) -> str:
     """Return `line` of `line = Model().fit(X, y)`, `net` of `net.parameters()`, or an empty string."""
-    for node in ast.walk(tree):
+    for node in ast.walk(program):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             calls = (inner.func for inner in ast.walk(node.value) if isinstance(inner, ast.Call))
             if any(isinstance(call, ast.Attribute) and call.attr in _TRAINS for call in calls):
                 return node.targets[0].id
-    for node in ast.walk(tree):
+    for node in ast.walk(program):
         if (
             isinstance(node, ast.Attribute)
             and node.attr == "parameters"

@@ -8,14 +8,12 @@ history keeps, and a replay sends, is the cell as it was typed.
 
 from __future__ import annotations
 
-import ast
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _MAGIC = "%%mlops"
-_COROUTINE = 0x80  # CO_COROUTINE
 
 
 def register(shell: Any) -> None:
@@ -37,14 +35,12 @@ def awaits(shell: Any, cell: str) -> bool:
     """Whether a cell awaits at its top level; one that does not parse does not."""
     if "await" not in cell and "async" not in cell:
         return False
+    from jupyter_mlops.cells import source
+
     try:
-        code = compile(
-            shell.transform_cell(cell), "<cell>", "exec",
-            ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True,
-        )  # fmt: skip
-    except (SyntaxError, ValueError, RecursionError):
+        return source.awaits(shell.transform_cell(cell))
+    except SyntaxError:
         return False
-    return bool(code.co_flags & _COROUTINE)
 
 
 def _transform(shell: Any) -> Callable[[list[str]], list[str]]:

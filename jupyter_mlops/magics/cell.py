@@ -146,8 +146,9 @@ def notebook_path(shell: Any) -> str:
 
 def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
     """Return the code of all statements but the last, and of the last if it is an expression."""
+    file = shell.compile.cache(plain, shell.execution_count, raw_code=cell)
     try:
-        tree = ast.parse(plain)
+        tree = shell.compile.ast_parse(plain, file)
     except SyntaxError as error:
         line = (error.text or "").strip()
         raise UsageError(
@@ -155,15 +156,16 @@ def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
             + (f" in `{line}`" if line else ""),
             "Nothing ran and nothing was recorded; correct the line",
         ) from None
-    file = shell.compile.cache(plain, shell.execution_count, raw_code=cell)
     tree = shell.transform_ast(tree)
     *body, last = tree.body or [ast.Pass(lineno=1, col_offset=0, end_lineno=1, end_col_offset=4)]
     ending = None
-    if isinstance(last, ast.Expr):
-        ending = compile(ast.Expression(last.value), file, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-    else:
+    if not isinstance(last, ast.Expr):
         body.append(last)
-    start = compile(ast.Module(body, []), file, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    # IPython's own compiler: it keeps the `from __future__ import` of earlier cells.
+    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        if isinstance(last, ast.Expr):
+            ending = shell.compile(ast.Expression(last.value), file, "eval")
+        start = shell.compile(ast.Module(body, []), file, "exec")
     return start, ending
 
 

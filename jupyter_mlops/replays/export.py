@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_mlops import files, tables
+from jupyter_mlops.cells import own_lines
 from jupyter_mlops.cells.constants import hoist
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
@@ -18,8 +19,6 @@ from jupyter_mlops.runs.capsules.short_form import Slice
 from jupyter_mlops.runs.records import RunDetail
 
 _LOAD = "%load_ext jupyter_mlops"
-#: Lines that belong to this tool or to the machine the notebook was run on.
-_DROPPED = re.compile(r"^\s*%(?:mlops|load_ext\s+jupyter_mlops|reload_ext\s+jupyter_mlops)\b")
 _NAME = re.compile(r"[^\w.-]+")
 
 
@@ -140,20 +139,20 @@ def draft(capsule: Capsule, numbers: list[int]) -> Draft:
 
 def _text(cell: CapsuleCell) -> str:
     """Return a cell without the lines that belong to this tool."""
-    return "\n".join(line for line in body(cell).splitlines() if not _DROPPED.match(line))
+    return own_lines.without_own_lines(body(cell))
 
 
 def _replayed(made: Draft, capsule: Capsule) -> Capsule:
     """Return the capsule of a draft: its very cells, on the run's code and data."""
     first = ["\n".join(made.parameters.values())] if made.parameters else []
-    head = [CapsuleCell(source=source) for source in [*first, _LOAD]]
+    head = [CapsuleCell(source=text) for text in [*first, _LOAD]]
     return capsule.model_copy(
         update={
             "cells": [
                 *head,
                 *(
-                    capsule.cells[number].model_copy(update={"source": source})
-                    for number, source in made.cells
+                    capsule.cells[number].model_copy(update={"source": text})
+                    for number, text in made.cells
                 ),
             ],
             "generators": {
@@ -177,9 +176,9 @@ def _notebook(made: Draft, detail: RunDetail, capsule: Capsule, found: Slice | N
         text = "\n".join(made.parameters.values())
         cells.append(new.new_code_cell(text, metadata={"tags": ["parameters"]}))
     cells.append(new.new_code_cell(_LOAD))
-    for number, source in made.cells:
+    for number, code in made.cells:
         last = number == len(capsule.cells) - 1
-        text = f"%%mlops run {shlex.quote(detail.name)}\n{source}" if last else source
+        text = f"%%mlops run {shlex.quote(detail.name)}\n{code}" if last else code
         fails = not last and not capsule.cells[number].ok
         metadata = {"tags": ["raises-exception"]} if fails else {}
         cells.append(new.new_code_cell(text, metadata=metadata))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import formats, tables
-from jupyter_mlops.cells import code
+from jupyter_mlops.cells import recorded_values
 from jupyter_mlops.environment import package_indexes
 from jupyter_mlops.environment import packages as environment
 from jupyter_mlops.environment.git import GitFailed
@@ -97,7 +97,7 @@ def record_cell(
         name: the run's name.
         source: the cell as the user wrote it.
         namespace: the user's variables, read after the block.
-        plain: the same as plain Python, where it has magics.
+        plain: the same as the user's shell runs it, read where `source` is not Python that we know.
         experiment: default: the project's.
         notebook: path of the notebook, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
@@ -112,7 +112,7 @@ def record_cell(
     project = project or Project.find()
     project.trust_by_recording()
     formats.require(format)
-    read = code.read(plain or source)
+    read = recorded_values.read(source, plain)
     before = environment.seeds()
     learn(_sources(source, namespace))
     with ThreadPoolExecutor(2, "mlops-git") as git:
@@ -155,7 +155,7 @@ def record_cell(
                     _keep_surroundings(bundle, done, read, reads, before, patch)
                     if preparing:
                         _keep_capsule(bundle, done, preparing, ok=ok)
-                done.metrics = code.metrics(read, namespace, done.result)
+                done.metrics = recorded_values.metrics(read, namespace, done.result)
                 bundle.metrics |= done.metrics
                 for file, png in figures.images(done.images, shown_before):
                     bundle.files[f"figures/{file}"] = png
@@ -184,10 +184,10 @@ def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
 
 
 def _known_before(
-    read: code.CellCode, source: str, namespace: dict[str, Any]
+    read: recorded_values.CellCode, source: str, namespace: dict[str, Any]
 ) -> dict[str, dict[str, str]]:
     """Return what is known before the cell runs: a run whose kernel is killed keeps that."""
-    values = code.parameters(read, {**namespace, **read.constants})
+    values = recorded_values.parameters(read, {**namespace, **read.constants})
     return {
         "params": redact_items(values),
         "texts": {SOURCE: redact(source)},
@@ -224,12 +224,12 @@ def _finish(done: Recording, preparing: Preparing) -> None:
 def _keep_surroundings(
     bundle: Bundle,
     done: Recording,
-    read: code.CellCode,
+    read: recorded_values.CellCode,
     reads: Reads,
     before: dict[str, str],
     patch: str,
 ) -> None:
-    done.params = code.parameters(read, done.namespace)
+    done.params = recorded_values.parameters(read, done.namespace)
     bundle.params |= done.params
     bundle.tags["mlops.lineage"] = reads.told
     remote_inputs, remote_outputs = reads.urls.found()

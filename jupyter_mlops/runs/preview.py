@@ -1,6 +1,6 @@
-"""What the next recorded cell would capture, looked at without recording or executing anything.
+"""What the next recorded cell would capture; nothing is recorded or executed.
 
-The cell meant is the first recorded one below the line that asks, in the saved notebook; else the
+That cell is the first recorded one below the cell that asks, in the saved notebook; without one, the
 cell that ran last, as if it had been recorded.
 """
 
@@ -12,10 +12,10 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jupyter_mlops import tables
-from jupyter_mlops.cells import code, names
+from jupyter_mlops.cells import needed_files, own_lines, recorded_values, source
 from jupyter_mlops.environment import packages as environment
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record
@@ -27,13 +27,9 @@ from jupyter_mlops.runs.capture.file_reads import Reads
 from jupyter_mlops.runs.capture.notebook import path as notebook_path
 from jupyter_mlops.secrets.redaction import HIDDEN, redact
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 _MOST = 8
 _FITS = {"fit", "partial_fit"}
 _ON_TABLES = _FITS | {"predict", "predict_proba", "score", "transform", "fit_transform"}
-_OURS = ("%mlops", "%%mlops", "%load_ext", "%reload_ext")
 
 
 class Preview(Record):
@@ -123,11 +119,10 @@ def _below(executed: History, saved: hidden.Saved | None) -> _Cell | None:
         return None
     order = [*saved.cells]
     for cell_id in order[order.index(asking) + 1 :]:
-        source = saved.cells[cell_id]
-        if source.lstrip().startswith("%%mlops"):
-            name = source.lstrip().partition("\n")[0].removeprefix("%%mlops").split()
-            title = f"the cell '{name[1]}' below" if len(name) > 1 else "the recorded cell below"
-            return _Cell(title, source, False, cell_id=cell_id)
+        words = own_lines.recording(saved.cells[cell_id])
+        if words is not None:
+            title = f"the cell '{words[1]}' below" if len(words) > 1 else "the recorded cell below"
+            return _Cell(title, saved.cells[cell_id], False, cell_id=cell_id)
     return None
 
 
@@ -136,19 +131,26 @@ def _above(executed: History, namespace: dict[str, Any]) -> _Cell | None:
     # `In` has one entry for each execution, the one that asks included; the history begins later.
     number = len(namespace.get("In", ())) - 1
     for offset, item in enumerate(reversed(executed.cells[:-1]), start=1):
-        if item.source.lstrip().startswith(_OURS):
+        if own_lines.recording(item.source) is not None or _is_ours(item.source):
             continue
         result = namespace.get("Out", {}).get(number - offset)
         return _Cell(f"cell [{number - offset}]", item.source, True, result, item.cell_id)
     return None
 
 
+def _is_ours(text: str) -> bool:
+    cell = source.read(text)
+    return cell.tree is not None and all(map(own_lines.is_own, cell.tree.body))
+
+
 def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
-    read = code.read(names.plain(cell.source))
-    values = code.parameters(read, namespace if cell.ran else {**namespace, **read.constants})
+    read = recorded_values.read(cell.source)
+    values = recorded_values.parameters(
+        read, namespace if cell.ran else {**namespace, **read.constants}
+    )
     found.parameters = {name: redact(str(value), key=name) for name, value in values.items()}
     if cell.ran:
-        measured = code.metrics(read, namespace, cell.result)
+        measured = recorded_values.metrics(read, namespace, cell.result)
         found.metrics = {name: tables.number(value) for name, value in measured.items()}
         models = fitted_models.find(read, namespace, fitted_models.TorchInputs(read))
         if models:
@@ -156,23 +158,23 @@ def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
             for name, value in models[-1].params.items():
                 found.parameters.setdefault(name, redact(str(value), key=name))
         return
-    found.model, no_numbers = _before_it_runs(names.plain(cell.source))
+    found.model, no_numbers = _before_it_runs(source.read(cell.source).program)
     found.model = found.model or ("the module it trains" if "backward" in read.keywords else "")
     found.metrics = {
         name: "…"
         for name in [*read.computed, read.last_name]
         if name and not name.startswith("_") and name not in no_numbers
-        and (name not in namespace or code.as_float(namespace[name]) is not None)
+        and (name not in namespace or recorded_values.as_float(namespace[name]) is not None)
     }  # fmt: skip
 
 
-def _before_it_runs(source: str) -> tuple[str, set[str]]:
+def _before_it_runs(program: ast.Module) -> tuple[str, set[str]]:
     """Return the name of what the cell fits, and the names that can be no number.
 
     A number has no attributes or items that anyone uses, and nobody fits or scores on one.
     """
     model, others = "", set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(program):
         if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.value, ast.Name):
             others.add(node.value.id)
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
@@ -181,7 +183,7 @@ def _before_it_runs(source: str) -> tuple[str, set[str]]:
             others |= {argument.id for argument in node.args if isinstance(argument, ast.Name)}
         if node.func.attr in _FITS and isinstance(node.func.value, ast.Name):
             model = node.func.value.id
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(program):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             value = node.value
             if (
@@ -193,27 +195,15 @@ def _before_it_runs(source: str) -> tuple[str, set[str]]:
     return model, {*others, model}
 
 
-def _files(source: str, folder: Path, project: Project) -> list[str]:
+def _files(cell_source: str, folder: Path, project: Project) -> list[str]:
     """Return the project's files that the cell names; what it opens besides is seen when it runs."""
     found: dict[str, None] = {}
-    for text in _strings(source):
+    for text in needed_files.possible_paths(cell_source):
         target = Path(os.path.normpath(folder / text))
         if target.is_relative_to(project.root) and target.is_file():
             size = tables.size(target.stat().st_size)
             found[f"{project.relative(target)} ({size})"] = None
     return [*found]
-
-
-def _strings(source: str) -> Iterator[str]:
-    try:
-        tree = ast.parse(names.plain(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            text = node.value
-            if text and len(text) < 300 and "\n" not in text and "\0" not in text:
-                yield text
 
 
 def _hidden(

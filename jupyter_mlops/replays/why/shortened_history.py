@@ -3,15 +3,15 @@
 In one kernel the second run's history holds the first run and all that was looked at in between;
 what differs between the two reads better without it, and replays faster. No choice of cells is
 trusted: a short form is used only where its replay gave the recorded metrics. It lies between
-`slicing`'s two proposals: the makers of each name, and what is called on their objects for its
-effect alone.
+the two proposals of `slices`: it keeps the cells that assign each name, and those that change an
+object by a call.
 """
 
 from __future__ import annotations
 
 import ast
 
-from jupyter_mlops.cells import names, slices
+from jupyter_mlops.cells import names, slices, source
 from jupyter_mlops.cells.programs import Program
 from jupyter_mlops.runs.capsules.capsule import Capsule, body
 
@@ -28,7 +28,7 @@ def shortened(capsule: Capsule) -> Capsule | None:
         if found <= late:
             break
         late |= found
-    dropped = [source for number, source in enumerate(sources) if number not in kept]
+    dropped = [text for number, text in enumerate(sources) if number not in kept]
     if not Program.of(dropped).lines:
         return None
     order = sorted(kept)
@@ -52,40 +52,31 @@ def _walk(capsule: Capsule, sources: list[str], late: set[str]) -> tuple[set[int
     needed = {*names.read(sources[last]).takes} | late
     kept, found = {last}, _late(sources[last])
     for number in range(last - 1, -1, -1):
-        cell, source = capsule.cells[number], sources[number]
-        read = names.read(source)
-        ours = not Program.of([source]).lines
+        cell, text = capsule.cells[number], sources[number]
+        read = names.read(text)
+        ours = not Program.of([text]).lines
         if ours or cell.error == "KeyboardInterrupt":
             continue
         makes = read.makes & needed
         if not (
             makes
             or read.unknown
-            or _has_magic(source)
-            or (needed | _PROCESS) & slices.effects(source).commands
+            or source.read(text).has_magics
+            or (needed | _PROCESS) & slices.effects(text).commands
         ):
             continue
         kept.add(number)
         if cell.ok:
             needed -= makes - read.takes - late
         needed |= read.takes
-        found |= _late(source)
+        found |= _late(text)
     return kept, found
 
 
-def _late(source: str) -> set[str]:
+def _late(text: str) -> set[str]:
     """Return what a cell takes if it makes functions, else nothing."""
-    tree = _tree(source)
+    tree = source.read(text).program
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     if any(isinstance(node, scopes) for node in ast.walk(tree)):
-        return {*names.read(source).takes}
+        return {*names.read(text).takes}
     return set()
-
-
-def _has_magic(source: str) -> bool:
-    return "get_ipython" in names.plain(source) or source.lstrip().startswith("%%")
-
-
-def _tree(source: str) -> ast.AST:
-    cell = Program.of([source]).cells[0]
-    return cell.tree or ast.Module([], [])

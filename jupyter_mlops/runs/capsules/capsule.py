@@ -8,11 +8,9 @@ generators. The packages are in the run's manifest.
 
 from __future__ import annotations
 
-import ast
 import os
 import re
 import time
-import warnings
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, field_validator
 
 from jupyter_mlops import data, files
-from jupyter_mlops.cells import names
+from jupyter_mlops.cells import needed_files, own_lines
 from jupyter_mlops.data import dvc_file
 from jupyter_mlops.environment import git
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
@@ -43,7 +41,6 @@ ARTIFACT = "mlops/capsule.json"
 #: Set where a replay records: a copy of a run needs no capsule of its own.
 OFF = "MLOPS_CAPSULE_OFF"
 _LARGEST_LITERAL = 1_000_000_000
-_LONGEST_PATH = 300
 _NOT_DATA = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".toml", ".lock"}
 _LARGEST_CAPSULE = 1_000_000_000
 #: git takes other words for revisions, and some for options.
@@ -212,7 +209,7 @@ class Preparing:
         root = self.project.root
         found: dict[str, None] = {}
         for cell in self.history.cells[: self.count]:
-            for text in _strings(cell.source):
+            for text in needed_files.possible_paths(cell.source):
                 for base in (Path(self.history.folder), root):
                     target = Path(os.path.normpath(base / text))
                     if (
@@ -271,22 +268,4 @@ def is_elsewhere(path: str) -> bool:
 
 def body(cell: CapsuleCell) -> str:
     """Return a cell without its `%%mlops run` line."""
-    return names.without_recording(cell.source)
-
-
-def _strings(source: str) -> list[str]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(names.plain(source))
-    except (SyntaxError, ValueError, RecursionError):
-        return []
-    return [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and 0 < len(node.value) < _LONGEST_PATH
-        and "\n" not in node.value
-        and "\0" not in node.value
-    ]
+    return own_lines.without_recording(cell.source)

@@ -1,18 +1,16 @@
 """Hidden state: what a recorded cell takes from cells that the notebook no longer shows as they ran.
 
-Only what is certain is said. A cell's id comes from the front-end, and the saved notebook is
-believed only when it was saved after the cell ran; without either there is nothing to say, and a
-notebook executed from top to bottom gives no line at all.
+Only what is certain is reported. A cell's id comes from the front-end. The saved notebook is used only
+if it was saved after the cell ran. A notebook executed from top to bottom gives no line.
 """
 
 from __future__ import annotations
 
-import ast
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.cells import names
+from jupyter_mlops.cells import names, source
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -96,7 +94,7 @@ def _reason(history: History, name: str, maker: int, last: int, notebook: Saved 
     if cell.cell_id in history.deleted:
         return f"{title}, deleted since"
     later = [item for item in history.cells[maker + 1 :] if item.cell_id == cell.cell_id]
-    if any(not _same(item.source, cell.source) for item in later):
+    if any(not source.same(item.source, cell.source) for item in later):
         return f"{title}, edited since"
     recorded = history.cells[last].cell_id
     # Some front-ends send ids that are not the file's; then the file tells nothing.
@@ -104,7 +102,7 @@ def _reason(history: History, name: str, maker: int, last: int, notebook: Saved 
         shown = notebook.cells.get(cell.cell_id)
         if shown is None:
             return f"{title}, deleted since"
-        if not _same(shown, cell.source):
+        if not source.same(shown, cell.source):
             return f"{title}, edited since"
         order = [*notebook.cells]
         if order.index(recorded) < order.index(cell.cell_id):
@@ -126,13 +124,3 @@ def _times(history: History, name: str, maker: int) -> int:
         elif name in names.read(other.source).makes:
             break
     return times
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two texts are the same code: comments and layout aside."""
-    if one.strip() == other.strip():
-        return True
-    try:
-        return ast.dump(ast.parse(names.plain(one))) == ast.dump(ast.parse(names.plain(other)))
-    except SyntaxError:
-        return False

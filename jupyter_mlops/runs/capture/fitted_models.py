@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.cells.code import CellCode, is_simple
+from jupyter_mlops.cells.recorded_values import CellCode, is_simple
 from jupyter_mlops.formats.common.fitted import Fitted
 
 if TYPE_CHECKING:

@@ -184,6 +184,23 @@ def test_magics_inside_a_recorded_cell_work(project: Project, cell: Callable[[st
     assert runs.get("magic").params == {"x": "2"}
 
 
+def test_parameters_and_metrics_are_seen_through_cell_and_line_magics(
+    project: Project, cell: Callable[[str], Any]
+) -> None:
+    assert cell("%%mlops run timed\n%%time\ndepth = 4\n%time score = depth / 8").success
+    run = runs.get("timed")
+    assert (run.params, run.metrics) == ({"depth": "4"}, {"score": 0.5})
+
+
+def test_annotations_are_what_they_are_in_an_ordinary_cell(
+    project: Project, cell: Callable[[str], Any]
+) -> None:
+    given = "def f(a: int): ...\nplain = f.__annotations__ == {'a': int}"
+    assert cell(f"%%mlops run a\n{given}\nassert plain").success
+    assert cell("from __future__ import annotations").success
+    assert cell(f"%%mlops run b\n{given}\nassert not plain").success
+
+
 def test_an_expression_in_double_braces_is_expanded_in_the_arguments_only(
     project: Project, cell: Callable[[str], Any]
 ) -> None:

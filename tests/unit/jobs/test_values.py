@@ -101,7 +101,7 @@ def test_what_is_derived_from_a_parameter_follows_it(source: str) -> None:
     namespace: dict[str, Any] = {"get_ipython": Shell}
     from jupyter_mlops.cells import source as code
 
-    exec(code.transform(injected(source, {"n": 10})), namespace)
+    exec(code.parse(injected(source, {"n": 10})).text, namespace)
     assert (namespace["n"], namespace["half"]) == (10, 5)
 
 

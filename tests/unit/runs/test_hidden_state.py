@@ -150,7 +150,6 @@ def test_an_ordinary_notebook_gives_no_line(tmp_path: Path) -> None:
         "exec('x = 1')",
         "globals()['x'] = 1",
         "%run other.py",
-        "%%capture out\nprint(1)",
         "%load_session",
         "%%sql\nselect 1",
         "get_ipython().push({'x': 1})",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jupyter_mlops.cells import code
+from jupyter_mlops.cells import recorded_values
 
 
-def _ran(source: str, **given: object) -> tuple[code.CellCode, dict[str, object], object]:
+def _ran(
+    source: str, **given: object
+) -> tuple[recorded_values.CellCode, dict[str, object], object]:
     """Execute a cell as the magic does, and return what was read, the namespace and the last value."""
     import ast
 
@@ -21,27 +23,27 @@ def _ran(source: str, **given: object) -> tuple[code.CellCode, dict[str, object]
         result = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace)
     else:
         exec(compile(tree, "cell", "exec"), namespace)
-    return code.read(source), namespace, result
+    return recorded_values.read(source), namespace, result
 
 
 def test_constants_are_parameters_whatever_their_simple_type() -> None:
     read, names, _ = _ran(
         "depth: int = 4\nlr = 1e-3\nkind, other = 'a', 0.5\nlayers = [64, 32]\nquick = True"
     )
-    assert code.parameters(read, names) == {
+    assert recorded_values.parameters(read, names) == {
         "depth": 4, "lr": 1e-3, "kind": "a", "other": 0.5, "layers": [64, 32], "quick": True,
     }  # fmt: skip
-    assert code.metrics(read, names, None) == {}
+    assert recorded_values.metrics(read, names, None) == {}
 
 
 def test_values_from_earlier_cells_that_the_cell_uses_are_parameters_too() -> None:
     read, names, _ = _ran("x = depth + 1", depth=4, unused=5, table=np.zeros(3))
-    assert code.parameters(read, names) == {"depth": 4}
+    assert recorded_values.parameters(read, names) == {"depth": 4}
 
 
 def test_a_changed_constant_is_recorded_with_its_last_value() -> None:
     read, names, _ = _ran("depth = 4\nif True:\n    depth = 8")
-    assert code.parameters(read, names)["depth"] == 8
+    assert recorded_values.parameters(read, names)["depth"] == 8
 
 
 @pytest.mark.parametrize(
@@ -62,9 +64,9 @@ def test_a_changed_constant_is_recorded_with_its_last_value() -> None:
 )
 def test_numbers_that_the_cell_computes_are_metrics(source: str, found: dict[str, float]) -> None:
     read, names, result = _ran(source, np=np)
-    assert code.metrics(read, names, result) == found
+    assert recorded_values.metrics(read, names, result) == found
 
 
 def test_a_cell_that_does_not_parse_is_refused() -> None:
     with pytest.raises(SyntaxError):
-        code.read("x = ")
+        recorded_values.read("x = ")

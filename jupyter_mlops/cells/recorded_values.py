@@ -1,4 +1,8 @@
-"""What a cell's source says: which constants it sets, which names it uses, what it computes."""
+"""The values that a run records of a cell: its parameters and its metrics.
+
+A constant here is any finite literal, as it is only recorded; what `constants` moves must also be a
+value that a parameter can be given.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ import ast
 import math
 from dataclasses import dataclass, field
 from typing import Any
+
+from jupyter_mlops.cells import literals, source
 
 _LONGEST_VALUE = 250
 _MOST_ITEMS = 16
@@ -27,20 +33,29 @@ class CellCode:
     last_name: str = ""
 
 
-def read(source: str) -> CellCode:
-    """Read one cell of plain Python (magics already transformed).
+def read(text: str, transformed: str = "") -> CellCode:
+    """Read one cell.
+
+    Args:
+        text: the cell as it was typed.
+        transformed: the cell as the shell runs it, for shells with input transformers of their own.
 
     Raises:
-        SyntaxError: it does not parse.
+        SyntaxError: it is not Python.
     """
-    tree = ast.parse(source)
+    cell = source.read(text)
+    if cell.tree is None and transformed:
+        cell = source.read(transformed)
+    if cell.error is not None:
+        raise SyntaxError(str(cell.error))
+    body = cell.program.body
     code = CellCode()
-    for statement in tree.body:
+    for statement in body:
         _top_level(statement, code)
-    for node in ast.walk(tree):
+    for node in ast.walk(cell.program):
         _anywhere(node, code)
-    if tree.body and isinstance(tree.body[-1], ast.Expr):
-        value = tree.body[-1].value
+    if body and isinstance(body[-1], ast.Expr):
+        value = body[-1].value
         code.last = ast.unparse(value)
         code.last_name = _short_name(value)
     return code
@@ -153,13 +168,12 @@ def _call(node: ast.Call, code: CellCode) -> None:
         code.fitted[owner.id if isinstance(owner, ast.Name) else ""] = node.args[0].id
 
 
-_NOT_CONSTANT = object()
-
-
 def _constants(target: ast.expr, value: ast.expr) -> dict[str, Any]:
     """Return the names that an assignment gives constants: `a = 1`, and `a, b = 1, 2`."""
-    constant = _constant(value)
-    if constant is _NOT_CONSTANT:
+    constant = literals.value(value)
+    if constant is literals.MISSING:
+        return {}
+    if isinstance(constant, float) and not math.isfinite(constant):
         return {}
     if isinstance(target, ast.Name):
         return {target.id: constant}
@@ -167,16 +181,6 @@ def _constants(target: ast.expr, value: ast.expr) -> dict[str, Any]:
         pairs = zip(target.elts, constant, strict=False)
         return {name.id: item for name, item in pairs if isinstance(name, ast.Name)}
     return {}
-
-
-def _constant(value: ast.expr) -> Any:
-    try:
-        constant = ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return _NOT_CONSTANT
-    if isinstance(constant, float) and not math.isfinite(constant):
-        return _NOT_CONSTANT
-    return constant
 
 
 def _short_name(value: ast.expr) -> str:

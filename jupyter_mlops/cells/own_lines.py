@@ -1,0 +1,61 @@
+"""The lines of a cell that belong to this tool: `%%mlops run`, `%mlops …`, `%load_ext jupyter_mlops`."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from jupyter_mlops.cells.source import cell_magic, is_magic, parse, words
+
+_OWN_LINE = re.compile(r"^\s*%(?:mlops|load_ext\s+jupyter_mlops|reload_ext\s+jupyter_mlops)\b")
+_OWN_EXTENSION = (["load_ext", "jupyter_mlops"], ["reload_ext", "jupyter_mlops"])
+
+
+def recording(source: str) -> list[str] | None:
+    """Return the words after `%%mlops` on top of a cell; None where it has no such line."""
+    magic = cell_magic(source)
+    return words(magic.line) if magic is not None and magic.name == "mlops" else None
+
+
+def without_recording(source: str) -> str:
+    """Return a cell without the `%%mlops` line on top of it."""
+    magic = cell_magic(source)
+    return magic.body if magic is not None and magic.name == "mlops" else source
+
+
+def without_own_lines(source: str) -> str:
+    """Return a cell without its `%mlops` lines and those that load this extension.
+
+    A line stays where the rest would not be the same code without it: in a text, or alone in a block.
+    """
+    lines = source.splitlines()
+    if not any(map(_OWN_LINE.match, lines)) or parse(source).plain:
+        return "\n".join(lines)
+    code = _rest(lines)
+    for number in reversed(range(len(lines))):
+        if _OWN_LINE.match(lines[number]):
+            last = number
+            while lines[last].endswith("\\") and last + 1 < len(lines):
+                last += 1
+            rest = [*lines[:number], *lines[last + 1 :]]
+            if code is not None and _rest(rest) == code:
+                lines = rest
+    return "\n".join(lines)
+
+
+def is_own(statement: ast.AST) -> bool:
+    """Whether a statement is a `%mlops` line, or loads this extension; no replay does it again."""
+    if not isinstance(statement, (ast.Expr, ast.Assign)) or not is_magic(statement.value):
+        return False
+    line = " ".join(
+        item.value
+        for item in ast.walk(statement.value)
+        if isinstance(item, ast.Constant) and isinstance(item.value, str)
+    ).split()
+    return line[:1] == ["mlops"] or line[:2] in _OWN_EXTENSION
+
+
+def _rest(lines: list[str]) -> list[str] | None:
+    """Return the code of a cell's lines without those of this tool; None where it is not Python."""
+    tree = parse("\n".join(lines)).tree
+    return None if tree is None else [ast.dump(item) for item in tree.body if not is_own(item)]

@@ -1,0 +1,81 @@
+"""Only one module parses notebook source."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import jupyter_mlops
+
+READER = "cells/source.py"
+# What else parses Python or asks IPython for it, and why that is no second reader of notebooks.
+ALLOWED = {
+    "formats/torch_flavor.py": {"compile": "runs the source of a model's class"},
+    "formats/torch_source.py": {"ast.parse": "the source files of a model's class"},
+    "jobs/values.py": {"ast.parse": "a type, and a value typed on the command line"},
+    "magics/await_cells.py": {"transform_cell": "the user's shell, before it runs the cell"},
+    "magics/auto.py": {"transform_cell": "the user's shell, before it runs the cell"},
+    "magics/cell.py": {
+        "transform_cell": "the user's shell, before it runs the cell",
+        "ast_parse": "IPython's compiler, to run the cell",
+        "compile": "IPython's compiler, to run the cell",
+    },
+    "model_files/pt2_program.py": {"ast.parse": "an expression in a model file"},
+    "secrets/code.py": {"ast.parse": "any text, in a room below cells"},
+}
+PARSERS = {
+    "ast.parse", "transform_cell", "ast_parse", "TransformerManager", "IPythonInputSplitter", "symtable",
+    "tokenize", "generate_tokens", "compile_command", "compile",
+}  # fmt: skip
+
+
+def _parsers(path: Path) -> set[str]:
+    """Return the parsers that a module calls; `re.compile` is none."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        last = name.rpartition(".")[2]
+        if name not in {"re.compile", "torch.compile"}:
+            found |= {name, last} & PARSERS
+    return found
+
+
+def _sources() -> dict[str, set[str]]:
+    root = Path(jupyter_mlops.__file__).parent
+    return {
+        str(path.relative_to(root)): found
+        for path in root.rglob("*.py")
+        if (found := _parsers(path))
+    }
+
+
+def test_one_module_parses_notebook_source() -> None:
+    found = _sources()
+    assert {"TransformerManager", "compile"} <= found.pop(READER)
+    assert found == {path: set(calls) for path, calls in ALLOWED.items()}
+
+
+def test_one_module_looks_at_the_marks_of_magics() -> None:
+    """A `%%` or `%name` that is searched for in a text is a second reader too."""
+    root = Path(jupyter_mlops.__file__).parent
+    found = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in {"startswith", "removeprefix"}
+        and any(
+            isinstance(item, ast.Constant) and str(item.value).startswith(("%", "!"))
+            for argument in node.args
+            for item in ast.walk(argument)
+        )
+    }
+    assert found == {
+        READER,
+        "jobs/notebook.py",  # the title of a cell
+        "magics/auto.py",  # cells that another magic runs
+        "replays/kernel_setup.py",  # a magic's line, in the kernel that runs it
+    }
