@@ -72,7 +72,7 @@ class Trust(Record):
         """One line of text says it; a table would not say more."""
 
 
-class ProjectStatus(Record):
+class ProjectOverview(Record):
     """The project at a glance."""
 
     name: str
@@ -195,14 +195,14 @@ def trust_of(project: Project) -> Trust:
     )
 
 
-def status(*, project: Project | None = None) -> ProjectStatus:
+def status(*, project: Project | None = None) -> ProjectOverview:
     """Show the project and how much of each noun it holds; in a notebook also what a recorded cell keeps."""
     from jupyter_mlops import data, jobs, services
     from jupyter_mlops.environment.packages import git_state
 
     project = project or Project.find()
     commit, patch = git_state(project.root)
-    return ProjectStatus(
+    return ProjectOverview(
         name=project.name,
         root=str(project.root),
         trusted=project.trusted,
@@ -250,7 +250,7 @@ def _ensure_git(root: Path) -> bool:
         # A folder that the outer repository ignores is nobody's; it gets a repository of its own.
         if git.run(root, "check-ignore", "-q", ".").returncode != 0:
             return False
-    except git.Refused:
+    except git.RepositoryRefused:
         return False  # it is there, and `doctor` says why it is not read
     except git.NoRepository:
         pass

@@ -31,7 +31,7 @@ _TEXT_SHARE, _TEXT_VALUES = 0.5, 50
 
 
 @dataclass
-class Rows:
+class RowCounts:
     """How the rows of two tables relate; `changed` only where a key matches them."""
 
     added: int
@@ -64,7 +64,7 @@ def _columns(old: pd.DataFrame, new: pd.DataFrame) -> list[ColumnDiff]:
     return found
 
 
-def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
+def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> RowCounts:
     """Match rows by `key`, or as multisets of whole rows over the columns that both tables have.
 
     Raises:
@@ -95,7 +95,7 @@ def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
     for column in differs.values():
         changed |= column
     counts = {str(name): int(column.sum()) for name, column in differs.items() if column.any()}
-    return Rows(len(new) - len(both), len(old) - len(both), int(changed.sum()), counts)
+    return RowCounts(len(new) - len(both), len(old) - len(both), int(changed.sum()), counts)
 
 
 def alike(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,14 +132,14 @@ def _as_text(column: Any) -> Any:
     return column.astype(str).astype(object).where(column.notna(), None)
 
 
-def _as_multisets(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> Rows:
+def _as_multisets(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> RowCounts:
     old_values, old_counts = np.unique(old, return_counts=True)
     new_values, new_counts = np.unique(new, return_counts=True)
     _, at_old, at_new = np.intersect1d(
         old_values, new_values, assume_unique=True, return_indices=True
     )
     same = int(np.minimum(old_counts[at_old], new_counts[at_new]).sum())
-    return Rows(len(new) - same, len(old) - same, None, {})
+    return RowCounts(len(new) - same, len(old) - same, None, {})
 
 
 def _column(name: str, old: pd.Series[Any], new: pd.Series[Any]) -> ColumnDiff:

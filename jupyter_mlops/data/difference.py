@@ -15,7 +15,7 @@ from jupyter_mlops.project import Project
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.data.revisions import Side
+    from jupyter_mlops.data.revisions import Content
 
 _TABLES = (".parquet", ".pq", ".csv", ".tsv", ".feather", ".json", ".jsonl")
 
@@ -56,7 +56,7 @@ def between(
     return _sides(old, new, "", most)
 
 
-def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
+def _sides(old: Content, new: Content, key: str, most: float = math.inf) -> DataDiff:
     if old.folder != new.folder:
         raise UsageError(f"{old.label} and {new.label}: one is a folder", "Give two of a kind")
     common: dict[str, Any] = {
@@ -76,7 +76,7 @@ def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
     return _tables(old, new, suffixes, key, common, most)
 
 
-def _both(a: str, b: str, project: Project) -> tuple[Side, Side]:
+def _both(a: str, b: str, project: Project) -> tuple[Content, Content]:
     first = revisions.resolve(a, project)
     if b:
         return first, revisions.resolve(b, project)
@@ -86,7 +86,7 @@ def _both(a: str, b: str, project: Project) -> tuple[Side, Side]:
     return first, revisions.present(path, project)
 
 
-def _files(old: Side, new: Side) -> list[FileDiff]:
+def _files(old: Content, new: Content) -> list[FileDiff]:
     before, after = old.listing or {}, new.listing or {}
     found = []
     for path in sorted({*before, *after}):
@@ -103,7 +103,12 @@ def _files(old: Side, new: Side) -> list[FileDiff]:
 
 
 def _tables(
-    old: Side, new: Side, suffixes: Sequence[str], key: str, common: dict[str, Any], most: float
+    old: Content,
+    new: Content,
+    suffixes: Sequence[str],
+    key: str,
+    common: dict[str, Any],
+    most: float,
 ) -> DataDiff:
     from jupyter_mlops.data import comparison, samples
 
@@ -150,7 +155,7 @@ def _tables(
     )
 
 
-def _refuse_repeated(side: Side, names: Sequence[str]) -> None:
+def _refuse_repeated(side: Content, names: Sequence[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise MlopsError(

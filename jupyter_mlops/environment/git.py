@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment import repositories
-from jupyter_mlops.environment.repositories import GitFailed, NoRepository, Refused
+from jupyter_mlops.environment.repositories import GitFailed, NoRepository, RepositoryRefused
 
 if TYPE_CHECKING:
     from jupyter_mlops.environment.repositories import Repository
@@ -33,7 +33,7 @@ __all__ = [
     "GitFailed",
     "GitMissing",
     "NoRepository",
-    "Refused",
+    "RepositoryRefused",
     "filters",
     "outside",
     "run",
@@ -158,7 +158,7 @@ def run(
 
     Raises:
         NoRepository: there is none.
-        Refused: it leads to another one, or belongs to somebody else.
+        RepositoryRefused: it leads to another one, or belongs to somebody else.
         GitMissing: git is not installed.
         GitFailed: it took longer than `seconds`, or could not be started.
     """
@@ -229,7 +229,7 @@ def _find(folder: Path) -> Repository:
         asked = ["-c", "safe.bareRepository=explicit", "rev-parse", "--git-dir"]
         done = _execute(repository.top, asked, b"", {}, _LONGEST)
         if done.returncode:
-            raise Refused(
+            raise RepositoryRefused(
                 f"git does not read {repository.top}, as it belongs to another user",
                 f"If you trust it: git config --global --add safe.directory {repository.top}",
             )
@@ -284,7 +284,7 @@ def _read(repository: Repository, listed: str) -> _Settings:
             drivers.add(key.partition(".")[2].rpartition(".")[0])
     for key in switches:
         if "=" in key:
-            raise Refused(
+            raise RepositoryRefused(
                 f"The git configuration of {repository.top} has the key {ascii(key)[:80]}",
                 "It cannot be switched off; rename it without a '='",
             )

@@ -30,7 +30,7 @@ class NoRepository(GitFailed):
     """No git repository at or above this folder."""
 
 
-class Refused(GitFailed):
+class RepositoryRefused(GitFailed):
     """A repository that is not read, as it may be another's."""
 
 
@@ -56,7 +56,7 @@ class Repository:
     def refuse_other_worktree(self, value: str) -> None:
         """Refuse where `core.worktree` leads to another folder."""
         if Path(os.path.realpath(self.folder / value)) != self.top:
-            raise Refused(
+            raise RepositoryRefused(
                 f"The git repository in {self.top} is the one of another folder, {ascii(value)[:80]}",
                 f"If it is this folder's: git --git-dir={self.folder} config core.worktree {self.top}",
             )
@@ -67,7 +67,7 @@ def find(folder: Path) -> Repository:
 
     Raises:
         NoRepository: there is none.
-        Refused: its `.git` leads to a repository that does not know this folder.
+        RepositoryRefused: its `.git` leads to a repository that does not know this folder.
     """
     start = Path(os.path.realpath(folder))
     ceilings = {
@@ -129,16 +129,16 @@ def _at(top: Path) -> Repository | None:
         ):
             if entry.is_dir():
                 return None  # as git does: an empty `.git` is none
-            raise Refused(f"{entry} leads to {folder}, where there is no git repository")
+            raise RepositoryRefused(f"{entry} leads to {folder}, where there is no git repository")
         if not _knows(top, entry, folder, common):
-            raise Refused(
+            raise RepositoryRefused(
                 f"{entry} leads to {folder}, which is the repository of another folder",
                 "If it is this one's: git worktree repair, or "
                 f"git --git-dir={folder} config core.worktree {top}",
             )
         return Repository(top, folder, common, _foreign(top, entry, folder))
     except (OSError, ValueError) as error:
-        raise Refused(f"{entry} cannot be read: {error}") from None
+        raise RepositoryRefused(f"{entry} cannot be read: {error}") from None
 
 
 def _knows(top: Path, entry: Path, folder: Path, common: Path) -> bool:
@@ -166,7 +166,7 @@ def _foreign(top: Path, entry: Path, folder: Path) -> bool:
 def _named(file: Path, prefix: str) -> str:
     line = _line(file)
     if not line.startswith(prefix):
-        raise Refused(f"{file} is not a file that git could have written")
+        raise RepositoryRefused(f"{file} is not a file that git could have written")
     return line.removeprefix(prefix)
 
 

@@ -63,7 +63,7 @@ class Request:
 
 
 @dataclass
-class Outcome:
+class NotebookOutcome:
     """How it ended: complete, or in which cell (by number) and why not; `stopped` when asked to."""
 
     complete: bool = False
@@ -72,13 +72,13 @@ class Outcome:
     failed_cell: int | None = None
 
 
-def execute(request: Request) -> Outcome:
+def execute(request: Request) -> NotebookOutcome:
     """Execute the notebook; the executed copy is at `request.output` whatever happened.
 
     Blocks until the kernel and what it started are gone. Safe in any thread, also while an event
     loop runs in it.
     """
-    outcome = Outcome()
+    outcome = NotebookOutcome()
     over = threading.Event()
     # Not joined: an interrupt during `Thread.join` makes Python 3.11 take the thread for ended.
     threading.Thread(
@@ -95,7 +95,7 @@ def execute(request: Request) -> Outcome:
     return outcome
 
 
-def _execute(request: Request, outcome: Outcome, over: threading.Event) -> None:
+def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) -> None:
     try:
         _Engine.execute_notebook(
             request.notebook,
@@ -151,7 +151,13 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, request: Request, outcome: Outcome, **_kwargs: Any
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        request: Request,
+        outcome: NotebookOutcome,
+        **_kwargs: Any,
     ) -> Any:
         # The connection is a unix socket in a private folder: no port, and a path short enough.
         private = temporary.make()
@@ -182,7 +188,9 @@ def _complete(state: Any) -> None:
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """papermill's client on an event loop of its own, reporting each cell."""
 
-    def __init__(self, nb_man: Any, request: Request, outcome: Outcome, **kwargs: Any) -> None:
+    def __init__(
+        self, nb_man: Any, request: Request, outcome: NotebookOutcome, **kwargs: Any
+    ) -> None:
         super().__init__(nb_man, **kwargs)
         self.request = request
         self.outcome = outcome

@@ -12,7 +12,7 @@ from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays import scratch_project
-from jupyter_mlops.replays.execution import Outcome, outcome, recorded
+from jupyter_mlops.replays.execution import ReplayOutcome, outcome, recorded
 from jupyter_mlops.replays.verdict import Reproduction, compare
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import authorship
@@ -123,7 +123,7 @@ def recorded_environment(
     )
 
 
-def _compared(detail: RunDetail, now: Outcome, tolerance: float) -> Reproduction:
+def _compared(detail: RunDetail, now: ReplayOutcome, tolerance: float) -> Reproduction:
     result = Reproduction(
         run_id=detail.run_id,
         name=detail.name,

@@ -32,7 +32,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CodeResult:
     """What became of one piece of code; `error` is the exception's type, `message` its text."""
 
     output: str = ""
@@ -62,7 +62,7 @@ class Kernel:
         self._client = client
         self._stop = stop
 
-    def run(self, code: str, *, quiet: bool = False) -> Answer:
+    def run(self, code: str, *, quiet: bool = False) -> CodeResult:
         """Execute code; `quiet` keeps it out of the kernel's history and counters.
 
         Raises:
@@ -88,7 +88,7 @@ class Kernel:
             elif kind == "error":
                 error, message = content["ename"], _COLOURS.sub("", content["evalue"])
             elif kind == "status" and content["execution_state"] == "idle":
-                return Answer("".join(printed), error, message)
+                return CodeResult("".join(printed), error, message)
 
 
 @contextmanager

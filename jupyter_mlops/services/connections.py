@@ -39,7 +39,7 @@ Phase = Literal["headers", "body", "answer", "idle"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Seconds, bytes and numbers that bound what one client may hold.
 
     A body has `body` seconds, and one more for each `rate` bytes that arrive, `longest` in all.
@@ -59,7 +59,7 @@ class Limits:
 class Connection(HttpToolsProtocol):  # type: ignore[misc]
     """uvicorn's HTTP protocol that knows since when it waits for its client, and for what."""
 
-    limits = Limits()
+    limits = ConnectionLimits()
     phase: Phase = "headers"
     since = 0.0
     _credit = 0.0
@@ -187,13 +187,15 @@ class Server(uvicorn.Server):  # type: ignore[misc]
         return bool(await super().on_tick(counter))
 
 
-def protocol(limits: Limits | None = None) -> type[Connection]:
+def protocol(limits: ConnectionLimits | None = None) -> type[Connection]:
     """Return the protocol for `uvicorn.Config(http=…)`; by default within this process's files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    default = Limits()
+    default = ConnectionLimits()
     most = default.connections
     if files != resource.RLIM_INFINITY:
         most = min(most, max(_FEWEST, files - _SPARE_FILES))
-    bounded: Any = type("Bounded", (Connection,), {"limits": limits or Limits(connections=most)})
+    bounded: Any = type(
+        "Bounded", (Connection,), {"limits": limits or ConnectionLimits(connections=most)}
+    )
     kind: type[Connection] = bounded
     return kind

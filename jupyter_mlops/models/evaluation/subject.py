@@ -26,7 +26,7 @@ _SMALLEST_PROBABILITY = float(np.finfo(float).eps)
 
 
 @dataclass
-class Rows:
+class ScoredTable:
     """A table to score on: the version that was read (empty for a table in memory), and its name."""
 
     frame: pd.DataFrame
@@ -108,7 +108,7 @@ class Subject:
         )
 
 
-def read_rows(on: Given, project: Project) -> Rows:
+def read_rows(on: Given, project: Project) -> ScoredTable:
     """Return the table, read out of the data cache so that its version is what was scored.
 
     Raises:
@@ -116,7 +116,7 @@ def read_rows(on: Given, project: Project) -> Rows:
         MlopsError: it cannot be read, or has no rows.
     """
     if isinstance(on, pd.DataFrame):
-        rows = Rows(on, "a DataFrame")
+        rows = ScoredTable(on, "a DataFrame")
     else:
         path = Path(on).expanduser()
         if not path.is_file():
@@ -132,13 +132,15 @@ def read_rows(on: Given, project: Project) -> Rows:
                 f"{path} cannot be read as {path.suffix}: {reason}",
                 "Check the file and its extension",
             ) from None
-        rows = Rows(frame, found.path, found.version)
+        rows = ScoredTable(frame, found.path, found.version)
     if rows.frame.empty:
         raise MlopsError(f"{rows.path} has no rows", "Give a table with at least one row")
     return rows
 
 
-def subject(run: str, rows: Rows, target: str, *, allow_pickle: bool, project: Project) -> Subject:
+def subject(
+    run: str, rows: ScoredTable, target: str, *, allow_pickle: bool, project: Project
+) -> Subject:
     """Return the model of `run` with the rows as it takes them.
 
     Raises:
@@ -165,7 +167,7 @@ def subject(run: str, rows: Rows, target: str, *, allow_pickle: bool, project: P
     return Subject(detail, model, task, inputs, _truth(model, task, truth, rows), target)
 
 
-def _target(rows: Rows, names: list[str], wanted: str, *, known: bool) -> str:
+def _target(rows: ScoredTable, names: list[str], wanted: str, *, known: bool) -> str:
     columns = [str(name) for name in rows.frame.columns]
     if len(set(columns)) < len(columns):
         raise UsageError(f"{rows.path} has two columns of one name", "Rename one of them")
@@ -203,7 +205,7 @@ def _task(model: Any, truth: pd.Series[Any]) -> Task:
     return "regression" if numbers else "classification"
 
 
-def _truth(model: Any, task: Task, truth: pd.Series[Any], rows: Rows) -> NDArray[Any]:
+def _truth(model: Any, task: Task, truth: pd.Series[Any], rows: ScoredTable) -> NDArray[Any]:
     if task == "regression":
         if not pd.api.types.is_numeric_dtype(truth):
             raise MlopsError(f"'{truth.name}' of {rows.path} is not a number", "Check --target")

@@ -13,7 +13,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays.why import effects
 from jupyter_mlops.replays.why.baselines import Pair
-from jupyter_mlops.replays.why.factors import Side
+from jupyter_mlops.replays.why.factors import ComparedRun
 from jupyter_mlops.replays.why.outcomes import Trials
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import authorship
@@ -129,7 +129,7 @@ def _is_number(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _side(project: Project, detail: RunDetail) -> Side:
+def _side(project: Project, detail: RunDetail) -> ComparedRun:
     capsule = load(detail.run_id, detail.name, project=project)
     manifest: dict[str, Any] = {}
     try:
@@ -137,4 +137,4 @@ def _side(project: Project, detail: RunDetail) -> Side:
         manifest = json.loads(path.read_text())
     except (MlopsError, OSError, ValueError):
         pass  # its packages are then not known, and the environment is no factor
-    return Side(detail, capsule, manifest)
+    return ComparedRun(detail, capsule, manifest)

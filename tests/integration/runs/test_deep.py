@@ -35,7 +35,7 @@ from jupyter_mlops.runs.capture import deep, fanotify
 from jupyter_mlops.runs.capture.file_reads import Reads
 def refused(*_, **__):
     raise OSError(1, "Operation not permitted")
-fanotify.Watch = refused
+fanotify.FanotifyWatch = refused
 project = Project.find()
 def seen(reads):
     return [project.relative(p) for p in reads.inputs], [project.relative(p) for p in reads.outputs]
