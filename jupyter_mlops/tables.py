@@ -11,6 +11,8 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from jupyter_mlops.text import cut
+
 escape = html.escape
 
 _WIDEST, _WHOLE = 48, 24
@@ -79,7 +81,7 @@ def size(count: int) -> str:
 def table_text(rows: list[dict[str, Any]]) -> str:
     """Return rows as aligned columns for a terminal."""
     titles = list(dict.fromkeys(title for row in rows for title in row))
-    body = [[_short(cell(row.get(title))) for title in titles] for row in rows]
+    body = [[cut(cell(row.get(title)), _WIDEST) for title in titles] for row in rows]
     widths = [max(len(title), *(len(line[i]) for line in body)) for i, title in enumerate(titles)]
     right = [_numeric(rows, title) for title in titles]
 
@@ -139,7 +141,3 @@ def _numeric(rows: list[dict[str, Any]], title: str) -> bool:
         value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
         for value in values
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

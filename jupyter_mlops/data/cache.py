@@ -17,6 +17,7 @@ from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.paths import typed
 from jupyter_mlops.project import Project
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,9 +162,8 @@ def _cache_of(root: Path) -> Any:
             store = repo.cache.local
             typed(store.path)
         except Exception as error:  # what its settings say is no place
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise MlopsError(
-                f"DVC's cache is nowhere: {first}", "Correct [cache] in .dvc/config"
+                f"DVC's cache is nowhere: {error_line(error)}", "Correct [cache] in .dvc/config"
             ) from None
         return store
 

@@ -19,6 +19,7 @@ from jupyter_mlops import tables
 from jupyter_mlops.data.records import ColumnDiff, DistributionPair
 from jupyter_mlops.data.samples import hashable, row_hashes
 from jupyter_mlops.errors import UsageError, nearest
+from jupyter_mlops.text import counted, cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,7 +225,7 @@ def _binned(
 def _tallied(shares: pd.DataFrame) -> DistributionPair:
     ordered = shares.loc[shares.max(axis=1).sort_values(ascending=False, kind="stable").index]
     top, rest = ordered.iloc[:_TOP], ordered.iloc[_TOP:].sum()
-    labels = [text if len(text) <= 40 else f"{text[:39]}…" for text in map(str, top.index)]
+    labels = [cut(str(value), 40) for value in top.index]
     before, after = top["old"].round(3).tolist(), top["new"].round(3).tolist()
     if len(ordered) > _TOP:
         labels.append("other")
@@ -249,10 +250,9 @@ def _summary(column: pd.Series[Any]) -> str:
         )
         return f"mean {mean} ({low} to {high})"
     counts = _counts(values)
-    most = str(counts.index[0])
-    most = most if len(most) <= 20 else f"{most[:19]}…"
+    most = cut(str(counts.index[0]), 20)
     share = counts.iloc[0] / len(values)
-    different = f"{len(counts):,} value{'s' if len(counts) > 1 else ''}"
+    different = counted(len(counts), "value")
     return f"{different}, mostly {most} ({share:.0%})" if share >= 0.01 else different
 
 

@@ -11,6 +11,7 @@ from jupyter_mlops.data import revisions
 from jupyter_mlops.data.records import DataDiff, FileDiff
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.project import Project
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,9 +125,8 @@ def _tables(
         before, rows_before = samples.read(old.file, suffixes[0], every, keys)
         after, rows_after = samples.read(new.file, suffixes[1], every, keys)
     except (ValueError, OSError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MlopsError(
-            f"{old.label} cannot be read as a table: {first}", "Is it whole?"
+            f"{old.label} cannot be read as a table: {error_line(error)}", "Is it whole?"
         ) from None
     matched = comparison.rows(before, after, keys)
     columns = [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.data import versions
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import below
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +39,9 @@ def parse(content: bytes, version: str) -> dict[str, str]:
         if versions.checked(value, f"The list of {version[:12]}").endswith(".dir"):
             raise _no_list(version, "it names a folder's version as a file's")
         if not isinstance(path, str) or str(PurePosixPath(path)) != path:
-            raise _no_list(version, f"{ascii(path)[:60]} is no path")
+            raise _no_list(version, f"{printable(path)} is no path")
         if any(str(parent) in found for parent in PurePosixPath(path).parents):
-            raise _no_list(version, f"{ascii(path)[:60]} lies in a file")
+            raise _no_list(version, f"{printable(path)} lies in a file")
     return found
 
 

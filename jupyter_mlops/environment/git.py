@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment import repositories
 from jupyter_mlops.environment.repositories import GitFailed, NoRepository, RepositoryRefused
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from jupyter_mlops.environment.repositories import Repository
@@ -285,7 +286,7 @@ def _read(repository: Repository, listed: str) -> _Settings:
     for key in switches:
         if "=" in key:
             raise RepositoryRefused(
-                f"The git configuration of {repository.top} has the key {ascii(key)[:80]}",
+                f"The git configuration of {repository.top} has the key {printable(key)}",
                 "It cannot be switched off; rename it without a '='",
             )
     pairs = [word for key, value in switches.items() for word in ("-c", f"{key}={value}")]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ class Repository:
         """Refuse where `core.worktree` leads to another folder."""
         if Path(os.path.realpath(self.folder / value)) != self.top:
             raise RepositoryRefused(
-                f"The git repository in {self.top} is the one of another folder, {ascii(value)[:80]}",
+                f"The git repository in {self.top} is the one of another folder, {printable(value)}",
                 f"If it is this folder's: git --git-dir={self.folder} config core.worktree {self.top}",
             )
 

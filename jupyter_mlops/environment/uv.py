@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment import package_indexes
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -172,7 +173,7 @@ def _last(error: str) -> str:
     text = _hidden(" ".join(lines))
     if found := _BECAUSE.search(text):
         text = found["reason"]
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return cut(text, _LONGEST)
 
 
 def _hidden(text: str) -> str:

@@ -25,6 +25,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager
 from jupyter_mlops import files, temporary
 from jupyter_mlops.jobs import output_redaction
 from jupyter_mlops.processes import kernels, owned
+from jupyter_mlops.text import cut, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +111,7 @@ def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) 
         outcome.error = f"The executed notebook cannot be written: {error.strerror or error}"
     except Exception as error:  # whatever the kernel or its client raised, the job did not finish
         outcome.complete = False
-        outcome.error = outcome.error or _one_line(f"{type(error).__name__}: {error}")
+        outcome.error = outcome.error or error_line(f"{type(error).__name__}: {error}")
     finally:
         outcome.stopped = request.stop.is_set() and not outcome.complete
         over.set()
@@ -281,7 +282,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             why = (
                 "it called sys.exit"
                 if error.ename == "SystemExit"
-                else _one_line(f"{error.ename}: {error.evalue}")
+                else error_line(f"{error.ename}: {error.evalue}")
             )
             self._fail(known, why)
         except BaseException:
@@ -328,20 +329,12 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             )
         except OSError:
             return ""
-        told = [
-            line.strip()
-            for line in lines
-            if line.strip().startswith(("Fatal", "Segmentation", "terminate"))
-        ]
-        return f": {told[0][:120]}" if told else ""
+        signs = ("Fatal", "Segmentation", "terminate")
+        told = [line.strip() for line in lines if line.strip().startswith(signs)]
+        return f": {cut(told[0], 120)}" if told else ""
 
     async def _watch(self, provisioner: Any) -> None:
         """Kill the kernel as soon as the execution is told to stop."""
         while not self.request.stop.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(_STOP_POLL)
         await provisioner.kill()
-
-
-def _one_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0][:300] if lines else ""

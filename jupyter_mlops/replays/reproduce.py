@@ -18,6 +18,7 @@ from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import authorship
 from jupyter_mlops.runs.capsules.capsule import Capsule, load
 from jupyter_mlops.secrets.redaction import redact
+from jupyter_mlops.text import listed
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -142,8 +143,7 @@ def _compared(detail: RunDetail, now: ReplayOutcome, tolerance: float) -> Reprod
 
 
 def _some(paths: list[str]) -> str:
-    more = len(paths) - _MOST_NAMED
-    return ", ".join(paths[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return listed(paths, _MOST_NAMED)
 
 
 def _warnings(capsule: Capsule) -> list[str]:

@@ -19,6 +19,7 @@ from jupyter_mlops import temporary
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.processes import owned
 from jupyter_mlops.runs.capsules.capsule import OFF
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ class CodeResult:
     @property
     def line(self) -> str:
         """The error in one line."""
-        first = self.message.strip().splitlines()[0] if self.message.strip() else ""
+        first = error_line(self.message)
         return f"{self.error}: {first}" if first else self.error
 
 

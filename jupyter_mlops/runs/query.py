@@ -14,6 +14,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
+from jupyter_mlops.text import cut
 from jupyter_mlops.tracking import live, places, search, spool, team
 from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
 
@@ -142,8 +143,9 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
     recent = store.client.search_runs(experiments, "", max_results=200, order_by=_NEWEST_FIRST)
     names = {item.info.run_name for item in recent}
     shown = text if search.is_id(text) else f"'{run}'" if run.isprintable() else ascii(run)
-    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
-    raise NotFound(f"No run {shown}", nearest(run, names) or "Type: %mlops run list")
+    raise NotFound(
+        f"No run {cut(shown, _LONGEST_SHOWN)}", nearest(run, names) or "Type: %mlops run list"
+    )
 
 
 def _named(store: Store, experiments: list[str], name: str) -> list[mlflow.entities.Run]:

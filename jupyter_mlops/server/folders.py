@@ -8,6 +8,7 @@ from pathlib import Path
 from jupyter_mlops.errors import NotAProject, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.settings import SETTINGS_FILE
+from jupyter_mlops.text import printable
 
 
 class NoProjectHere(NotAProject):
@@ -41,7 +42,7 @@ def project_of(root_dir: str, path: str) -> Project:
                 break
     except OSError as error:  # a name that no disk takes, a folder that nobody may enter
         reason = error.strerror or type(error).__name__
-        raise UsageError(f"{path[:80]!r} cannot be looked at: {reason}") from None
+        raise UsageError(f"{printable(path)} cannot be looked at: {reason}") from None
     raise NoProjectHere(*_why(top, posixpath.join(*parts) if parts else ""))
 
 

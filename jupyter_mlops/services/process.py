@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import files
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, UsageError
 from jupyter_mlops.processes import keeper
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -194,7 +195,7 @@ def last_words(log: Path) -> str:
     except OSError:
         lines = []
     errors = [line for line in lines if _RAISED.match(line)]
-    return (errors or lines or ["it said nothing"])[-1][:400]
+    return cut((errors or lines or ["it said nothing"])[-1], 400)
 
 
 def alive(pid: int, started: float) -> bool:

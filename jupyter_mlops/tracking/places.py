@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.text import cut
 from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def check(project: Project, location: str) -> None:
     """
     if not _is_known(project, str(location)):
         raise ForeignPlace(
-            f"The store names {without_password(str(location))[:120]} as a place for files, which is not "
+            f"The store names {cut(without_password(str(location)), 120)} as a place for files, which is not "
             "this project's; nobody was asked there",
             "If it is yours, write into mlops.toml, under [tracking]: artifacts = that place",
         )

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
+from jupyter_mlops.text import LONGEST_ERROR, cut, error_line
 from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 5
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}
+_UNCUT = 10_000
 _CHECK = "Check tracking.uri in mlops.toml, and that the server runs"
 #: Of PostgreSQL's advisory locks: ours while MLflow's tables are made ("mlops").
 _MAKING_TABLES = 0x6D6C6F7073
@@ -161,12 +163,13 @@ def _told(uri: str) -> Iterator[None]:
 
 def first_line(error: BaseException, uri: str) -> str:
     """Return what an error says, without the password of `uri`."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    # Cut at the end: a part of a password would not be found.
+    said = error_line(error, _UNCUT)
     password = urlsplit(uri).password
     for secret in {password, unquote(password)} if password else ():
-        text = text.replace(secret, "***")
+        said = said.replace(secret, "***")
     # SQLAlchemy and urllib3 put their own names around what was said.
-    return text.rpartition("Error) ")[2][:300]
+    return cut(said.rpartition("Error) ")[2], LONGEST_ERROR)
 
 
 def _refuse_unreachable(uri: str) -> None:

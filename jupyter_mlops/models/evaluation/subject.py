@@ -14,6 +14,7 @@ from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.models import run_model
 from jupyter_mlops.models.evaluation.scores import Answers, Task
 from jupyter_mlops.runs import query
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Subject:
         except MlopsError:
             raise
         except Exception as error:  # each library fails in its own way on rows that do not fit
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = error_line(error)
             raise MlopsError(
                 f"The model of '{self.detail.name}' cannot score these rows: {reason}",
                 "The data must have the columns and types that it was trained on",
@@ -127,7 +128,7 @@ def read_rows(on: Given, project: Project) -> ScoredTable:
         except MlopsError:
             raise
         except Exception as error:  # each reader fails in its own way on a damaged file
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = error_line(error)
             raise MlopsError(
                 f"{path} cannot be read as {path.suffix}: {reason}",
                 "Check the file and its extension",
