@@ -9,7 +9,6 @@ from jupyter_mlops import tables
 from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
 from jupyter_mlops.runs.comparison import view
-from jupyter_mlops.runs.comparison.curves import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -202,6 +201,13 @@ class WaitingRun(Record):
     name: str
     status: Literal["sent", "waiting", "refused"]
     detail: str = ""
+
+
+class Curve(Record):
+    """One metric over its steps: for each run a list of [step, value], empty without the metric."""
+
+    metric: str
+    lines: list[list[tuple[int, float | None]]]
 
 
 class Comparison(Record):

@@ -11,14 +11,13 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.comparison import curves as drawn
 from jupyter_mlops.runs.comparison import metric_history
-from jupyter_mlops.runs.records import Comparison
+from jupyter_mlops.runs.records import Comparison, Curve
 from jupyter_mlops.tracking.store import open_store
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.runs.comparison.curves import Curve
 
 #: More points than a picture has pixels are not seen.
 _MOST_POINTS, _LEAST_POINTS = 800, 16

@@ -7,10 +7,11 @@ import math
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import tables
-from jupyter_mlops.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from jupyter_mlops.runs.records import Curve
 
 #: Plain colours that read on white and on black, one for each run.
 COLOURS = ("#2a7fc9", "#d9733b", "#2e9e4f", "#9b59b6", "#b87a00", "#808080")
@@ -20,13 +21,6 @@ _WIDTH, _HEIGHT, _MARGIN, _LABELS = 290, 110, 8, 44
 MOST_POINTS = 240
 _BARS = "▁▂▃▄▅▆▇█"
 _SPARK, _IN_A_ROW = 24, 3
-
-
-class Curve(Record):
-    """One metric over its steps: for each run a list of [step, value], empty without the metric."""
-
-    metric: str
-    lines: list[list[tuple[int, float | None]]]
 
 
 def pictures(curves: Sequence[Curve], names: Sequence[str]) -> str:
