@@ -17,11 +17,11 @@ escape = html.escape
 
 _WIDEST, _WHOLE = 48, 24
 # Plain colours that read on white and on black: JupyterLab's sanitiser drops var().
-_GREEN, _BLUE, _RED, _AMBER = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00"
+GREEN, BLUE, RED, AMBER, GREY = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00", "#808080"
 _STATUS_COLOURS = {
-    "finished": _GREEN, "ready": _GREEN, "no drift": _GREEN, "ok": _GREEN, "running": _BLUE,
-    "scheduled": _BLUE, "failed": _RED, "drift": _RED, "missing": _RED, "broken": _RED,
-    "killed": _AMBER, "changed": _AMBER, "not evaluated": _AMBER,
+    "finished": GREEN, "ready": GREEN, "no drift": GREEN, "ok": GREEN, "running": BLUE,
+    "scheduled": BLUE, "failed": RED, "drift": RED, "missing": RED, "broken": RED,
+    "killed": AMBER, "changed": AMBER, "not evaluated": AMBER,
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from jupyter_mlops.environment import git
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.installation import doctor as doctor
 from jupyter_mlops.project import Project
-from jupyter_mlops.records import Record
+from jupyter_mlops.records import Record, TextRecord
 from jupyter_mlops.runs.preview import Preview, preview
 from jupyter_mlops.settings import SETTINGS_FILE
 from jupyter_mlops.trust import STATE_FOLDER, NotTrusted
@@ -33,7 +33,7 @@ experiment = {name}
 """
 
 
-class Initialised(Record):
+class Initialised(TextRecord):
     """What `init` made and what it found."""
 
     name: str
@@ -46,11 +46,8 @@ class Initialised(Record):
         found = f"; found {', '.join(self.found)}" if self.found else ""
         return f"project '{self.name}' in {self.root}: {made}{found}"
 
-    def _repr_html_(self) -> None:  # type: ignore[override]
-        """One line of text says it; a table would not say more."""
 
-
-class Trust(Record):
+class Trust(TextRecord):
     """Whether a project is trusted, and what that means for it."""
 
     name: str
@@ -65,9 +62,6 @@ class Trust(Record):
         means = [f"it may contact {', '.join(self.outside)}"] if self.outside else []
         means += ["its scheduled jobs run while JupyterLab does"] if self.schedules else []
         return f"{self.root} is trusted{': ' if means else ''}{'; '.join(means)}"
-
-    def _repr_html_(self) -> None:  # type: ignore[override]
-        """One line of text says it; a table would not say more."""
 
 
 class ProjectOverview(Record):

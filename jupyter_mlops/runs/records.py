@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
-from jupyter_mlops.runs.comparison import view
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -213,6 +212,8 @@ class Curve(Record):
 class Comparison(Record):
     """What differs between runs, metrics first; `code` is a unified diff against the first run."""
 
+    view: ClassVar[str] = "jupyter_mlops.runs.comparison.view"
+
     runs: list[str]
     names: list[str]
     differences: list[Difference]
@@ -235,12 +236,6 @@ class Comparison(Record):
             [[item.what, item.name, *item.values] for item in self.differences],
             columns=["what", "name", *self.titles],
         )
-
-    def __str__(self) -> str:
-        return view.text(self)
-
-    def _repr_html_(self) -> str:
-        return view.html(self)
 
 
 class ModelVersion(Record):

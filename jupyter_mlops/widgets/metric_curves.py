@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from jupyter_mlops import pictures
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
@@ -75,7 +76,7 @@ class MetricCurves(Picture):
         while size(state) > LARGEST_STATE * 0.9 and most > _LEAST_POINTS:
             most = most * 2 // 3
             state = _thinned(found, most)
-        colours = drawn.COLOURS
+        colours = pictures.SERIES
         super().__init__(
             runs=[
                 {"id": run, "name": name, "colour": colours[i % len(colours)]}
