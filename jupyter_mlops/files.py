@@ -131,29 +131,3 @@ def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
             f"{path.name} has been held by another process for {timeout:.0f} s",
             "Wait for it to finish, or stop it, and try again",
         ) from None
-
-
-def process_start(pid: int) -> float | None:
-    """Return when process `pid` started (seconds since boot), or None if it is gone.
-
-    With the pid this names a process for good: a reused pid has another start.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return _portable_start(pid)
-    fields = stat.rpartition(")")[2].split()
-    if fields[0] in {"Z", "X"}:
-        return None
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _portable_start(pid: int) -> float | None:
-    if Path("/proc/self").exists():
-        return None
-    import psutil  # comes with ipykernel; only where there is no /proc
-
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return None

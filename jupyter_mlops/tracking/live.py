@@ -1,20 +1,19 @@
 """Which runs are alive: a small file for each, so that a dead process's runs get closed.
 
 A run whose kernel was killed cannot close itself. The next command, or the server, sees that its
-process is gone (pid and start time, so a reused pid is not mistaken) and marks it killed. The file also holds
-what was known of the run when it began and is written when it ends: a killed run keeps that.
+process has ended and marks the run killed. The file also holds the params, tags and texts that the run
+had when it began: a killed run keeps them.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
 from jupyter_mlops.paths import UnsafePath, below
+from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.tracking import search, spool, team
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def give_up(
 
 
 def leave(store: Store, run_id: str, left: dict[str, Any] | None, error: str) -> None:
-    """Give a run that ends early what was known when it began, where it does not have it."""
+    """Write into an interrupted run the params, tags and texts that were known when it began."""
     known, left = store.client.get_run(run_id).data.params, left or {}
     fresh = {key: value for key, value in left.get("params", {}).items() if key not in known}
     store.log(run_id, params=fresh, tags=left.get("tags", {}) | {"mlops.error": error})
@@ -92,9 +91,8 @@ def close_dead(store: Store) -> list[str]:
     closed = []
     for note in (store.project.state / "live").glob("*.json"):
         owner = _owner(note)
-        if owner is None or owner["host"] != socket.gethostname():
-            continue
-        if files.process_start(owner["pid"]) == owner["start"]:
+        process = ProcessId.noted(owner)
+        if owner is None or process is None or not process.ended:
             continue
         where = spool.open_spool(store.project) if owner.get("spooled") else store
         announced = note.stem == _announced(owner.get("attempt", ""))
@@ -111,15 +109,17 @@ def _owner(note: Path) -> dict[str, Any] | None:
     """Return what a note says, None of one that no process of ours wrote, or writes just now."""
     try:
         owner: dict[str, Any] = files.json_in(note)
-        told = [type(owner[key]) for key in ("host", "pid")]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError):
+        return None
+    process = ProcessId.noted(owner)
+    if process is None or not process.host:
         return None
     attempt = owner.get("attempt", "")
     # Once its run is made, an announced attempt's note is named by the run.
     named = search.is_id(note.stem) or note.stem == _announced(attempt)
-    if told != [str, int] or not named or not (search.is_id(attempt) or attempt == ""):
+    if not named or not (search.is_id(attempt) or attempt == ""):
         return None
-    return owner | {"start": owner.get("start"), "left": _texts_only(owner.get("left"))}
+    return owner | {"left": _texts_only(owner.get("left"))}
 
 
 def _texts_only(left: Any) -> dict[str, dict[str, str]]:
@@ -152,13 +152,8 @@ def _announced(attempt: str) -> str:
 
 
 def _write(project: Project, name: str, left: dict[str, Any] | None, **more: Any) -> None:
-    note = {
-        "left": left or {},
-        "pid": os.getpid(),
-        "start": files.process_start(os.getpid()),
-        "host": socket.gethostname(),
-    }
-    files.replace(_note(project, name), json.dumps(note | more))
+    note = {"left": left or {}, **ProcessId.own().note(), **more}
+    files.replace(_note(project, name), json.dumps(note))
 
 
 def _note(project: Project, name: str) -> Path:
