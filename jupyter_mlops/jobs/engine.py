@@ -42,8 +42,8 @@ _PATIENCE = 5.0
 class Request:
     """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs.
 
-    `mark` is the name under which the kernel's processes are found (`processes.owned`). `on_cell` is called in the thread that called `execute`, as a cell begins and, with its seconds,
-    as it ends.
+    `mark` is the name under which the kernel's processes are found (`processes.owned`). `on_cell` is called in the
+    thread that called `execute`: as a cell begins, and as it ends with its seconds.
     """
 
     path: Path

@@ -17,6 +17,7 @@ from jupyter_mlops import temporary
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import mlflow_calls, spool_sync
+from jupyter_mlops.runs.kinds import KIND_TAG, RunKind
 from jupyter_mlops.secrets.redaction import redact, redact_file, redact_items
 from jupyter_mlops.text import cut, error_line
 from jupyter_mlops.tracking import live, spool, team
@@ -172,7 +173,7 @@ class Terminated(SystemExit):
 def start(
     name: str,
     *,
-    kind: str = "job",
+    kind: RunKind = "job",
     params: dict[str, Any] | None = None,
     tags: dict[str, Any] | None = None,
     parent: str = "",
@@ -186,7 +187,7 @@ def start(
 
     Args:
         name: shown in lists; need not be unique.
-        kind: `cell`, `job`, `sweep` or `drift`.
+        kind: what it is an execution of.
         params: recorded at once.
         tags: recorded at once.
         parent: id of the run that this one is a part of.
@@ -206,7 +207,7 @@ def start(
     if active:
         parent = mlflow_calls.parent(project) or parent
     all_tags = {
-        "mlops.kind": kind,
+        KIND_TAG: kind,
         "mlops.notebook": notebook,
         "mlflow.source.name": notebook,
         "mlflow.source.type": "NOTEBOOK" if kind == "cell" else "JOB",

@@ -13,6 +13,7 @@ from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
+from jupyter_mlops.runs.kinds import kind_of
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
 from jupyter_mlops.text import cut
 from jupyter_mlops.tracking import live, places, search, spool, team
@@ -21,7 +22,6 @@ from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
 if TYPE_CHECKING:
     import mlflow.entities
 
-KINDS = {"cell", "job", "sweep", "drift"}
 STATUS: Any = {
     "RUNNING": "running",
     "SCHEDULED": "scheduled",
@@ -181,13 +181,12 @@ def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:
 def record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
     """Return MLflow's run as a record; `experiments` are names by id."""
     tags = run.data.tags
-    kind: Any = tags.get("mlops.kind", "other")
     uses = run.inputs.dataset_inputs if run.inputs else []
     return Run(
         run_id=run.info.run_id,
         name=run.info.run_name or "",
         status=STATUS[run.info.status],
-        kind=kind if kind in KINDS else "other",
+        kind=kind_of(tags),
         experiment=experiments.get(run.info.experiment_id, run.info.experiment_id),
         params=dict(sorted(run.data.params.items())),
         metrics={name: number(value) for name, value in sorted(run.data.metrics.items())},

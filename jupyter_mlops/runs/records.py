@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
+from jupyter_mlops.runs.kinds import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,7 +20,6 @@ _MOST_COLUMNS = 3
 _LEAST_SHARE = 0.2
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
-RunKind = Literal["cell", "job", "sweep", "drift", "other"]
 
 
 _REPRODUCED = {"reproduced": "yes", "differs": "no: it differs", "failed": "no: it failed"}

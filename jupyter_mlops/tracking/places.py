@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.text import cut
-from jupyter_mlops.urls import without_password
+from jupyter_mlops.urls import local_path, without_password
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -63,10 +62,10 @@ def _is_here(project: Project, location: str) -> bool:
     parts = urlsplit(location)
     if parts.netloc not in {"", "localhost"}:
         return False
-    path = Path(url2pathname(parts.path) if parts.scheme else location).resolve()
+    path = (local_path(location) if parts.scheme else Path(location)).resolve()
     named = (project.settings.tracking.artifacts, project.settings.data.remote)
     folders = [project.state] + [
-        Path(url2pathname(urlsplit(own).path) if own.startswith("file:") else own)
+        local_path(own) if own.startswith("file:") else Path(own)
         for own in named
         if own and (own.startswith("file:") or "://" not in own)
     ]

@@ -12,12 +12,12 @@ import socket
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
 from jupyter_mlops.text import LONGEST_ERROR, cut, error_line
-from jupyter_mlops.urls import without_password
+from jupyter_mlops.urls import hide_password, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,10 +164,7 @@ def _told(uri: str) -> Iterator[None]:
 def first_line(error: BaseException, uri: str) -> str:
     """Return what an error says, without the password of `uri`."""
     # Cut at the end: a part of a password would not be found.
-    said = error_line(error, _UNCUT)
-    password = urlsplit(uri).password
-    for secret in {password, unquote(password)} if password else ():
-        said = said.replace(secret, "***")
+    said = hide_password(error_line(error, _UNCUT), uri)
     # SQLAlchemy and urllib3 put their own names around what was said.
     return cut(said.rpartition("Error) ")[2], LONGEST_ERROR)
 
