@@ -131,29 +131,3 @@ def locked(path: Path, *, timeout: float = 120) -> Iterator[None]:
             f"Another process has held {path.name} for {timeout:.0f} s",
             "Wait until it ends, or stop it, then try again",
         ) from None
-
-
-def process_start(pid: int) -> float | None:
-    """Return when process `pid` started (seconds since boot), or None if it has ended.
-
-    Pid and start together identify a process: a reused pid has another start.
-    """
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return _portable_start(pid)
-    fields = stat.rpartition(")")[2].split()
-    if fields[0] in {"Z", "X"}:
-        return None
-    return int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def _portable_start(pid: int) -> float | None:
-    if Path("/proc/self").exists():
-        return None
-    import psutil  # comes with ipykernel; only where there is no /proc
-
-    try:
-        return float(psutil.Process(pid).create_time())
-    except psutil.Error:
-        return None

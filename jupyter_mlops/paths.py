@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 
 from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.text import printable
 
 #: Limits of Linux's file systems, in bytes; beyond them every system call fails with its own error.
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095
@@ -29,10 +30,8 @@ class UnsafePath(MlopsError):
     """A stored path that does not name a file below its folder."""
 
     def __init__(self, stored: object, why: str, source: str = "") -> None:
-        shown = ascii(stored)
-        shown = shown if len(shown) <= 80 else f"{shown[:76]}…"
         super().__init__(
-            f"{source or 'A stored path'} names {shown}, which {why}",
+            f"{source or 'A stored path'} names {printable(stored)}, which {why}",
             "The path was not used. Do you trust the author of this file?",
         )
 
@@ -107,11 +106,7 @@ def typed(text: str | Path) -> Path:
         or longest > _LONGEST_NAME
         or len(name) > _LONGEST_PATH
     ):
-        shown = ascii(name)
-        raise NotFound(
-            f"No file {shown if len(shown) <= 80 else f'{shown[:76]}…'}",
-            "This is not a possible file name",
-        )
+        raise NotFound(f"No file {printable(name)}", "This is not a possible file name")
     return Path(text)
 
 

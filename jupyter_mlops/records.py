@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Record(BaseModel):
-    """One thing of a noun. Unknown fields are errors; `shown` are those that a list shows."""
+    """One thing of a noun. Unknown fields are errors."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -29,7 +30,11 @@ class Record(BaseModel):
         ser_json_inf_nan="null",
         protected_namespaces=(),
     )
+    #: The fields that a list shows; none: all.
     shown: ClassVar[tuple[str, ...]] = ()
+    #: The full name of the module whose `text` and `html` show this record; none: its details do. It is
+    #: imported when the record is shown: a view knows its records, and no record imports a view.
+    view: ClassVar[str] = ""
 
     def row(self) -> dict[str, Any]:
         """Return what a table shows of this record, by column title."""
@@ -45,13 +50,23 @@ class Record(BaseModel):
         return self.model_dump_json()
 
     def __str__(self) -> str:
-        return tables.pairs_text(self.details())
+        return str(self._viewed("text")) if self.view else tables.pairs_text(self.details())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("…" if cycle else str(self))
 
-    def _repr_html_(self) -> str:
-        return tables.pairs_html(self.details())
+    def _repr_html_(self) -> str | None:
+        return str(self._viewed("html")) if self.view else tables.pairs_html(self.details())
+
+    def _viewed(self, form: str) -> Any:
+        return getattr(import_module(self.view), form)(self)
+
+
+class TextRecord(Record):
+    """A record that some lines of text show in full: there is no HTML of it."""
+
+    def _repr_html_(self) -> None:
+        """Let the notebook show the text."""
 
 
 R = TypeVar("R", bound=Record)

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from jupyter_mlops.text import error_line
+
 _LONGEST_TEXT, _DEEPEST = 100_000, 30
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -26,8 +28,7 @@ def load(text: str, *, longest: int = _LONGEST_TEXT) -> Any:
     # The constructors of numbers, dates and dicts raise Python's own errors.
     except (yaml.YAMLError, LookupError, TypeError, AttributeError, ArithmeticError,
             RecursionError) as error:  # fmt: skip
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(first[:200]) from None
+        raise ValueError(error_line(error)) from None
 
 
 def _refuse_tricks(text: str, longest: int) -> None:

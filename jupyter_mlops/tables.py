@@ -11,15 +11,17 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from jupyter_mlops.text import cut
+
 escape = html.escape
 
 _WIDEST, _LONGEST_UNWRAPPED = 48, 24
 # Readable on white and on black. JupyterLab's sanitiser drops var(), so no theme colours.
-_GREEN, _BLUE, _RED, _AMBER = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00"
+GREEN, BLUE, RED, AMBER, GREY = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00", "#808080"
 _STATUS_COLOURS = {
-    "finished": _GREEN, "ready": _GREEN, "no drift": _GREEN, "ok": _GREEN, "running": _BLUE,
-    "scheduled": _BLUE, "failed": _RED, "drift": _RED, "missing": _RED, "broken": _RED,
-    "killed": _AMBER, "changed": _AMBER, "not evaluated": _AMBER,
+    "finished": GREEN, "ready": GREEN, "no drift": GREEN, "ok": GREEN, "running": BLUE,
+    "scheduled": BLUE, "failed": RED, "drift": RED, "missing": RED, "broken": RED,
+    "killed": AMBER, "changed": AMBER, "not evaluated": AMBER,
 }  # fmt: skip
 
 
@@ -79,7 +81,7 @@ def size(count: int) -> str:
 def table_text(rows: list[dict[str, Any]]) -> str:
     """Return rows as aligned columns for a terminal."""
     titles = list(dict.fromkeys(title for row in rows for title in row))
-    body = [[_short(cell(row.get(title))) for title in titles] for row in rows]
+    body = [[cut(cell(row.get(title)), _WIDEST) for title in titles] for row in rows]
     widths = [max(len(title), *(len(line[i]) for line in body)) for i, title in enumerate(titles)]
     right = [_numeric(rows, title) for title in titles]
 
@@ -139,7 +141,3 @@ def _numeric(rows: list[dict[str, Any]], title: str) -> bool:
         value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
         for value in values
     )
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

@@ -17,9 +17,9 @@ import tempfile
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
+from jupyter_mlops.processes.identity import ProcessId, where
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,10 +52,8 @@ def make(place: Path | None = None) -> Path:
     home = place or Path(tempfile.gettempdir())
     sweep(home)
     made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=home))
-    pid = os.getpid()
-    note = {"pid": pid, "start": files.process_start(pid), "where": _where()}
     try:
-        (made / NOTE).write_text(json.dumps(note))
+        (made / NOTE).write_text(json.dumps(ProcessId.own().note()))
     except OSError:
         shutil.rmtree(made, ignore_errors=True)
         raise
@@ -80,18 +78,17 @@ def _abandoned(path: Path) -> bool:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
             return False
-        note = _note(path)
-        if note is None:
+        owner = _owner(path)
+        if owner is None or owner.start is None or not owner.where:
             return False
-        if note["where"] == _where():
-            start: float = note["start"]
-            return files.process_start(note["pid"]) != start
+        if owner.where == where():
+            return not owner.alive
         return time.time() - found.st_mtime > _WEEK
     except OSError:
         return False
 
 
-def _note(path: Path) -> dict[str, Any] | None:
+def _owner(path: Path) -> ProcessId | None:
     """Return a folder's owner, or None without a valid owner file: then we do not remove the folder."""
     inside = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -101,21 +98,6 @@ def _note(path: Path) -> dict[str, Any] | None:
     with os.fdopen(descriptor, "rb") as file:
         text = file.read(_LARGEST_NOTE)
     try:
-        note = json.loads(text)
+        return ProcessId.noted(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    wanted = {"pid": int, "start": float, "where": str}
-    if not isinstance(note, dict) or any(
-        type(note.get(key)) is not kind for key, kind in wanted.items()
-    ):
-        return None
-    return note
-
-
-def _where() -> str:
-    """Return an identifier of this boot and pid namespace, in which a pid and its start are unique."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115
-    except OSError:
-        return os.uname().nodename

@@ -17,6 +17,7 @@ from jupyter_mlops.data.records import DataVersion
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.paths import typed
 from jupyter_mlops.project import Project
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -163,9 +164,9 @@ def _cache_of(root: Path) -> Any:
             store = repo.cache.local
             typed(store.path)
         except Exception as error:  # the settings name a folder that cannot be one
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise MlopsError(
-                f"DVC has no usable cache folder: {first}", "Correct [cache] in .dvc/config"
+                f"DVC has no usable cache folder: {error_line(error)}",
+                "Correct [cache] in .dvc/config",
             ) from None
         return store
 

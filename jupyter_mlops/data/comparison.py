@@ -19,6 +19,7 @@ from jupyter_mlops import tables
 from jupyter_mlops.data.records import ColumnDiff, DistributionPair
 from jupyter_mlops.data.samples import hashable, row_hashes
 from jupyter_mlops.errors import UsageError, nearest
+from jupyter_mlops.text import counted, cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ _TEXT_SHARE, _TEXT_VALUES = 0.5, 50
 
 
 @dataclass
-class Rows:
+class RowCounts:
     """Numbers of rows that differ between two tables; `changed` is None without a key."""
 
     added: int
@@ -64,7 +65,7 @@ def _columns(old: pd.DataFrame, new: pd.DataFrame) -> list[ColumnDiff]:
     return found
 
 
-def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
+def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> RowCounts:
     """Match rows by `key`; without one, as multisets of rows over the columns that both tables have.
 
     Raises:
@@ -95,7 +96,7 @@ def rows(old: pd.DataFrame, new: pd.DataFrame, key: Sequence[str]) -> Rows:
     for column in differs.values():
         changed |= column
     counts = {str(name): int(column.sum()) for name, column in differs.items() if column.any()}
-    return Rows(len(new) - len(both), len(old) - len(both), int(changed.sum()), counts)
+    return RowCounts(len(new) - len(both), len(old) - len(both), int(changed.sum()), counts)
 
 
 def alike(old: pd.DataFrame, new: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -132,14 +133,14 @@ def _as_text(column: Any) -> Any:
     return column.astype(str).astype(object).where(column.notna(), None)
 
 
-def _as_multisets(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> Rows:
+def _as_multisets(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> RowCounts:
     old_values, old_counts = np.unique(old, return_counts=True)
     new_values, new_counts = np.unique(new, return_counts=True)
     _, at_old, at_new = np.intersect1d(
         old_values, new_values, assume_unique=True, return_indices=True
     )
     same = int(np.minimum(old_counts[at_old], new_counts[at_new]).sum())
-    return Rows(len(new) - same, len(old) - same, None, {})
+    return RowCounts(len(new) - same, len(old) - same, None, {})
 
 
 def _column(name: str, old: pd.Series[Any], new: pd.Series[Any]) -> ColumnDiff:
@@ -224,7 +225,7 @@ def _binned(
 def _tallied(shares: pd.DataFrame) -> DistributionPair:
     ordered = shares.loc[shares.max(axis=1).sort_values(ascending=False, kind="stable").index]
     top, rest = ordered.iloc[:_TOP], ordered.iloc[_TOP:].sum()
-    labels = [text if len(text) <= 40 else f"{text[:39]}…" for text in map(str, top.index)]
+    labels = [cut(str(value), 40) for value in top.index]
     before, after = top["old"].round(3).tolist(), top["new"].round(3).tolist()
     if len(ordered) > _TOP:
         labels.append("other")
@@ -249,10 +250,9 @@ def _summary(column: pd.Series[Any]) -> str:
         )
         return f"mean {mean} ({low} to {high})"
     counts = _counts(values)
-    most = str(counts.index[0])
-    most = most if len(most) <= 20 else f"{most[:19]}…"
+    most = cut(str(counts.index[0]), 20)
     share = counts.iloc[0] / len(values)
-    different = f"{len(counts):,} value{'s' if len(counts) > 1 else ''}"
+    different = counted(len(counts), "value")
     return f"{different}, mostly {most} ({share:.0%})" if share >= 0.01 else different
 
 

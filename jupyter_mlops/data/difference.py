@@ -11,11 +11,12 @@ from jupyter_mlops.data import revisions
 from jupyter_mlops.data.records import DataDiff, FileDiff
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.project import Project
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.data.revisions import Side
+    from jupyter_mlops.data.revisions import Content
 
 _TABLES = (".parquet", ".pq", ".csv", ".tsv", ".feather", ".json", ".jsonl")
 
@@ -56,7 +57,7 @@ def between(
     return _sides(old, new, "", most)
 
 
-def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
+def _sides(old: Content, new: Content, key: str, most: float = math.inf) -> DataDiff:
     if old.folder != new.folder:
         raise UsageError(
             f"Of {old.label} and {new.label}, only one is a folder",
@@ -79,7 +80,7 @@ def _sides(old: Side, new: Side, key: str, most: float = math.inf) -> DataDiff:
     return _tables(old, new, suffixes, key, common, most)
 
 
-def _both(a: str, b: str, project: Project) -> tuple[Side, Side]:
+def _both(a: str, b: str, project: Project) -> tuple[Content, Content]:
     first = revisions.resolve(a, project)
     if b:
         return first, revisions.resolve(b, project)
@@ -89,7 +90,7 @@ def _both(a: str, b: str, project: Project) -> tuple[Side, Side]:
     return first, revisions.present(path, project)
 
 
-def _files(old: Side, new: Side) -> list[FileDiff]:
+def _files(old: Content, new: Content) -> list[FileDiff]:
     before, after = old.listing or {}, new.listing or {}
     found = []
     for path in sorted({*before, *after}):
@@ -106,7 +107,12 @@ def _files(old: Side, new: Side) -> list[FileDiff]:
 
 
 def _tables(
-    old: Side, new: Side, suffixes: Sequence[str], key: str, common: dict[str, Any], most: float
+    old: Content,
+    new: Content,
+    suffixes: Sequence[str],
+    key: str,
+    common: dict[str, Any],
+    most: float,
 ) -> DataDiff:
     from jupyter_mlops.data import comparison, samples
 
@@ -122,9 +128,8 @@ def _tables(
         before, rows_before = samples.read(old.file, suffixes[0], every, keys)
         after, rows_after = samples.read(new.file, suffixes[1], every, keys)
     except (ValueError, OSError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MlopsError(
-            f"{old.label} cannot be read as a table: {first}", "Is the file complete?"
+            f"{old.label} cannot be read as a table: {error_line(error)}", "Is the file complete?"
         ) from None
     matched = comparison.rows(before, after, keys)
     columns = [
@@ -155,7 +160,7 @@ def _tables(
     )
 
 
-def _refuse_repeated(side: Side, names: Sequence[str]) -> None:
+def _refuse_repeated(side: Content, names: Sequence[str]) -> None:
     repeated = [name for name, count in Counter(names).items() if count > 1]
     if repeated:
         raise MlopsError(

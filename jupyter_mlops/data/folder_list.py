@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.data import versions
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import below
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,9 +39,9 @@ def parse(content: bytes, version: str) -> dict[str, str]:
         if versions.checked(value, f"The list of {version[:12]}").endswith(".dir"):
             raise _invalid(version, "it gives a file the version of a folder")
         if not isinstance(path, str) or str(PurePosixPath(path)) != path:
-            raise _invalid(version, f"{ascii(path)[:60]} is not a path")
+            raise _invalid(version, f"{printable(path)} is not a path")
         if any(str(parent) in found for parent in PurePosixPath(path).parents):
-            raise _invalid(version, f"{ascii(path)[:60]} is inside a file")
+            raise _invalid(version, f"{printable(path)} is inside a file")
     return found
 
 

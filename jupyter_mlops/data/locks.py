@@ -10,8 +10,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import Conflict
-from jupyter_mlops.files import content, json_in, process_start
+from jupyter_mlops.files import content, json_in
 from jupyter_mlops.paths import is_link
+from jupyter_mlops.processes.identity import process_start
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:

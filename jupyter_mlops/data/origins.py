@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 from jupyter_mlops.data import remotes, repository
 from jupyter_mlops.data.meter import Meter, counting
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
-from jupyter_mlops.urls import without_password
+from jupyter_mlops.urls import has_password, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def is_elsewhere(source: str, project: Project) -> bool:
         MlopsError: the URL contains a password.
     """
     if "://" in source:
-        if urlsplit(source).password:
+        if has_password(source):
             raise MlopsError(
                 f"{without_password(source)} contains a password, which would be stored in git",
                 "Give DVC the password separately: dvc remote modify --local",

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import BackendFailed, MlopsError
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +41,9 @@ def versions(project: Project) -> list[tuple[str, str]]:
         except MlopsError:
             raise
         except Exception as error:  # of any store that the function reads
-            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise BackendFailed(
-                f"The data versions of {name} cannot be read: {first}", "Nothing was deleted"
+                f"The data versions of {name} cannot be read: {error_line(error)}",
+                "Nothing was deleted",
             ) from error
     return [*found]
 

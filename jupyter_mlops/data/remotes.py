@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.data import repository
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, NotFound, nearest
+from jupyter_mlops.text import error_line
 from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
@@ -101,8 +102,7 @@ def explained(url: str, error: BaseException, *, what: str = "remote") -> Backen
             # The address of a source is not in the settings.
             advice = do if what == "remote" else do.replace("data.remote in mlops.toml", "the URL")
             return BackendFailed(f"The {what} {url} {meaning}", advice)
-    first = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return BackendFailed(f"The {what} {url} failed: {first}", "Type: %mlops doctor")
+    return BackendFailed(f"The {what} {url} failed: {error_line(error)}", "Type: %mlops doctor")
 
 
 def _chosen(repo: Any, project: Project, remote: str) -> str:

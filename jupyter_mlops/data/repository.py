@@ -15,6 +15,7 @@ from jupyter_mlops import files
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.paths import is_link
 from jupyter_mlops.project import Project
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +47,7 @@ def opened(root: Path) -> Iterator[Any]:
     except NotDvcRepoError:
         raise NotFound(f"{root} has no DVC repository", "Type: %mlops init") from None
     except Exception as error:  # of DVC, of its parsers, or of the disk
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise MlopsError(f"DVC cannot read its settings: {first[:200]}", _correct()) from None
+        raise MlopsError(f"DVC cannot read its settings: {error_line(error)}", _correct()) from None
     try:
         yield repo
     finally:

@@ -26,7 +26,7 @@ _PREFIX = re.compile(r"[0-9a-f]{4,32}(\.dir)?")
 
 
 @dataclass(frozen=True)
-class Side:
+class Content:
     """One content to compare: `name` is its path in the project, `file` holds it (or a folder's list)."""
 
     label: str
@@ -39,7 +39,7 @@ class Side:
     listing: dict[str, tuple[str, int]] | None = None
 
 
-def present(path: Path, project: Project) -> Side:
+def present(path: Path, project: Project) -> Content:
     """Return the present content of `path`.
 
     Raises:
@@ -49,12 +49,12 @@ def present(path: Path, project: Project) -> Side:
     if path.is_dir():
         inside = objects.listing(path, _store(project.root), name)
         found = version(path, project=project, keep=False)
-        return Side(f"{name} (now)", name, found.version, path, True, found.size, inside)
+        return Content(f"{name} (now)", name, found.version, path, True, found.size, inside)
     found = version(path, project=project, keep=False)
-    return Side(f"{name} (now)", name, found.version, path, False, found.size)
+    return Content(f"{name} (now)", name, found.version, path, False, found.size)
 
 
-def kept(path: Path, project: Project) -> Side:
+def kept(path: Path, project: Project) -> Content:
     """Return the content that the `.dvc` file of `path` (or of a folder above it) names.
 
     Raises:
@@ -74,7 +74,7 @@ def kept(path: Path, project: Project) -> Side:
     return of_version(found, name, project)
 
 
-def resolve(text: str, project: Project) -> Side:
+def resolve(text: str, project: Project) -> Content:
     """Return the content that `text` names.
 
     Raises:
@@ -115,7 +115,7 @@ def _by_prefix(prefix: str, folder: bool, project: Project) -> str:
     return found[0] if found else ""
 
 
-def _at_revision(path: Path, name: str, revision: str, project: Project) -> Side:
+def _at_revision(path: Path, name: str, revision: str, project: Project) -> Content:
     # No revision begins with a dash or has unprintable characters.
     invalid = revision.startswith("-") or not revision.isprintable()
     command = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
@@ -163,7 +163,7 @@ def _named(path: Path, project: Project, read: Any) -> str | None:
     return None
 
 
-def of_version(found: str, name: str, project: Project, label: str = "") -> Side:
+def of_version(found: str, name: str, project: Project, label: str = "") -> Content:
     """Return the cached content of version `found` of `name`.
 
     Raises:
@@ -172,9 +172,9 @@ def of_version(found: str, name: str, project: Project, label: str = "") -> Side
     file = cached(found, project=project)
     label = label or f"{name}@{found[:8]}"
     if not found.endswith(".dir"):
-        return Side(label, name, found, file, False, file.stat().st_size)
+        return Content(label, name, found, file, False, file.stat().st_size)
     sizes = {
         relpath: (oid, cached_size(oid, project=project) if in_cache(oid, project=project) else 0)
         for relpath, oid in listing(found, project=project).items()
     }
-    return Side(label, name, found, file, True, sum(size for _, size in sizes.values()), sizes)
+    return Content(label, name, found, file, True, sum(size for _, size in sizes.values()), sizes)

@@ -16,6 +16,7 @@ from jupyter_mlops import tables
 from jupyter_mlops.data.cache import read_table
 from jupyter_mlops.data.meter import Meter
 from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -67,9 +68,8 @@ def read(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.Da
     except MlopsError:
         raise
     except (ValueError, OSError, pd.errors.ParserError, UnicodeError) as error:
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise MlopsError(
-            f"{file.name} cannot be read as {suffix}: {first}", "Is the file complete?"
+            f"{file.name} cannot be read as {suffix}: {error_line(error)}", "Is the file complete?"
         ) from None
 
 

@@ -10,6 +10,7 @@ import re
 from typing import TypeGuard
 
 from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.text import printable
 
 _VERSION = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 #: A version in the text of a `.dvc` file or `dvc.lock`, in any YAML style.
@@ -37,8 +38,7 @@ def checked(text: object, source: str = "") -> str:
     """
     if is_version(text):
         return text
-    shown = ascii(text)
-    shown = shown if len(shown) <= 80 else f"{shown[:76]}…"
+    shown = printable(text)
     raise NotAVersion(
         f"{source + ' names ' if source else ''}{shown}{', which' if source else ''} is not a version",
         "A version has 32 digits of 0-9 and a-f (and .dir for a folder). See: %mlops data list",

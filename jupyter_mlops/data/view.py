@@ -6,22 +6,19 @@ The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops;
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import tables
+from jupyter_mlops import pictures, tables
+from jupyter_mlops.text import counted
 
 if TYPE_CHECKING:
     from jupyter_mlops.data.records import ColumnDiff, DataDiff, DistributionPair
 
-_BARS = "▁▂▃▄▅▆▇█"
-_WIDTH, _HEIGHT = 144, 30
-_OLD, _NEW = "#8c96a3", "#2f80ed"
 _MOST = 60
 _ORDER = {"added": 0, "removed": 1, "type": 2, "moved": 3, "missing": 4, "same": 5}
 _COLOURS = {
-    "added": "#2e9e4f", "removed": "#d9483b", "type": "#b87a00", "moved": "#d9483b",
-    "missing": "#b87a00", "changed": "#b87a00",
+    "added": tables.GREEN, "removed": tables.RED, "type": tables.AMBER, "moved": tables.RED,
+    "missing": tables.AMBER, "changed": tables.AMBER,
 }  # fmt: skip
 
 
@@ -81,8 +78,8 @@ def html(diff: DataDiff, most: int = _MOST) -> str:
     escape = tables.escape
     head = (
         f'<div style="font-size:110%"><b>{escape(headline(diff))}</b></div>'
-        f'<div style="margin:4px 0">{_key(_OLD)} <b>before</b> {escape(diff.before)} '
-        f"({tables.size(diff.size_before)})<br>{_key(_NEW)} <b>after</b> {escape(diff.after)} "
+        f'<div style="margin:4px 0">{pictures.key(pictures.OLD)} <b>before</b> {escape(diff.before)} '
+        f"({tables.size(diff.size_before)})<br>{pictures.key(pictures.NEW)} <b>after</b> {escape(diff.after)} "
         f"({tables.size(diff.size_after)})</div>"
     )
     notes = "".join(
@@ -168,7 +165,7 @@ def _shown(diff: DataDiff, most: int = _MOST) -> tuple[list[ColumnDiff], str]:
     more = len(differ) - len(shown)
     said = f"{more} more differ; " if more else ""
     same = hidden - more
-    return shown, f"{said}{same} column{'s' if same != 1 else ''} as before"
+    return shown, f"{said}{counted(same, 'column')} as before"
 
 
 def _notes(diff: DataDiff) -> list[str]:
@@ -188,38 +185,9 @@ def _missing(item: ColumnDiff) -> bool:
 
 
 def _sparks(pair: DistributionPair | None) -> dict[str, str]:
-    if pair is None:
-        return {"old values": "", "new values": ""}
-    highest = max(*pair.before, *pair.after, 1e-9)
-
-    def bars(shares: list[float]) -> str:
-        return "".join(
-            " " if share == 0 else _BARS[min(7, int(share / highest * 7.999))] for share in shares
-        )
-
-    return {"old values": bars(pair.before), "new values": bars(pair.after)}
+    old, new = pictures.pair_of_bars(pair.before, pair.after) if pair else ("", "")
+    return {"old values": old, "new values": new}
 
 
 def _picture(pair: DistributionPair) -> str:
-    """Return both distributions as pairs of bars in one image."""
-    highest = max(*pair.before, *pair.after, 1e-9)
-    step = _WIDTH / len(pair.labels)
-    width = min(step * 0.42, 24)
-    shapes = ""
-    for colour, shares, shift in ((_OLD, pair.before, -width), (_NEW, pair.after, 0.0)):
-        path = "".join(
-            f"M{(i + 0.5) * step + shift:.4g} {_HEIGHT}"
-            f"V{_HEIGHT - round(share / highest * (_HEIGHT - 2))}h{width:.3g}V{_HEIGHT}z"
-            for i, share in enumerate(shares)
-            if share
-        )
-        shapes += f'<path fill="{colour}" d="{path}"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">{shapes}</svg>'
-    data = base64.b64encode(svg.encode()).decode()
-    size = f'width="{_WIDTH}" height="{_HEIGHT}"'
-    return f'<img {size} alt="before and after" src="data:image/svg+xml;base64,{data}">'
-
-
-def _key(colour: str) -> str:
-    style = f"display:inline-block;width:10px;height:10px;background:{colour}"
-    return f'<span style="{style}"></span>'
+    return pictures.pair(pair.before, pair.after, numeric=pair.numeric, says="before and after")

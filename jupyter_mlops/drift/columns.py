@@ -20,6 +20,7 @@ from jupyter_mlops.drift.scores import (
     wasserstein,
 )
 from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from jupyter_mlops.drift.records import Histogram
@@ -52,7 +53,7 @@ def compare_column(name: str, reference: Column | None, current: Column | None) 
     except MlopsError:
         raise
     except Exception as error:  # Evidently's tests raise any error, depending on the values
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = error_line(error)
         return _without_score(name, f"Evidently's test failed: {reason}")
     if not np.isfinite(score.score):
         return _without_score(name, f"{score.method} gives no number for these values", histogram)

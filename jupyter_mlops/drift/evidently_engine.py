@@ -13,6 +13,7 @@ from jupyter_mlops.drift import evidently_page
 from jupyter_mlops.drift.scores import Score
 from jupyter_mlops.errors import BackendFailed, MissingBackend
 from jupyter_mlops.progress import step
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def html_report(reference: pd.DataFrame, current: pd.DataFrame, columns: list[st
             page: str = Report([preset]).run(new, old).get_html_str(as_iframe=False)
         except Exception as error:  # Evidently raises many kinds of errors here
             raise BackendFailed(
-                f"Evidently could not write its report: {' '.join(str(error).split())[:200]}",
+                f"Evidently could not write its report: {error_line(error)}",
                 "Leave out --html: the scores do not need it",
             ) from error
     return evidently_page.sandboxed(page)

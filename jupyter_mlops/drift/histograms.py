@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jupyter_mlops.drift.records import Histogram
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,4 +112,4 @@ def _number(value: float, step: float) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else f"{text[: _LONGEST_LABEL - 1]}…"
+    return cut(text, _LONGEST_LABEL)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from jupyter_mlops import data, models
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
+from jupyter_mlops.text import error_line, listed
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -112,7 +113,7 @@ def _table(source: Source, side: str) -> tuple[pd.DataFrame, str]:
     except ImportError as error:
         raise MlopsError(f"{path} cannot be read: {error}", "Save it as .parquet or .csv") from None
     except Exception as error:  # each reader raises other errors on a damaged file
-        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        reason = error_line(error)
         raise MlopsError(
             f"{path} cannot be read as {path.suffix}: {reason}", "Check the file and its extension"
         ) from None
@@ -161,8 +162,9 @@ def _choose_columns(sides: Sides, inputs: list[str]) -> None:
         sides.columns = inputs
         extra = [name for name in new if name not in inputs]
         if extra:
-            shown = ", ".join(extra[:5]) + (f" and {len(extra) - 5} more" if len(extra) > 5 else "")
-            sides.warnings.append(f"Not compared, because the model does not use them: {shown}")
+            sides.warnings.append(
+                f"Not compared, because the model does not use them: {listed(extra, 5)}"
+            )
     common = old.intersection(new)
     if not (common.intersection(inputs) if wanted else common):
         raise MlopsError(
@@ -172,4 +174,4 @@ def _choose_columns(sides: Sides, inputs: list[str]) -> None:
 
 
 def _few(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (", …" if len(names) > 4 else "") if names else "none"
+    return listed(names, 4) or "none"

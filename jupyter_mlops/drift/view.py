@@ -6,11 +6,11 @@ The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops;
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import tables
+from jupyter_mlops import pictures, tables
+from jupyter_mlops.text import one_line
 
 if TYPE_CHECKING:
     from jupyter_mlops.drift.records import ColumnDrift, DriftReport, Histogram
@@ -19,11 +19,7 @@ MIME = "application/vnd.jupyter-mlops.drift+json"
 #: The largest payload in bytes; past it the calmest columns lose their histograms.
 LARGEST_PAYLOAD = 100_000
 
-_BARS = "▁▂▃▄▅▆▇█"
 _SPARK = 12
-# Whole pixels for each of the 18 bins keep the pictures short.
-_WIDTH, _HEIGHT = 144, 30
-_OLD, _NEW = "#8c96a3", "#2f80ed"
 _LONGEST_NAME = 80
 _LONGEST_TEXT_NAME = 32
 _ORDER = {"drift": 0, "not evaluated": 1, "no drift": 2}
@@ -101,12 +97,11 @@ def text(report: DriftReport) -> str:
     rows = [
         {
             "status": column.status,
-            "column": _cut(column.column, _LONGEST_TEXT_NAME),
+            "column": one_line(column.column, _LONGEST_TEXT_NAME),
             "score": column.score,
             "drift if": _rule(column),
             "method": column.method or column.reason,
-            "reference": _spark(column.histogram, "reference"),
-            "current": _spark(column.histogram, "current"),
+            **_sparks(column.histogram),
         }
         for column in by_severity(report)
     ]
@@ -133,8 +128,8 @@ def html(report: DriftReport) -> str:
         '<div style="max-width:960px;overflow-x:auto">'
         f'<div style="margin:4px 0;font-size:115%"><span style="{_VERDICT_STYLE[report.verdict]}">'
         f"<b>{report.verdict}</b></span> {escape(headline(report))}</div>"
-        f'<div style="margin:6px 0">{_key(_OLD)} <b>reference</b> {escape(report.reference)}'
-        f" ({report.reference_rows:,} rows)<br>{_key(_NEW)} <b>current</b> {escape(report.current)}"
+        f'<div style="margin:6px 0">{pictures.key(pictures.OLD)} <b>reference</b> {escape(report.reference)}'
+        f" ({report.reference_rows:,} rows)<br>{pictures.key(pictures.NEW)} <b>current</b> {escape(report.current)}"
         f" ({report.current_rows:,} rows)</div>{notes}"
         f'<table style="{_TABLE}"><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
@@ -142,7 +137,7 @@ def html(report: DriftReport) -> str:
 
 
 def _row(column: ColumnDrift) -> str:
-    name = tables.escape(_cut(column.column, _LONGEST_NAME))
+    name = tables.escape(one_line(column.column, _LONGEST_NAME))
     status = f'<span style="{_STATUS_STYLE[column.status]}">{column.status}</span>'
     picture = _picture(column.histogram) if column.histogram else ""
     left = '<td style="text-align:left">'
@@ -183,69 +178,15 @@ def _severity(column: ColumnDrift) -> float:
 
 
 def _picture(histogram: Histogram) -> str:
-    """Return both distributions as an image: areas for numbers, pairs of bars for categories."""
-    highest = max(*histogram.reference, *histogram.current, 1e-9)
-    step = _WIDTH / len(histogram.labels)
-    if histogram.numeric and len(histogram.labels) > 1:
-        old = _steps(histogram.reference, highest, step)
-        new = _steps(histogram.current, highest, step)
-        shapes = (
-            f'<path fill="{_OLD}" fill-opacity=".55" d="{old}z"/>'
-            f'<path fill="{_NEW}" fill-opacity=".12" stroke="{_NEW}" d="{new}"/>'
-        )
-    else:
-        width = min(step * 0.4, 24)
-        middles = [(i + 0.5) * step for i in range(len(histogram.labels))]
-        old = _bars(histogram.reference, [at - width for at in middles], width, highest)
-        new = _bars(histogram.current, middles, width, highest)
-        shapes = f'<path fill="{_OLD}" d="{old}"/><path fill="{_NEW}" d="{new}"/>'
-    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}">{shapes}</svg>'
-    data = base64.b64encode(svg.encode()).decode()
-    size = f'width="{_WIDTH}" height="{_HEIGHT}"'
-    return f'<img {size} alt="both" src="data:image/svg+xml;base64,{data}">'
+    old, new = histogram.reference, histogram.current
+    return pictures.pair(old, new, numeric=histogram.numeric, says="both")
 
 
-def _steps(shares: list[float], highest: float, step: float) -> str:
-    path = [f"M0 {_HEIGHT}"]
-    path += [f"V{_top(share / highest)}h{step:.4g}" for share in shares]
-    return "".join([*path, f"V{_HEIGHT}"])
-
-
-def _bars(shares: list[float], lefts: list[float], width: float, highest: float) -> str:
-    return "".join(
-        f"M{left:.4g} {_HEIGHT}V{_top(share / highest)}h{width:.3g}V{_HEIGHT}z"
-        for share, left in zip(shares, lefts, strict=True)
-    )
-
-
-def _top(share: float) -> int:
-    return _HEIGHT - round(share * (_HEIGHT - 2))
-
-
-def _key(colour: str) -> str:
-    style = f"display:inline-block;width:10px;height:10px;border-radius:2px;background:{colour}"
-    return f'<span style="{style}"></span>'
-
-
-def _spark(histogram: Histogram | None, side: str) -> str:
+def _sparks(histogram: Histogram | None) -> dict[str, str]:
     if histogram is None:
-        return ""
-    every = -(-max(len(histogram.labels), 1) // _SPARK)
-
-    def grouped(shares: list[float]) -> list[float]:
-        return [sum(shares[i : i + every]) for i in range(0, len(shares), every)]
-
-    both = grouped(histogram.reference), grouped(histogram.current)
-    highest = max(*both[0], *both[1], 1e-9)
-    shares = both[0] if side == "reference" else both[1]
-    return "".join(
-        " " if share == 0 else _BARS[min(7, int(share / highest * 7.999))] for share in shares
-    )
-
-
-def _cut(name: str, longest: int) -> str:
-    name = " ".join(name.split())
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+        return {"reference": "", "current": ""}
+    old, new = pictures.pair_of_bars(histogram.reference, histogram.current, _SPARK)
+    return {"reference": old, "current": new}
 
 
 def _bytes(value: Any) -> int:

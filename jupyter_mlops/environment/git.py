@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment import repositories
-from jupyter_mlops.environment.repositories import GitFailed, NoRepository, Refused
+from jupyter_mlops.environment.repositories import GitFailed, NoRepository, RepositoryRefused
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from jupyter_mlops.environment.repositories import Repository
@@ -32,7 +33,7 @@ __all__ = [
     "GitFailed",
     "GitMissing",
     "NoRepository",
-    "Refused",
+    "RepositoryRefused",
     "filters",
     "outside",
     "run",
@@ -160,7 +161,7 @@ def run(
 
     Raises:
         NoRepository: there is none.
-        Refused: `.git` leads to another repository, or another user owns it.
+        RepositoryRefused: `.git` leads to another repository, or another user owns it.
         GitMissing: git is not installed.
         GitFailed: it took longer than `seconds`, or could not be started.
     """
@@ -231,7 +232,7 @@ def _find(folder: Path) -> Repository:
         command = ["-c", "safe.bareRepository=explicit", "rev-parse", "--git-dir"]
         done = _execute(repository.top, command, b"", {}, _LONGEST)
         if done.returncode:
-            raise Refused(
+            raise RepositoryRefused(
                 f"git does not read {repository.top}, because another user owns it",
                 f"If you trust it: git config --global --add safe.directory {repository.top}",
             )
@@ -286,8 +287,8 @@ def _read(repository: Repository, listed: str) -> _Settings:
             drivers.add(key.partition(".")[2].rpartition(".")[0])
     for key in switches:
         if "=" in key:
-            raise Refused(
-                f"The git configuration of {repository.top} has the key {ascii(key)[:80]}",
+            raise RepositoryRefused(
+                f"The git configuration of {repository.top} has the key {printable(key)}",
                 "A key with '=' cannot be turned off: rename it without '='",
             )
     pairs = [word for key, value in switches.items() for word in ("-c", f"{key}={value}")]

@@ -14,9 +14,9 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from jupyter_mlops.secrets.redaction import redact
+from jupyter_mlops.urls import without_login
 
 #: Option in a requirements file → the variables that set it, those with priority first.
 _VARIABLES = {
@@ -94,11 +94,7 @@ def _time(folder: str) -> int:
 
 def without_credentials(url: str) -> str:
     """Return a URL without its credentials and its query; a path without secrets in it."""
-    if "://" not in url:
-        return redact(url)
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return redact(urlunsplit((parts.scheme, host, parts.path, "", "")))
+    return redact(without_login(url))
 
 
 def _source(direct: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,7 +31,7 @@ class NoRepository(GitFailed):
     """No git repository at or above this folder."""
 
 
-class Refused(GitFailed):
+class RepositoryRefused(GitFailed):
     """A repository that we refuse to read, because it may not belong to this folder or user."""
 
 
@@ -56,8 +57,8 @@ class Repository:
     def refuse_other_worktree(self, value: str) -> None:
         """Raise `Refused` if `core.worktree` names another folder."""
         if Path(os.path.realpath(self.folder / value)) != self.top:
-            raise Refused(
-                f"The git repository in {self.top} belongs to another folder, {ascii(value)[:80]}",
+            raise RepositoryRefused(
+                f"The git repository in {self.top} belongs to another folder, {printable(value)}",
                 f"If it belongs to this one: git --git-dir={self.folder} config core.worktree {self.top}",
             )
 
@@ -67,7 +68,7 @@ def find(folder: Path) -> Repository:
 
     Raises:
         NoRepository: there is none.
-        Refused: its `.git` leads to a repository that does not name this folder.
+        RepositoryRefused: its `.git` leads to a repository that does not name this folder.
     """
     start = Path(os.path.realpath(folder))
     ceilings = {
@@ -131,16 +132,16 @@ def _at(top: Path) -> Repository | None:
         ):
             if entry.is_dir():
                 return None  # git ignores an empty `.git` folder too
-            raise Refused(f"{entry} leads to {folder}, which is not a git repository")
+            raise RepositoryRefused(f"{entry} leads to {folder}, which is not a git repository")
         if not _knows(top, entry, folder, common):
-            raise Refused(
+            raise RepositoryRefused(
                 f"{entry} leads to {folder}, which is the repository of another folder",
                 "If it belongs to this one: git worktree repair, or "
                 f"git --git-dir={folder} config core.worktree {top}",
             )
         return Repository(top, folder, common, _foreign(top, entry, folder))
     except (OSError, ValueError) as error:
-        raise Refused(f"{entry} cannot be read: {error}") from None
+        raise RepositoryRefused(f"{entry} cannot be read: {error}") from None
 
 
 def _knows(top: Path, entry: Path, folder: Path, common: Path) -> bool:
@@ -168,7 +169,7 @@ def _foreign(top: Path, entry: Path, folder: Path) -> bool:
 def _named(file: Path, prefix: str) -> str:
     line = _line(file)
     if not line.startswith(prefix):
-        raise Refused(f"{file} is not a valid git file")
+        raise RepositoryRefused(f"{file} is not a valid git file")
     return line.removeprefix(prefix)
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment import package_indexes
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
+from jupyter_mlops.text import cut
+from jupyter_mlops.urls import hide_logins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -169,12 +171,7 @@ def _last(error: str) -> str:
     """Return the reason in uv's message as one line, without its box characters."""
     lines = [line.strip(" ╰─▶│├×✕") for line in error.strip().splitlines()]
     lines = [line for line in lines if line and not line.startswith(("hint:", "Using Python"))]
-    text = _hidden(" ".join(lines))
+    text = hide_logins(" ".join(lines))
     if found := _BECAUSE.search(text):
         text = found["reason"]
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-
-
-def _hidden(text: str) -> str:
-    """Return a message without the credentials in its URLs."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "", text)
+    return cut(text, _LONGEST)

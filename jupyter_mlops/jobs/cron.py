@@ -13,6 +13,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops.text import cut, error_line, printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -33,7 +35,7 @@ def parse(text: str) -> str:
         ValueError: it is not one, or never fires.
     """
     if len(text) > LONGEST:
-        raise ValueError(f"'{text[:30]}…' is longer than {LONGEST} characters")
+        raise ValueError(f"'{cut(text, 30)}' is longer than {LONGEST} characters")
     text = " ".join(text.split())
     if not text.isascii() or not text.isprintable():
         raise ValueError(f"{text!a} has characters that no cron expression has")
@@ -48,8 +50,7 @@ def parse(text: str) -> str:
     try:
         _iterator(text, datetime.now()).get_next(datetime)  # noqa: DTZ005 - only whether there is one
     except Exception as error:  # croniter raises a dozen kinds, some by mistake
-        why = " ".join(str(error).split())[:100]
-        raise ValueError(f"'{text}' is not a cron expression: {why}") from None
+        raise ValueError(f"'{text}' is not a cron expression: {error_line(error)}") from None
     return text
 
 
@@ -69,7 +70,7 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"no time zone {name[:60]!a} (for example Europe/Prague)") from None
+        raise ValueError(f"no time zone {printable(name)} (for example Europe/Prague)") from None
 
 
 def between(cron: str, where: tzinfo, after: datetime, until: datetime) -> list[datetime]:

@@ -19,6 +19,7 @@ from jupyter_mlops import paths
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.jobs import cron, untrusted_json, values
 from jupyter_mlops.project import Project
+from jupyter_mlops.text import error_line, printable
 
 FOLDER = "jobs"
 #: Seconds; 30 years. An infinite or larger one is no timeout but a mistake.
@@ -76,7 +77,7 @@ def path_of(name: str, project: Project) -> Path:
     """Return where the job `name` is declared."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name[:80]!a} cannot name a job",
+            f"{printable(name)} cannot name a job",
             "Use letters, digits, '-', '_' and '.', for example: nightly-train",
         )
     return project.root / FOLDER / f"{name}.yaml"
@@ -174,17 +175,17 @@ def _plain_yaml(content: bytes, where: str) -> Any:
         raise UsageError(f"{where}: a value {refused}", "Write it in quotes") from None
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        why = " ".join(str(error.problem or error.context or "").split())[:200]
+        why = error_line(error.problem or error.context or "")
         raise UsageError(
             f"{where}{line} is not YAML: {_printable(why)}", "Correct that line"
         ) from None
     except yaml.YAMLError as error:
-        why = (str(error).splitlines() or [""])[0][:200]
-        raise UsageError(f"{where} cannot be read: {_printable(why)}") from None
+        why = _printable(error_line(error))
+        raise UsageError(f"{where} cannot be read: {why}") from None
     except (
         Exception
     ) as error:  # what a scalar's own type raises: a 30th of February, too many digits
-        why = " ".join(str(error).split())[:120]
+        why = error_line(error)
         raise UsageError(
             f"{where} has a value that cannot be read: {_printable(why)}", "Write it in quotes"
         ) from None
@@ -246,10 +247,10 @@ def _text(value: str, where: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"{where} has half of a character (a lone surrogate): {value[:40]!a}"
+            f"{where} has half of a character (a lone surrogate): {printable(value, 40)}"
         ) from None
     if "\0" in value:
-        raise UsageError(f"{where} has a NUL in {value[:40]!a}")
+        raise UsageError(f"{where} has a NUL in {printable(value, 40)}")
     return value
 
 

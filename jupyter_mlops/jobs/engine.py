@@ -25,6 +25,7 @@ from papermill.engines import NBClientEngine, NotebookExecutionManager
 from jupyter_mlops import files, temporary
 from jupyter_mlops.jobs import output_redaction
 from jupyter_mlops.processes import kernels, owned
+from jupyter_mlops.text import cut, error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +42,8 @@ _PATIENCE = 5.0
 class Request:
     """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs.
 
-    `mark` is the name under which the kernel's processes are found (`processes.marked`). `on_cell` is called in the thread that called `execute`, as a cell begins and, with its seconds,
-    as it ends.
+    `mark` is the name under which the kernel's processes are found (`processes.owned`). `on_cell` is called in the
+    thread that called `execute`: as a cell begins, and as it ends with its seconds.
     """
 
     path: Path
@@ -63,7 +64,7 @@ class Request:
 
 
 @dataclass
-class Outcome:
+class NotebookOutcome:
     """How it ended: complete, or in which cell (by number) and why not; `stopped` when asked to."""
 
     complete: bool = False
@@ -72,13 +73,13 @@ class Outcome:
     failed_cell: int | None = None
 
 
-def execute(request: Request) -> Outcome:
+def execute(request: Request) -> NotebookOutcome:
     """Execute the notebook; the executed copy is at `request.output` whatever happened.
 
     Blocks until the kernel and what it started are gone. Safe in any thread, also while an event
     loop runs in it.
     """
-    outcome = Outcome()
+    outcome = NotebookOutcome()
     over = threading.Event()
     # Not joined: an interrupt during `Thread.join` makes Python 3.11 take the thread for ended.
     threading.Thread(
@@ -95,7 +96,7 @@ def execute(request: Request) -> Outcome:
     return outcome
 
 
-def _execute(request: Request, outcome: Outcome, over: threading.Event) -> None:
+def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) -> None:
     try:
         _Engine.execute_notebook(
             request.notebook,
@@ -110,7 +111,7 @@ def _execute(request: Request, outcome: Outcome, over: threading.Event) -> None:
         outcome.error = f"The executed notebook cannot be written: {error.strerror or error}"
     except Exception as error:  # whatever the kernel or its client raised, the job did not finish
         outcome.complete = False
-        outcome.error = outcome.error or _one_line(f"{type(error).__name__}: {error}")
+        outcome.error = outcome.error or error_line(f"{type(error).__name__}: {error}")
     finally:
         outcome.stopped = request.stop.is_set() and not outcome.complete
         over.set()
@@ -151,7 +152,13 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, request: Request, outcome: Outcome, **_kwargs: Any
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        request: Request,
+        outcome: NotebookOutcome,
+        **_kwargs: Any,
     ) -> Any:
         # The connection is a unix socket in a private folder: no port, and a path short enough.
         private = temporary.make()
@@ -182,7 +189,9 @@ def _complete(state: Any) -> None:
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """papermill's client on an event loop of its own, reporting each cell."""
 
-    def __init__(self, nb_man: Any, request: Request, outcome: Outcome, **kwargs: Any) -> None:
+    def __init__(
+        self, nb_man: Any, request: Request, outcome: NotebookOutcome, **kwargs: Any
+    ) -> None:
         super().__init__(nb_man, **kwargs)
         self.request = request
         self.outcome = outcome
@@ -273,7 +282,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             why = (
                 "it called sys.exit"
                 if error.ename == "SystemExit"
-                else _one_line(f"{error.ename}: {error.evalue}")
+                else error_line(f"{error.ename}: {error.evalue}")
             )
             self._fail(known, why)
         except BaseException:
@@ -320,20 +329,12 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             )
         except OSError:
             return ""
-        told = [
-            line.strip()
-            for line in lines
-            if line.strip().startswith(("Fatal", "Segmentation", "terminate"))
-        ]
-        return f": {told[0][:120]}" if told else ""
+        signs = ("Fatal", "Segmentation", "terminate")
+        told = [line.strip() for line in lines if line.strip().startswith(signs)]
+        return f": {cut(told[0], 120)}" if told else ""
 
     async def _watch(self, provisioner: Any) -> None:
         """Kill the kernel as soon as the execution is told to stop."""
         while not self.request.stop.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(_STOP_POLL)
         await provisioner.kill()
-
-
-def _one_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0][:300] if lines else ""

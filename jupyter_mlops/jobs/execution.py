@@ -172,7 +172,7 @@ def perform(plan: Plan, project: Project) -> Execution:
 
 
 def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution) -> None:
-    from jupyter_mlops.jobs.engine import Outcome, Request, execute  # papermill
+    from jupyter_mlops.jobs.engine import NotebookOutcome, Request, execute  # papermill
 
     checked = plan.checked
     folder = state.folder(project, active.run_id)
@@ -196,7 +196,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
         on_kernel=lambda pid: state.own(project, active.run_id, pid),
     )
     state.own(project, active.run_id)
-    outcome = Outcome()
+    outcome = NotebookOutcome()
     over = threading.Event()
     threading.Thread(
         target=_await_cancel, args=(folder / "cancel", plan.stop, over), name="cancel", daemon=True

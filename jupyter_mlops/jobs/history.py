@@ -160,7 +160,7 @@ def _stop(found: Run, project: Project) -> None:
             f"Run {found.run_id[:8]} ({found.name}) is not executed on this machine",
             "Cancel it where it runs",
         )
-    if owner.alive:
+    if owner.process.alive:
         # The executing process closes the run itself, with everything it has so far.
         files.replace(state.folder(project, found.run_id) / "cancel", "")
         say(f"stopping {found.name} ({found.run_id[:8]}) …")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, UsageError, nearest
+from jupyter_mlops.text import cut, error_line
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -76,9 +77,9 @@ def read(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}") from None
     except Exception as error:  # nbformat has no one base class, and bad JSON raises a dozen kinds
-        why = " ".join(str(error).split())[:120]
         raise UsageError(
-            f"{path.name} is not a notebook: {why}", "Open it in JupyterLab and save it again"
+            f"{path.name} is not a notebook: {error_line(error)}",
+            "Open it in JupyterLab and save it again",
         ) from None
     return notebook
 
@@ -117,7 +118,7 @@ def first_line(source: str, width: int = 60) -> str:
         line for line in lines if not line.startswith(("#", "%load_ext", "import ", "from "))
     ]
     line = (telling or lines or ["(empty)"])[0]
-    return line if len(line) <= width else f"{line[: width - 1]}…"
+    return cut(line, width)
 
 
 def kernel_name(notebook: Any, project: Project) -> str:

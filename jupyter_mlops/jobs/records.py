@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record, Records
+from jupyter_mlops.text import counted
 
 JobStatus = Literal["queued", "running", "finished", "failed", "killed", "scheduled", "paused"]
 
@@ -69,10 +70,10 @@ class Check(Record):
         return str(self.problems[0]) if self.problems else ""
 
     def _summary(self) -> str:
-        found = f"{self.notebook}: {_count(len(self.parameters), 'parameter')}"
+        found = f"{self.notebook}: {counted(len(self.parameters), 'parameter')}"
         if self.parameters and not self.tagged:
             found += " proposed (tag their cell 'parameters' to declare them)"
-        return f"{found}; {_count(len(self.problems), 'problem') if self.problems else 'ready to run'}."
+        return f"{found}; {counted(len(self.problems), 'problem') if self.problems else 'ready to run'}."
 
     def __str__(self) -> str:
         parts = [self._summary()]
@@ -246,7 +247,3 @@ class Log(str):
 
 def _known(*pairs: tuple[str, Any]) -> list[tuple[str, Any]]:
     return [(title, value) for title, value in pairs if value not in (None, "", {})]
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -10,13 +10,13 @@ carry, whose name comes from the project's folder and the run's id (`jupyter_mlo
 from __future__ import annotations
 
 import json
-import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import files, paths
 from jupyter_mlops.jobs import untrusted_json
 from jupyter_mlops.processes import owned
+from jupyter_mlops.processes.identity import ProcessId
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,27 +24,15 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 
+_KERNEL = "kernel_"
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """The process that executes a job, and its kernel once there is one."""
 
-    pid: int
-    start: float | None
-    kernel_pid: int = 0
-    kernel_start: float | None = None
-
-    @property
-    def alive(self) -> bool:
-        """Whether that very process still runs."""
-        return self.start is not None and files.process_start(self.pid) == self.start
-
-    @property
-    def kernel_alive(self) -> bool:
-        """Whether its kernel still runs."""
-        return (
-            self.kernel_start is not None
-            and files.process_start(self.kernel_pid) == self.kernel_start
-        )
+    process: ProcessId
+    kernel: ProcessId | None = None
 
 
 def folder(project: Project, run_id: str) -> Path:
@@ -54,14 +42,10 @@ def folder(project: Project, run_id: str) -> Path:
 
 def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:
     """Note that this process executes `run_id`."""
-    pid = os.getpid()
-    note = Owner(
-        pid,
-        files.process_start(pid),
-        kernel_pid,
-        files.process_start(kernel_pid) if kernel_pid else None,
-    )
-    files.replace(folder(project, run_id) / "process.json", json.dumps(asdict(note)))
+    note = ProcessId.own().note()
+    if kernel_pid:
+        note |= ProcessId.of(kernel_pid).note(prefix=_KERNEL)
+    files.replace(folder(project, run_id) / "process.json", json.dumps(note))
 
 
 def owner(project: Project, run_id: str) -> Owner | None:
@@ -70,13 +54,10 @@ def owner(project: Project, run_id: str) -> Owner | None:
         note = untrusted_json.json_object(folder(project, run_id) / "process.json")
     except untrusted_json.Unreadable:
         return None
-    pids = [note.get("pid"), note.get("kernel_pid", 0)]
-    starts = [note.get("start"), note.get("kernel_start")]
-    if note.keys() - Owner.__dataclass_fields__.keys() or any(type(pid) is not int for pid in pids):
+    process, kernel = ProcessId.noted(note), ProcessId.noted(note, prefix=_KERNEL)
+    if process is None or not process.here or (kernel is None and f"{_KERNEL}pid" in note):
         return None
-    if any(start is not None and type(start) is not float for start in starts):
-        return None
-    return Owner(pids[0], starts[0], pids[1], starts[1])
+    return Owner(process, kernel)
 
 
 def release(project: Project, run_id: str) -> None:
@@ -99,8 +80,8 @@ def end(project: Project, run_id: str, found: Owner) -> None:
     """End what is left of an execution."""
     if owned.LINUX:
         owned.end_marked(mark(project, run_id))
-    elif found.kernel_alive:
-        owned.kill_group(found.kernel_pid)
+    elif found.kernel is not None and found.kernel.alive:
+        owned.kill_group(found.kernel.pid)
 
 
 def reap(project: Project) -> None:
@@ -109,7 +90,7 @@ def reap(project: Project) -> None:
         if paths.is_link(note.parent):
             continue
         found = owner(project, note.parent.name)
-        if found is None or found.alive:
+        if found is None or found.process.alive:
             continue
         end(project, note.parent.name, found)
         release(project, note.parent.name)

@@ -31,6 +31,7 @@ from jupyter_mlops.jobs import untrusted_json
 from jupyter_mlops.jobs.scheduler_process import clean_environment
 from jupyter_mlops.processes.owned import end_group
 from jupyter_mlops.progress import say
+from jupyter_mlops.text import error_line, one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,7 +80,7 @@ def launch(project: Project, declared: Mapping[str, Schedule]) -> None:
         _launch(project, database)
     except Exception as error:  # a sound database of something else, or of another version of DBOS
         DBOS.destroy()
-        why = " ".join(str(error).split())[:200]
+        why = error_line(error)
         if any(word in why for word in _NOT_ITS_FAULT) or not untrusted_json.exists(database):
             raise BackendFailed(f"The scheduler's database cannot be used: {why}") from None
         _put_aside(database, f"does not work ({type(error).__name__})")
@@ -199,7 +200,7 @@ def execute(job: str, tick: str) -> dict[str, Any]:
     declared = _declared.get(str(job))
     moment = _moment(tick)
     if declared is None or moment is None:
-        return _told(ascii(job)[:80], {"status": "skipped", "error": "It is not declared any more"})
+        return _told(printable(job), {"status": "skipped", "error": "It is not declared any more"})
     name = _name(job, moment).replace(":", "")
     place = folder(_project) / name
     result = result_of(place)
@@ -273,7 +274,7 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def _told(name: str, result: dict[str, Any]) -> dict[str, Any]:
-    line = " ".join(f"{result.get('status', '')} {result.get('error', '')}".split())[:400]
+    line = one_line(f"{result.get('status', '')} {result.get('error', '')}", 400)
     say(f"{name}: {line if line.isprintable() else ascii(line)}")
     return result
 

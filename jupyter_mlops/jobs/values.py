@@ -11,6 +11,8 @@ import json
 import math
 from typing import Any
 
+from jupyter_mlops.text import cut
+
 _TRUE = {"true", "yes", "on", "1"}
 _FALSE = {"false", "no", "off", "0"}
 _SIMPLE = {"int", "float", "str", "bool", "list", "dict", "None", "any"}
@@ -178,5 +180,4 @@ def python(value: Any) -> str:
 
 def shown(value: Any) -> str:
     """Return a value as an error message shows it, short."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+    return cut(repr(value), 60)

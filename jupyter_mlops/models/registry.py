@@ -11,6 +11,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.records import ModelVersion
+from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import search
 from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
 
@@ -46,7 +47,7 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
                 store.client.create_registered_model(name)
             except MlflowException as error:
                 raise UsageError(
-                    f"MLflow refuses the name '{name}': {str(error).splitlines()[0]}",
+                    f"MLflow refuses the name '{name}': {error_line(error)}",
                     "Give another: --name NAME",
                 ) from None
         with _used_by_mlflow(store):

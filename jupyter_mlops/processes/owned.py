@@ -25,8 +25,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
 from jupyter_mlops.processes import keeper
+from jupyter_mlops.processes.identity import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -177,6 +177,6 @@ def end_group(pid: int, *, patience: float) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + patience
-        while files.process_start(pid) is not None and time.monotonic() < deadline:
+        while process_start(pid) is not None and time.monotonic() < deadline:
             time.sleep(0.1)
     kill_group(pid)

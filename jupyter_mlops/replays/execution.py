@@ -27,7 +27,7 @@ _NAME = "replay"
 
 
 @dataclass(slots=True)
-class Outcome:
+class ReplayOutcome:
     """What a recorded cell came to.
 
     `error` is the cell's own, as its run has it; `failed` says why the cell could not be reached, or
@@ -57,7 +57,7 @@ def outcome(
     interpreter: Path | None = None,
     title: str = "",
     fresh: bool = False,
-) -> Outcome:
+) -> ReplayOutcome:
     """Execute a capsule in a scratch project and a clean kernel; nothing of the user's is touched.
 
     The capsule may be another than the run's own: with other cells, data or commit.
@@ -80,9 +80,9 @@ def outcome(
     )
 
 
-def recorded(detail: RunDetail) -> Outcome:
+def recorded(detail: RunDetail) -> ReplayOutcome:
     """Return what the run itself came to."""
-    return Outcome(
+    return ReplayOutcome(
         metrics={name: number_of(value) for name, value in detail.metrics.items()},
         outputs={use.path: use.version for use in detail.data if use.role == "output"},
         error=detail.error,
@@ -102,9 +102,9 @@ def _outcome(
     title: str,
     fresh: bool,
     stop: threading.Event,
-) -> Outcome:
+) -> ReplayOutcome:
     started = time.monotonic()
-    result = Outcome()
+    result = ReplayOutcome()
     with scratch_project.checkout(project, detail.run_id, capsule, fresh=fresh) as copy:
         if interpreter is None:  # another one may have another MLflow
             scratch_project.give_store(project, copy.project)
@@ -130,7 +130,12 @@ def _folder(copy: Project, capsule: Capsule) -> Path:
 
 
 def _history(
-    kernel: Kernel, project: Project, copy: Project, capsule: Capsule, result: Outcome, title: str
+    kernel: Kernel,
+    project: Project,
+    copy: Project,
+    capsule: Capsule,
+    result: ReplayOutcome,
+    title: str,
 ) -> None:
     """Execute the history and the recorded cell, and put what the cell came to into `result`."""
     _ours(kernel, "kernel_setup.prepare(get_ipython())")
@@ -161,7 +166,9 @@ def _history(
     result.outputs, result.error, result.drew = now["outputs"], now["error"], now["drew"]
 
 
-def _again(kernel: Kernel, number: int, cell: CapsuleCell, source: str, result: Outcome) -> None:
+def _again(
+    kernel: Kernel, number: int, cell: CapsuleCell, source: str, result: ReplayOutcome
+) -> None:
     answer = kernel.run(source)
     result.cells += 1
     if cell.ok and answer.error:
@@ -170,7 +177,7 @@ def _again(kernel: Kernel, number: int, cell: CapsuleCell, source: str, result: 
         result.notes.append(f"cell [{number}] failed then ({cell.error}) and runs now")
 
 
-def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.Answer) -> str:
+def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.CodeResult) -> str:
     line = f"Cell [{number}] failed: {answer.line}"
     if answer.error == "StdinNotImplementedError":
         line = f"Cell [{number}] asks for input(), and what was typed is not recorded"

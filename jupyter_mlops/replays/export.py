@@ -12,7 +12,7 @@ from jupyter_mlops.cells import own_lines
 from jupyter_mlops.cells.constants import hoist
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.records import Record
+from jupyter_mlops.records import TextRecord
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body, load
 from jupyter_mlops.runs.capsules.short_form import Slice
@@ -22,7 +22,7 @@ _LOAD = "%load_ext jupyter_mlops"
 _NAME = re.compile(r"[^\w.-]+")
 
 
-class Exported(Record):
+class Exported(TextRecord):
     """A notebook that was written; `left_out` says which cells of the history are not in it.
 
     `slice` is the run's short form, where a replay verified that the notebook is one.
@@ -45,9 +45,6 @@ class Exported(Record):
             if not self.slice.smallest:
                 line += " · not tried to the end: --seconds"
         return "\n".join([line, *(f"left out: {item}" for item in self.left_out)])
-
-    def _repr_html_(self) -> None:  # type: ignore[override]
-        """Text says it."""
 
 
 @dataclass(frozen=True, slots=True)

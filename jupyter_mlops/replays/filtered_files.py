@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops import paths
 from jupyter_mlops.environment import git, git_filters
+from jupyter_mlops.text import listed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -71,6 +72,5 @@ def _told(name: str, copied: int, left: list[str]) -> str:
     if copied:
         said.append(f"{copied} of its files copied from the project")
     if left:
-        more = f" and {len(left) - _SHOWN} more" if len(left) > _SHOWN else ""
-        said.append(f"as the snapshot has it: {', '.join(left[:_SHOWN])}{more}")
+        said.append(f"as the snapshot has it: {listed(left, _SHOWN)}")
     return f"filter {name} was not run; {'; '.join(said)}"

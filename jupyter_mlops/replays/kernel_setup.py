@@ -16,6 +16,7 @@ from typing import Any
 
 from jupyter_mlops.runs.capsules.history import GENERATORS, generator_state, set_generator
 from jupyter_mlops.runs.capsules.import_watch import Arrivals
+from jupyter_mlops.text import one_line
 
 # Commands that look, or that make something in the working folder.
 _HARMLESS = {
@@ -157,6 +158,6 @@ def _is_harmless(command: str) -> bool:
 
 
 def _note(line: str) -> None:
-    text = " ".join(line.split())
-    if not text.startswith(("%mlops", "%%mlops")):
-        _notes[text if len(text) <= 80 else f"{text[:79]}…"] = None
+    shown = one_line(line, 80)
+    if not shown.startswith(("%mlops", "%%mlops")):
+        _notes[shown] = None

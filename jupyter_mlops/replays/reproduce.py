@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.environment import packages, rebuilt
-from jupyter_mlops.errors import MlopsError, UsageError
+from jupyter_mlops.errors import UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays import scratch_project
-from jupyter_mlops.replays.execution import Outcome, outcome, recorded
+from jupyter_mlops.replays.execution import ReplayOutcome, outcome, recorded
 from jupyter_mlops.replays.verdict import Reproduction, compare
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules import authorship
+from jupyter_mlops.runs.capsules import authorship, manifest
 from jupyter_mlops.runs.capsules.capsule import Capsule, load
 from jupyter_mlops.secrets.redaction import redact
+from jupyter_mlops.text import listed
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ def reproduce(
     if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
         say(foreign)
         warned.insert(0, foreign)
-    manifest = _manifest(project, detail)
+    known = manifest.read(detail.run_id, project=project)
     interpreter, used = None, "current"
     if env == "recorded":
-        place = recorded_environment(detail, manifest, project=project)
+        place = recorded_environment(detail, known, project=project)
         warned += place.notes
         if place.name:
             interpreter, used = place.python, f"recorded, {place.name}"
     else:
-        warned += _packages_that_differ(manifest)
+        warned += _packages_that_differ(known)
     now = outcome(
         project, detail, capsule, interpreter=interpreter, title=f"reproduce {detail.name}"
     )
@@ -81,7 +81,9 @@ def reproduce(
     anew = [*capsule.made, *scratch_project.committed(project, capsule)]
     if result.verdict != "reproduced" and anew:
         # A file that a cell appends to was there already, as the session left it.
-        say(f"reproduce {detail.name}: once more, with {_some(anew)} as before the session …")
+        say(
+            f"reproduce {detail.name}: once more, with {listed(anew, _MOST_NAMED)} as before the session …"
+        )
         second = _compared(
             detail,
             outcome(project, detail, capsule, interpreter=interpreter,
@@ -90,11 +92,11 @@ def reproduce(
         )  # fmt: skip
         if second.verdict == "reproduced":
             result = second
-            result.notes.append(f"as they were before the session: {_some(anew)}")
+            result.notes.append(f"as they were before the session: {listed(anew, _MOST_NAMED)}")
     unknown = [path for path in capsule.changed if path not in anew]
     if result.verdict != "reproduced" and unknown:
         result.notes.append(
-            f"changed by the session, and what was there before is not known: {_some(unknown)}"
+            f"changed by the session, and what was there before is not known: {listed(unknown, _MOST_NAMED)}"
         )
     result.notes = warned + result.notes
     result.environment = used
@@ -123,7 +125,7 @@ def recorded_environment(
     )
 
 
-def _compared(detail: RunDetail, now: Outcome, tolerance: float) -> Reproduction:
+def _compared(detail: RunDetail, now: ReplayOutcome, tolerance: float) -> Reproduction:
     result = Reproduction(
         run_id=detail.run_id,
         name=detail.name,
@@ -141,15 +143,10 @@ def _compared(detail: RunDetail, now: Outcome, tolerance: float) -> Reproduction
     return result
 
 
-def _some(paths: list[str]) -> str:
-    more = len(paths) - _MOST_NAMED
-    return ", ".join(paths[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
 def _warnings(capsule: Capsule) -> list[str]:
     notes = [f"hidden state then: {line}" for line in capsule.hidden]
     if capsule.left_out:
-        notes.append(f"not in the snapshot: {_some(capsule.left_out)}")
+        notes.append(f"not in the snapshot: {listed(capsule.left_out, _MOST_NAMED)}")
     notes += [f"secrets were taken out of {path}" for path in capsule.redacted[:_MOST_NAMED]]
     for number, cell in enumerate(capsule.cells, start=1):
         if _CALLBACKS.search(cell.source):
@@ -157,15 +154,6 @@ def _warnings(capsule: Capsule) -> list[str]:
                 f"cell [{number}] has widget callbacks: what they did is not in the history"
             )
     return notes
-
-
-def _manifest(project: Project, detail: RunDetail) -> dict[str, Any]:
-    try:
-        path = query.artifact(detail.run_id, "mlops/manifest.json", project=project)
-        manifest: dict[str, Any] = json.loads(path.read_text())
-    except (MlopsError, OSError, ValueError):
-        return {}
-    return manifest
 
 
 def _packages_that_differ(manifest: dict[str, Any]) -> list[str]:
@@ -177,7 +165,7 @@ def _packages_that_differ(manifest: dict[str, Any]) -> list[str]:
     ]
     if not then or not changed:
         return []
-    return [f"packages differ: {_some(changed)}; with those of then: --env recorded"]
+    return [f"packages differ: {listed(changed, _MOST_NAMED)}; with those of then: --env recorded"]
 
 
 def _keep(project: Project, result: Reproduction) -> None:

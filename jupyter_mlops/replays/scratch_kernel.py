@@ -19,6 +19,7 @@ from jupyter_mlops import temporary
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.processes import owned
 from jupyter_mlops.runs.capsules.capsule import OFF
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +33,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CodeResult:
     """What became of one piece of code; `error` is the exception's type, `message` its text."""
 
     output: str = ""
@@ -42,7 +43,7 @@ class Answer:
     @property
     def line(self) -> str:
         """The error in one line."""
-        first = self.message.strip().splitlines()[0] if self.message.strip() else ""
+        first = error_line(self.message)
         return f"{self.error}: {first}" if first else self.error
 
 
@@ -62,7 +63,7 @@ class Kernel:
         self._client = client
         self._stop = stop
 
-    def run(self, code: str, *, quiet: bool = False) -> Answer:
+    def run(self, code: str, *, quiet: bool = False) -> CodeResult:
         """Execute code; `quiet` keeps it out of the kernel's history and counters.
 
         Raises:
@@ -88,7 +89,7 @@ class Kernel:
             elif kind == "error":
                 error, message = content["ename"], _COLOURS.sub("", content["evalue"])
             elif kind == "status" and content["execution_state"] == "idle":
-                return Answer("".join(printed), error, message)
+                return CodeResult("".join(printed), error, message)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ removed by the next one.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from jupyter_mlops.data import dvc_file
 from jupyter_mlops.environment import git
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.paths import ThroughALink, UnsafePath, below, is_link
+from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays import filtered_files
 from jupyter_mlops.runs.capsules.capsule import is_elsewhere
@@ -67,8 +67,8 @@ def checkout(
     top = below(home, f"{run_id[:8]}-{secrets.token_hex(3)}", source="A run's id")
     note = top.with_name(f"{top.name}.json")
     root = _root(top, capsule)
-    owner = {"pid": os.getpid(), "start": files.process_start(os.getpid())}
-    files.replace(note, json.dumps(owner | {"root": root.relative_to(top).as_posix()}))
+    inside = root.relative_to(top).as_posix()
+    files.replace(note, json.dumps(ProcessId.own().note() | {"root": inside}))
     try:
         notes: list[str] = []
         _code(project, capsule, top, notes)
@@ -94,11 +94,10 @@ def sweep(project: Project) -> None:
     """Remove what killed processes left."""
     for note in (project.state / REPLAYS).glob("*.json"):
         try:
-            owner = files.json_in(note)
-            gone = files.process_start(int(owner["pid"])) != owner["start"]
-        except (OSError, ValueError, TypeError, KeyError):
+            owner = ProcessId.noted(files.json_in(note))
+        except (OSError, ValueError):
             continue
-        if gone:
+        if owner is not None and owner.ended:
             _remove(project, note.with_suffix(""))
             note.unlink(missing_ok=True)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from jupyter_mlops.cells import slices
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.progress import say
-from jupyter_mlops.replays.execution import Outcome, outcome, recorded
+from jupyter_mlops.replays.execution import ReplayOutcome, outcome, recorded
 from jupyter_mlops.replays.verdict import compare
 from jupyter_mlops.runs.capsules.short_form import ARTIFACT, TAG, Slice
 from jupyter_mlops.tracking.store import open_store
@@ -169,7 +169,7 @@ class _Search:
             self._known[key] = self._compare(now)
         return self._known[key]
 
-    def _compare(self, now: Outcome) -> bool:
+    def _compare(self, now: ReplayOutcome) -> bool:
         self._why = now.failed
         if now.failed:
             return False

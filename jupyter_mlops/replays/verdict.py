@@ -9,7 +9,7 @@ from jupyter_mlops import tables
 from jupyter_mlops.records import Record
 
 if TYPE_CHECKING:
-    from jupyter_mlops.replays.execution import Outcome
+    from jupyter_mlops.replays.execution import ReplayOutcome
 
 Verdict = Literal["reproduced", "differs", "failed"]
 
@@ -92,7 +92,9 @@ class Reproduction(Record):
         return "".join([*lines, *(f"<p>note: {tables.escape(note)}</p>" for note in self.notes)])
 
 
-def compare(then: Outcome, now: Outcome, tolerance: float) -> tuple[list[Compared], Verdict]:
+def compare(
+    then: ReplayOutcome, now: ReplayOutcome, tolerance: float
+) -> tuple[list[Compared], Verdict]:
     """Compare two outcomes.
 
     Metrics are the same when they differ by at most `tolerance` of the larger one; files when their

@@ -17,7 +17,9 @@ from jupyter_mlops import temporary
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import mlflow_calls, spool_sync
+from jupyter_mlops.runs.kinds import KIND_TAG, RunKind
 from jupyter_mlops.secrets.redaction import redact, redact_file, redact_items
+from jupyter_mlops.text import cut, error_line
 from jupyter_mlops.tracking import live, spool, team
 from jupyter_mlops.tracking.store import Store, open_store
 from jupyter_mlops.urls import without_password
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 #: Seconds that a finished cell waits for what others left to be sent.
 _PATIENCE = 5.0
+_UNCUT, _LONGEST_FAILURE = 10_000, 500
 
 
 class ActiveRun:
@@ -170,7 +173,7 @@ class Terminated(SystemExit):
 def start(
     name: str,
     *,
-    kind: str = "job",
+    kind: RunKind = "job",
     params: dict[str, Any] | None = None,
     tags: dict[str, Any] | None = None,
     parent: str = "",
@@ -184,7 +187,7 @@ def start(
 
     Args:
         name: shown in lists; need not be unique.
-        kind: `cell`, `job`, `sweep` or `drift`.
+        kind: what it is an execution of.
         params: recorded at once.
         tags: recorded at once.
         parent: id of the run that this one is a part of.
@@ -204,7 +207,7 @@ def start(
     if active:
         parent = mlflow_calls.parent(project) or parent
     all_tags = {
-        "mlops.kind": kind,
+        KIND_TAG: kind,
         "mlops.notebook": notebook,
         "mlflow.source.name": notebook,
         "mlflow.source.type": "NOTEBOOK" if kind == "cell" else "JOB",
@@ -261,7 +264,8 @@ def start(
 def _end(opened: ActiveRun, status: str, failure: str) -> None:
     """Close a run with one line on why it failed, and what it would lack for having ended early."""
     if failure:
-        error = redact(failure.strip().splitlines()[0][:500])
+        # Cut at the end: a part of a secret would not be found.
+        error = cut(redact(error_line(failure, _UNCUT)), _LONGEST_FAILURE)
         if status == "KILLED":
             opened.write(lambda store, run_id: live.leave(store, run_id, opened.left, error))
         else:

@@ -21,6 +21,7 @@ from jupyter_mlops.runs import active_run
 from jupyter_mlops.runs.batch import Bundle
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
+from jupyter_mlops.runs.capsules.signatures import MANIFEST
 from jupyter_mlops.runs.capture import figures, fitted_models
 from jupyter_mlops.runs.capture.file_reads import Reads
 from jupyter_mlops.runs.logged_model import REFERENCE
@@ -244,7 +245,7 @@ def _keep_surroundings(
     bundle.tags["mlops.packages"] = len(packages)
     bundle.text(SOURCE, done.source)
     bundle.json(
-        "mlops/manifest.json",
+        MANIFEST,
         {
             "params": redact_items(done.params),
             "inputs": dict(done.inputs),

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, nearest
 from jupyter_mlops.paths import is_link
-from jupyter_mlops.runs.query import KINDS, STATUS, number
+from jupyter_mlops.runs.kinds import KIND_TAG, kind_of
+from jupyter_mlops.runs.query import STATUS, number
 from jupyter_mlops.runs.records import DataUse, Run
 
 if TYPE_CHECKING:
@@ -49,7 +50,9 @@ SELECT count(*) FROM runs r JOIN experiments e ON e.experiment_id = r.experiment
 WHERE r.lifecycle_stage = 'active' AND e.lifecycle_stage = 'active'
 """
 _BY_METRIC = "LEFT JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key = :metric"
-_OF_KIND = "JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = 'mlops.kind' AND k.value = :kind"
+_OF_KIND = (
+    "JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = '" + KIND_TAG + "' AND k.value = :kind"
+)
 # SQLite groups text faster than Python does; not metrics, of which its JSON keeps 15 digits only.
 _PARAMS = "SELECT t.run_uuid, json_group_object(t.key, t.value) FROM {params} GROUP BY t.run_uuid"
 _TAGS = (
@@ -112,9 +115,10 @@ def count(project: Project) -> int | None:
 
 @contextmanager
 def _collector_paused() -> Iterator[None]:
-    """Search for no cycles meanwhile.
+    """Pause garbage collection.
 
-    10,000 records hold none, and looking at all of MLflow again and again takes as long as the list.
+    10,000 records have no cycles, and the collector would walk all of MLflow's objects many times, which takes as
+    long as the list.
     """
     was = gc.isenabled()
     gc.disable()
@@ -151,7 +155,7 @@ def _brings_none(project: Project) -> bool:
 
 
 def _opened(project: Project, path: Path) -> sqlite3.Connection:
-    """Open the store to read; one that came with a folder that is not trusted, as a file of a stranger.
+    """Open the store to read. In a project that is not trusted it is read as a hostile file.
 
     Such a file may be a link to another project's, hold views where tables belong, or be made to
     keep its reader busy for ever.
@@ -251,12 +255,11 @@ def _run(
     uses: list[DataUse],
 ) -> Run:
     run_id, name, status, start, end, experiment = row
-    kind: Any = tags.get("mlops.kind", "other")
     return Run(
         run_id=run_id,
         name=name or "",
         status=STATUS[status],
-        kind=kind if kind in KINDS else "other",
+        kind=kind_of(tags),
         experiment=experiment,
         params=dict(sorted(params.items())),
         metrics={key: number(value) for key, value in sorted(metrics.items())},
@@ -272,7 +275,7 @@ def _run(
 
 
 def _count(database: sqlite3.Connection) -> int:
-    """Return at least how many runs there are, deleted ones too, without counting them."""
+    """Return an upper bound on the number of runs, deleted ones included, without counting them."""
     return database.execute("SELECT max(rowid) FROM runs").fetchone()[0] or 0
 
 
@@ -286,7 +289,7 @@ def _statistics_stale(database: sqlite3.Connection) -> bool:
 
 
 def _analyze(path: Path) -> None:
-    """Renew the statistics; whoever is writing goes first, and the next list tries again."""
+    """Run ANALYZE, unless somebody is writing; then the next list tries again."""
     try:
         with closing(_connect(path, "rw", _HARDLY)) as database:
             # Open connections, MLflow's among them, read statistics again only when the schema

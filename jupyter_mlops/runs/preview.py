@@ -26,6 +26,7 @@ from jupyter_mlops.runs.capture import fitted_models
 from jupyter_mlops.runs.capture.file_reads import Reads
 from jupyter_mlops.runs.capture.notebook import path as notebook_path
 from jupyter_mlops.secrets.redaction import HIDDEN, redact
+from jupyter_mlops.text import counted, listed
 
 _MOST = 8
 _FITS = {"fit", "partial_fit"}
@@ -97,7 +98,7 @@ def preview(*, project: Project | None = None) -> Preview | None:
         lineage=_lineage(project),
         code=_code(project, pending),
         left_out=pending.left_out,
-        history=_counted(len(executed.cells) - 1, "executed cell"),
+        history=counted(len(executed.cells) - 1, "executed cell"),
         packages=len(environment.packages()),
         seeds=[*environment.seeds()],
         hardware=_hardware(),
@@ -225,7 +226,7 @@ def _code(project: Project, pending: snapshot.Pending) -> str:
     commit, _ = environment.git_state(project.root)
     base = f"commit {commit[:8]}" if commit else "no commit yet"
     changed = len(pending.changed)
-    return f"{base} and {_counted(changed, 'file')} changed since" if changed else base
+    return f"{base} and {counted(changed, 'file')} changed since" if changed else base
 
 
 def _lineage(project: Project) -> str:
@@ -246,11 +247,5 @@ def _hardware() -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
 def _some(items: list[str]) -> str:
-    more = len(items) - _MOST
-    shown = [item.replace(HIDDEN, f"{HIDDEN} (a secret)") for item in items[:_MOST]]
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+    return listed([item.replace(HIDDEN, f"{HIDDEN} (a secret)") for item in items], _MOST)

@@ -13,7 +13,9 @@ from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
+from jupyter_mlops.runs.kinds import kind_of
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
+from jupyter_mlops.text import cut
 from jupyter_mlops.tracking import artifacts, live, places, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     import mlflow.entities
 
-KINDS = {"cell", "job", "sweep", "drift"}
 STATUS: Any = {
     "RUNNING": "running",
     "SCHEDULED": "scheduled",
@@ -167,8 +168,9 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
     recent = store.client.search_runs(experiments, "", max_results=200, order_by=_NEWEST_FIRST)
     names = {item.info.run_name for item in recent}
     shown = text if search.is_id(text) else f"'{run}'" if run.isprintable() else ascii(run)
-    shown = shown if len(shown) <= _LONGEST_SHOWN else f"{shown[: _LONGEST_SHOWN - 1]}…"
-    raise NotFound(f"No run {shown}", nearest(run, names) or "Type: %mlops run list")
+    raise NotFound(
+        f"No run {cut(shown, _LONGEST_SHOWN)}", nearest(run, names) or "Type: %mlops run list"
+    )
 
 
 def _named(store: Store, experiments: list[str], name: str) -> list[mlflow.entities.Run]:
@@ -204,13 +206,12 @@ def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:
 def record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
     """Return MLflow's run as a record; `experiments` are names by id."""
     tags = run.data.tags
-    kind: Any = tags.get("mlops.kind", "other")
     uses = run.inputs.dataset_inputs if run.inputs else []
     return Run(
         run_id=run.info.run_id,
         name=run.info.run_name or "",
         status=STATUS[run.info.status],
-        kind=kind if kind in KINDS else "other",
+        kind=kind_of(tags),
         experiment=experiments.get(run.info.experiment_id, run.info.experiment_id),
         params=dict(sorted(run.data.params.items())),
         metrics={name: number(value) for name, value in sorted(run.data.metrics.items())},

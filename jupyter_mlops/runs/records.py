@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from jupyter_mlops import tables
 from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
-from jupyter_mlops.runs.comparison import view
-from jupyter_mlops.runs.comparison.curves import Curve
+from jupyter_mlops.runs.kinds import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +20,6 @@ _MOST_COLUMNS = 3
 _LEAST_SHARE = 0.2
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
-RunKind = Literal["cell", "job", "sweep", "drift", "other"]
 
 
 _REPRODUCED = {"reproduced": "yes", "differs": "no: it differs", "failed": "no: it failed"}
@@ -204,8 +202,17 @@ class WaitingRun(Record):
     detail: str = ""
 
 
+class Curve(Record):
+    """One metric over its steps: for each run a list of [step, value], empty without the metric."""
+
+    metric: str
+    lines: list[list[tuple[int, float | None]]]
+
+
 class Comparison(Record):
     """What differs between runs, metrics first; `code` is a unified diff against the first run."""
+
+    view: ClassVar[str] = "jupyter_mlops.runs.comparison.view"
 
     runs: list[str]
     names: list[str]
@@ -229,12 +236,6 @@ class Comparison(Record):
             [[item.what, item.name, *item.values] for item in self.differences],
             columns=["what", "name", *self.titles],
         )
-
-    def __str__(self) -> str:
-        return view.text(self)
-
-    def _repr_html_(self) -> str:
-        return view.html(self)
 
 
 class ModelVersion(Record):

@@ -6,10 +6,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from jupyter_mlops import files
 from jupyter_mlops.data.versions import is_version
@@ -18,6 +15,7 @@ from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import capsule
 from jupyter_mlops.tracking import places, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
+from jupyter_mlops.urls import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +84,7 @@ def _in_capsule(store: Store, run: mlflow.entities.Run) -> list[tuple[str, str]]
 def _capsule_text(store: Store, run: mlflow.entities.Run) -> str:
     root = str(run.info.artifact_uri)
     if root.startswith("file://") or "://" not in root:
-        file = Path(url2pathname(urlsplit(root).path), capsule.ARTIFACT)
+        file = local_path(root) / capsule.ARTIFACT
         return files.content(file, most=_LARGEST).decode() if file.exists() else ""
     places.check(store.project, root)
     folder = capsule.ARTIFACT.rpartition("/")[0]

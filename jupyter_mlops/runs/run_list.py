@@ -9,8 +9,10 @@ from jupyter_mlops.errors import ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs import embedded_list, spool_sync
-from jupyter_mlops.runs.query import KINDS, experiment_names, record
+from jupyter_mlops.runs.kinds import KIND_TAG, KINDS
+from jupyter_mlops.runs.query import experiment_names, record
 from jupyter_mlops.runs.records import Run, RunList
+from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import live, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
 
@@ -99,7 +101,7 @@ def _through_mlflow(
 
     clauses = [filter] if filter else []
     if kind:
-        clauses.append(f"tags.mlops.kind = '{kind}'")
+        clauses.append(f"tags.{KIND_TAG} = '{kind}'")
     order = [f"metrics.`{metric}` {'ASC' if ascending else 'DESC'}"] if metric else []
     names = experiment_names(store, experiment)
     try:
@@ -111,7 +113,7 @@ def _through_mlflow(
         )
     except MlflowException as error:
         raise UsageError(
-            f"MLflow cannot read that filter: {str(error).splitlines()[0]}",
+            f"MLflow cannot read that filter: {error_line(error)}",
             "For example: --filter \"metrics.accuracy > 0.9 and params.depth = '4'\"",
         ) from None
     return [record(run, names) for run in page]

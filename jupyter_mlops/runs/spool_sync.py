@@ -19,6 +19,7 @@ from jupyter_mlops.errors import MlopsError, ServerAway
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs.batch import beside
+from jupyter_mlops.runs.kinds import KIND_TAG
 from jupyter_mlops.runs.records import WaitingRun
 from jupyter_mlops.tracking import live, search, spool, team
 from jupyter_mlops.tracking.store import Store, open_store
@@ -155,7 +156,7 @@ class _Sending:
         from mlflow.entities import Metric
 
         # A point of ours at the end of a cell would stand in the curve that the user drew in it.
-        drawn = self.note.into and self.run.data.tags.get("mlops.kind") == "cell"
+        drawn = self.note.into and self.run.data.tags.get(KIND_TAG) == "cell"
         keys = [key for key in self.run.data.metrics if not (drawn and key in theirs.data.metrics)]
 
         # The same value at the same time and step is one row to MLflow, however often it is sent.

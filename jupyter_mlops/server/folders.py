@@ -8,6 +8,7 @@ from pathlib import Path
 from jupyter_mlops.errors import NotAProject, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.settings import SETTINGS_FILE
+from jupyter_mlops.text import printable
 
 
 class NoProjectHere(NotAProject):
@@ -43,7 +44,7 @@ def project_of(root_dir: str, path: str) -> Project:
                 break
     except OSError as error:  # an impossible file name, or no permission
         reason = error.strerror or type(error).__name__
-        raise UsageError(f"{path[:80]!r} cannot be read: {reason}") from None
+        raise UsageError(f"{printable(path)} cannot be read: {reason}") from None
     raise NoProjectHere(*_why(top, posixpath.join(*parts) if parts else ""))
 
 

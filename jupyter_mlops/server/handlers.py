@@ -15,6 +15,7 @@ from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.records import to_json
 from jupyter_mlops.server.folders import NoProjectHere, path_of, project_of
 from jupyter_mlops.server.records import Failure, ProjectStatus
+from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +64,7 @@ class NounHandler(APIHandler):
         text = self.get_argument(name, str(default))
         short = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
         if not short or not 1 <= int(text) <= most:
-            raise UsageError(f"{name}={text[:40]!r} is not a number from 1 to {most}")
+            raise UsageError(f"{name}={printable(text, 40)} is not a number from 1 to {most}")
         return int(text)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import BackendFailed
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +43,7 @@ def pack(
     if done.returncode != 0 or not built.is_dir():
         lines = [line for line in f"{done.stdout}\n{done.stderr}".splitlines() if line.strip()]
         raise BackendFailed(
-            f"BentoML could not build '{name}': {(lines or ['it printed nothing'])[-1][:400]}"
+            f"BentoML could not build '{name}': {cut((lines or ['it printed nothing'])[-1], 400)}"
         )
     return built
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import files
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.paths import below
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,11 +106,11 @@ def by_tag(project: Project, tag: str) -> Bento:
     try:
         return _read(project, name, version)
     except (OSError, ValueError):
-        raise NotFound(f"No service '{tag[:64]}'", "Type: %mlops service list") from None
+        raise NotFound(f"No service '{cut(tag, 64)}'", "Type: %mlops service list") from None
 
 
 def _read(project: Project, name: str, version: str) -> Bento:
-    source = f"The Bento store's '{name[:64]}'"
+    source = f"The Bento store's '{cut(name, 64)}'"
     return Bento.read(below(home(project) / "bentos", f"{name}/{version}", source=source))
 
 
@@ -130,7 +131,7 @@ def check_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"'{name[:64]}' is not a valid name for a service", f"For example: {slug(name)}"
+            f"'{cut(name, 64)}' is not a valid name for a service", f"For example: {slug(name)}"
         )
 
 

@@ -197,7 +197,7 @@ def _parity(source: Source, built: Path, name: str) -> Parity:
             together = client.predict(rows)
             alone = client.predict(rows.head(1))
     finally:
-        process.end(launched.pid, launched.started, grace=0)
+        process.end(launched.process, grace=0)
     parity, difference = answers.compare(together, wanted)
     if parity.equal:
         _, difference = answers.compare(alone, {key: values[:1] for key, values in wanted.items()})

@@ -39,7 +39,7 @@ Phase = Literal["headers", "body", "answer", "idle"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """Limits for one client, in seconds and bytes, and the maximum number of connections.
 
     A body has `body` seconds, and one more for each `rate` bytes that arrive, but at most `longest`.
@@ -59,7 +59,7 @@ class Limits:
 class Connection(HttpToolsProtocol):  # type: ignore[misc]
     """uvicorn's HTTP protocol, which also records what it waits for, and since when."""
 
-    limits = Limits()
+    limits = ConnectionLimits()
     phase: Phase = "headers"
     since = 0.0
     _credit = 0.0
@@ -187,13 +187,15 @@ class Server(uvicorn.Server):  # type: ignore[misc]
         return bool(await super().on_tick(counter))
 
 
-def protocol(limits: Limits | None = None) -> type[Connection]:
+def protocol(limits: ConnectionLimits | None = None) -> type[Connection]:
     """Return the protocol for `uvicorn.Config(http=…)`; by default limited by this process's open files."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    default = Limits()
+    default = ConnectionLimits()
     most = default.connections
     if files != resource.RLIM_INFINITY:
         most = min(most, max(_FEWEST, files - _SPARE_FILES))
-    bounded: Any = type("Bounded", (Connection,), {"limits": limits or Limits(connections=most)})
+    bounded: Any = type(
+        "Bounded", (Connection,), {"limits": limits or ConnectionLimits(connections=most)}
+    )
     kind: type[Connection] = bounded
     return kind

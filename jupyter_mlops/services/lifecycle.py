@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
+from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
@@ -97,7 +98,7 @@ def stop(name: str, *, project: Project | None = None) -> Service:
         if running is None:
             _forget(project, name)
             raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")
-        process.end(running["pid"], running["started"])
+        process.end(_launched(running).process)
         _forget(project, name)
     project.announce("service", "stopped", name)
     return record(project, bento)
@@ -224,8 +225,8 @@ def _note(
     content = {
         "name": bento.name,
         "tag": bento.tag,
-        "pid": launched.pid,
-        "started": launched.started,
+        "pid": launched.process.pid,
+        "started": launched.process.start,
         "host": launched.host,
         "port": launched.port,
         "hosts": [*hosts],
@@ -248,8 +249,7 @@ def _running(project: Project, name: str) -> dict[str, Any] | None:
         return None
     try:
         state = json.loads(_state(project, name).read_text(encoding="utf-8"))
-        alive = process.alive(int(state["pid"]), float(state["started"]))
-        return dict(state) if alive else None
+        return dict(state) if process.alive(_launched(state).process) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -264,7 +264,9 @@ def _tidy(project: Project, name: str) -> None:
 
 
 def _launched(state: dict[str, Any]) -> Launched:
-    return Launched(state["pid"], state["started"], state["host"], state["port"])
+    # `host` is the service's address here, and no other machine has this note.
+    found = ProcessId(int(state["pid"]), float(state["started"]))
+    return Launched(found, state["host"], state["port"])
 
 
 def _forget(project: Project, name: str) -> None:

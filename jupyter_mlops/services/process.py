@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import files
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, UsageError
 from jupyter_mlops.processes import keeper
+from jupyter_mlops.processes.identity import ProcessId
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,10 +40,9 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Launched:
-    """A started process, identified by its pid and start time, and its address."""
+    """A started service: its process, and where it answers."""
 
-    pid: int
-    started: float
+    process: ProcessId
     host: str
     port: int
 
@@ -124,7 +125,7 @@ def launch(
         )  # fmt: skip
         _children[process.pid] = process
         bound = opened.getsockname()
-    launched = Launched(process.pid, files.process_start(process.pid) or 0.0, host, bound[1])
+    launched = Launched(ProcessId.of(process.pid), host, bound[1])
     try:
         note(launched)
         assert process.stdin is not None
@@ -135,7 +136,7 @@ def launch(
                 process.stdin.close()
         _wait_until_ready(process, launched, log, timeout)
     except BaseException:
-        end(launched.pid, launched.started, grace=0)
+        end(launched.process, grace=0)
         raise
     return launched
 
@@ -198,29 +199,29 @@ def last_words(log: Path) -> str:
     except OSError:
         lines = []
     errors = [line for line in lines if _RAISED.match(line)]
-    return (errors or lines or ["its log is empty"])[-1][:400]
+    return cut((errors or lines or ["its log is empty"])[-1], 400)
 
 
-def alive(pid: int, started: float) -> bool:
+def alive(process: ProcessId) -> bool:
     """Return whether this process still runs; another one with its pid does not count."""
-    child = _children.get(pid)
+    child = _children.get(process.pid)
     if child is not None and child.poll() is not None:
-        _release(pid)
+        _release(process.pid)
         return False
-    return files.process_start(pid) == started
+    return process.alive
 
 
-def end(pid: int, started: float, *, grace: float = _STOP_SECONDS) -> None:
+def end(process: ProcessId, *, grace: float = _STOP_SECONDS) -> None:
     """End this process: it has `grace` seconds to finish its answers, then it is killed."""
     deadline = time.monotonic() + grace
-    if grace and alive(pid, started):
-        _signal(pid, signal.SIGTERM)
-        while alive(pid, started) and time.monotonic() < deadline:
+    if grace and alive(process):
+        _signal(process.pid, signal.SIGTERM)
+        while alive(process) and time.monotonic() < deadline:
             time.sleep(0.02)
-    if alive(pid, started):
-        _signal(pid, signal.SIGKILL)
-    _release(pid)
-    while alive(pid, started):
+    if alive(process):
+        _signal(process.pid, signal.SIGKILL)
+    _release(process.pid)
+    while alive(process):
         time.sleep(0.01)
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from jupyter_mlops import tables
 from jupyter_mlops.records import Record
+from jupyter_mlops.text import listed
 
 _NAMES_SHOWN = 6
 
@@ -69,7 +70,6 @@ class Service(Record):
                 else "answers differently from the notebook's model"
             )
         names = [item["name"] for item in self.inputs]
-        more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
         shown: list[tuple[str, Any]] = [
             ("service", self.tag),
             ("status", self.status),
@@ -77,7 +77,7 @@ class Service(Record):
             ("pid", self.pid),
             ("run", f"{self.run_name} ({self.run_id[:8]})"),
             ("flavor", self.flavor),
-            ("inputs", ", ".join(names[:_NAMES_SHOWN]) + more),
+            ("inputs", listed(names, _NAMES_SHOWN)),
             ("parity", parity),
             ("logged", self.requests),
             ("built", self.created),

@@ -14,6 +14,7 @@ from jupyter_mlops.services import answers, bento_store, lifecycle, seal
 from jupyter_mlops.services import served_model as sources
 from jupyter_mlops.services.client import Client, encode
 from jupyter_mlops.services.records import Answer
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,7 +128,7 @@ def _table(project: Project, file: str, bento: bento_store.Bento) -> pd.DataFram
     try:
         frame = data.read_table(path)
     except (OSError, ValueError) as error:
-        raise MlopsError(f"{file} cannot be read: {str(error).splitlines()[0]}") from None
+        raise MlopsError(f"{file} cannot be read: {error_line(error)}") from None
     names = [item["name"] for item in bento.read_json("schema.json")["inputs"]]
     missing = [name for name in names if name not in frame.columns]
     if missing:

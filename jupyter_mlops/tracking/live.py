@@ -8,13 +8,12 @@ tags and texts known at the start; they are written into a killed run.
 from __future__ import annotations
 
 import json
-import os
-import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
 from jupyter_mlops.paths import UnsafePath, below
+from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.tracking import search, spool, team
 
 if TYPE_CHECKING:
@@ -92,9 +91,8 @@ def close_dead(store: Store) -> list[str]:
     closed = []
     for note in (store.project.state / "live").glob("*.json"):
         owner = _owner(note)
-        if owner is None or owner["host"] != socket.gethostname():
-            continue
-        if files.process_start(owner["pid"]) == owner["start"]:
+        process = ProcessId.noted(owner)
+        if owner is None or process is None or not process.ended:
             continue
         run_store = spool.open_spool(store.project) if owner.get("spooled") else store
         announced = note.stem == _announced(owner.get("attempt", ""))
@@ -111,15 +109,17 @@ def _owner(note: Path) -> dict[str, Any] | None:
     """Return the content of a note, or None if it is invalid or just being written."""
     try:
         owner: dict[str, Any] = files.json_in(note)
-        types = [type(owner[key]) for key in ("host", "pid")]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError):
+        return None
+    process = ProcessId.noted(owner)
+    if process is None or not process.host:
         return None
     attempt = owner.get("attempt", "")
     # An attempt's note is renamed to the run's id when the run was created.
     valid_name = search.is_id(note.stem) or note.stem == _announced(attempt)
-    if types != [str, int] or not valid_name or not (search.is_id(attempt) or attempt == ""):
+    if not valid_name or not (search.is_id(attempt) or attempt == ""):
         return None
-    return owner | {"start": owner.get("start"), "left": _texts_only(owner.get("left"))}
+    return owner | {"left": _texts_only(owner.get("left"))}
 
 
 def _texts_only(left: Any) -> dict[str, dict[str, str]]:
@@ -152,13 +152,8 @@ def _announced(attempt: str) -> str:
 
 
 def _write(project: Project, name: str, left: dict[str, Any] | None, **more: Any) -> None:
-    note = {
-        "left": left or {},
-        "pid": os.getpid(),
-        "start": files.process_start(os.getpid()),
-        "host": socket.gethostname(),
-    }
-    files.replace(_note(project, name), json.dumps(note | more))
+    note = {"left": left or {}, **ProcessId.own().note(), **more}
+    files.replace(_note(project, name), json.dumps(note))
 
 
 def _note(project: Project, name: str) -> Path:

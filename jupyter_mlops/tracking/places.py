@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from jupyter_mlops.errors import BackendFailed
-from jupyter_mlops.urls import without_password
+from jupyter_mlops.text import cut
+from jupyter_mlops.urls import local_path, without_password
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -35,7 +35,7 @@ def check(project: Project, location: str) -> None:
     """
     if not _is_known(project, str(location)):
         raise ForeignPlace(
-            f"The store names the artifact location {without_password(str(location))[:120]}, which is "
+            f"The store names the artifact location {cut(without_password(str(location)), 120)}, which is "
             "not this project's. It was not contacted",
             "If it is yours, write into mlops.toml, under [tracking]: artifacts = that location",
         )
@@ -62,10 +62,10 @@ def _is_in_own_folder(project: Project, location: str) -> bool:
     parts = urlsplit(location)
     if parts.netloc not in {"", "localhost"}:
         return False
-    path = Path(url2pathname(parts.path) if parts.scheme else location).resolve()
+    path = (local_path(location) if parts.scheme else Path(location)).resolve()
     settings = (project.settings.tracking.artifacts, project.settings.data.remote)
     folders = [project.state] + [
-        Path(url2pathname(urlsplit(setting).path) if setting.startswith("file:") else setting)
+        local_path(setting) if setting.startswith("file:") else Path(setting)
         for setting in settings
         if setting and (setting.startswith("file:") or "://" not in setting)
     ]

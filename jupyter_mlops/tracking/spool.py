@@ -20,14 +20,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from jupyter_mlops import files
 from jupyter_mlops.errors import ServerAway
 from jupyter_mlops.paths import UnsafePath, below, is_link
 from jupyter_mlops.tracking import search, store, team
 from jupyter_mlops.tracking.store import Store
+from jupyter_mlops.urls import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,7 +98,7 @@ def kept(project: Project, uri: str) -> Path | None:
     Raises:
         UnsafePath: it is not in the spool, or contains a symbolic link.
     """
-    folder = Path(url2pathname(urlsplit(str(uri)).path))
+    folder = local_path(str(uri))
     if not folder.is_dir():
         return None
     root, source = artifacts(project), "The spool"
@@ -131,7 +130,7 @@ def settle(opened: Store, run_id: str) -> None:
     run = opened.client.get_run(run_id)
     models = [opened.client.get_logged_model(item.model_id) for item in run.outputs.model_outputs]
     for uri in (run.info.artifact_uri, *(model.artifact_location for model in models)):
-        for path in Path(url2pathname(urlsplit(str(uri)).path)).rglob("*"):
+        for path in local_path(str(uri)).rglob("*"):
             if path.is_file():
                 descriptor = os.open(path, os.O_RDONLY)
                 try:

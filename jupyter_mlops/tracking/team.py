@@ -12,11 +12,12 @@ import socket
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
-from jupyter_mlops.urls import without_password
+from jupyter_mlops.text import LONGEST_ERROR, cut, error_line
+from jupyter_mlops.urls import hide_password, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 5
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432}
+_UNCUT = 10_000
 _CHECK = "Check tracking.uri in mlops.toml, and that the server runs"
 #: Key of the PostgreSQL advisory lock that we hold while MLflow creates its tables: "mlops" in ASCII.
 _MAKING_TABLES = 0x6D6C6F7073
@@ -161,12 +163,10 @@ def _one_line_errors(uri: str) -> Iterator[None]:
 
 def first_line(error: BaseException, uri: str) -> str:
     """Return the first line of an error, without the password of `uri`."""
-    text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    password = urlsplit(uri).password
-    for secret in {password, unquote(password)} if password else ():
-        text = text.replace(secret, "***")
+    # Cut at the end: a part of a password would not be found.
+    said = hide_password(error_line(error, _UNCUT), uri)
     # SQLAlchemy and urllib3 add their own class names before the message.
-    return text.rpartition("Error) ")[2][:300]
+    return cut(said.rpartition("Error) ")[2], LONGEST_ERROR)
 
 
 def _refuse_unreachable(uri: str) -> None:

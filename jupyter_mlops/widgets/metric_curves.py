@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import traitlets
 
+from jupyter_mlops import pictures
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.comparison import curves as drawn
 from jupyter_mlops.runs.comparison import metric_history
-from jupyter_mlops.runs.records import Comparison
+from jupyter_mlops.runs.records import Comparison, Curve
 from jupyter_mlops.tracking.store import open_store
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.runs.comparison.curves import Curve
 
 #: More points than a picture has pixels are not seen.
 _MOST_POINTS, _LEAST_POINTS = 800, 16
@@ -76,7 +76,7 @@ class MetricCurves(Picture):
         while size(state) > LARGEST_STATE * 0.9 and most > _LEAST_POINTS:
             most = most * 2 // 3
             state = _thinned(found, most)
-        colours = drawn.COLOURS
+        colours = pictures.SERIES
         super().__init__(
             runs=[
                 {"id": run, "name": name, "colour": colours[i % len(colours)]}

@@ -108,9 +108,9 @@ def _ours(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, f
         environment={"MLOPS_PREDICTIONS": str(folder / "predictions")},
     )  # fmt: skip
     try:
-        return _load(launched.pid, launched.port, rows)
+        return _load(launched.process.pid, launched.port, rows)
     finally:
-        launching.end(launched.pid, launched.started, grace=0)
+        launching.end(launched.process, grace=0)
 
 
 def _by_hand(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, float]]:

@@ -16,6 +16,7 @@ from jupyter_mlops.models.evaluation.subject import Given, Subject, read_rows, s
 from jupyter_mlops.models.model import Model
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import active_run
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -200,7 +201,7 @@ def _refitted(
         try:
             estimator.fit(found.taken(train), found.truth[train])
         except Exception as error:  # an estimator raises what it likes
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = error_line(error)
             raise MlopsError(
                 f"{type(estimator).__name__} cannot be fitted again: {reason}"
             ) from None

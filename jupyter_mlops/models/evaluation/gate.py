@@ -12,7 +12,7 @@ from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.models.evaluation import intervals
 from jupyter_mlops.models.evaluation.records import Gate, Rule
 from jupyter_mlops.models.evaluation.scores import LOSSES, METRICS, Answers, score
-from jupyter_mlops.models.evaluation.subject import Rows, Subject, read_rows, subject
+from jupyter_mlops.models.evaluation.subject import ScoredTable, Subject, read_rows, subject
 from jupyter_mlops.models.model import Model
 from jupyter_mlops.models.registry import version_of
 from jupyter_mlops.project import Project
@@ -164,7 +164,7 @@ def _not_inferior(
     candidate: ModelVersion | None,
     scored: Subject,
     answers: Answers,
-    rows: Rows,
+    rows: ScoredTable,
     allow_pickle: bool,
     project: Project,
 ) -> Rule:

@@ -7,6 +7,7 @@ from jupyter_mlops.models.evaluation import gate
 from jupyter_mlops.models.registry import GATE_TAG, described, latest
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.records import ModelVersion
+from jupyter_mlops.text import cut, error_line
 from jupyter_mlops.tracking.store import open_store
 
 
@@ -54,9 +55,7 @@ def promote(
         try:
             store.client.set_registered_model_alias(name, alias, str(wanted))
         except MlflowException as error:
-            raise UsageError(
-                f"MLflow refuses the alias '{alias}': {str(error).splitlines()[0]}"
-            ) from None
+            raise UsageError(f"MLflow refuses the alias '{alias}': {error_line(error)}") from None
         if verdict:
             store.client.set_model_version_tag(name, str(wanted), GATE_TAG, verdict)
         made = store.client.get_model_version(name, str(wanted))
@@ -79,4 +78,4 @@ def _verdict(name: str, version: int, force: bool, allow_pickle: bool, project: 
             f"The gate refuses {name} version {version}: {refusal}",
             f"See: model gate {name} · or promote it all the same: --force",
         )
-    return f"forced: {refusal}"[:500]
+    return cut(f"forced: {refusal}", 500)

@@ -12,6 +12,7 @@ import pandas as pd
 from jupyter_mlops import data
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.models.evaluation.scores import Answers, Task
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +26,7 @@ _SMALLEST_PROBABILITY = float(np.finfo(float).eps)
 
 
 @dataclass
-class Rows:
+class ScoredTable:
     """A table to score on: the version that was read (empty for a table in memory), and its name."""
 
     frame: pd.DataFrame
@@ -61,7 +62,7 @@ class Subject:
         except MlopsError:
             raise
         except Exception as error:  # each library fails in its own way on rows that do not fit
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = error_line(error)
             raise MlopsError(
                 f"The model of '{self.detail.name}' cannot score these rows: {reason}",
                 "The data must have the columns and types that it was trained on",
@@ -107,7 +108,7 @@ class Subject:
         )
 
 
-def read_rows(on: Given, project: Project) -> Rows:
+def read_rows(on: Given, project: Project) -> ScoredTable:
     """Return the table, read out of the data cache so that its version is what was scored.
 
     Raises:
@@ -115,7 +116,7 @@ def read_rows(on: Given, project: Project) -> Rows:
         MlopsError: it cannot be read, or has no rows.
     """
     if isinstance(on, pd.DataFrame):
-        rows = Rows(on, "a DataFrame")
+        rows = ScoredTable(on, "a DataFrame")
     else:
         path = Path(on).expanduser()
         if not path.is_file():
@@ -126,18 +127,18 @@ def read_rows(on: Given, project: Project) -> Rows:
         except MlopsError:
             raise
         except Exception as error:  # each reader fails in its own way on a damaged file
-            reason = " ".join(str(error).split())[:160] or type(error).__name__
+            reason = error_line(error)
             raise MlopsError(
                 f"{path} cannot be read as {path.suffix}: {reason}",
                 "Check the file and its extension",
             ) from None
-        rows = Rows(frame, found.path, found.version)
+        rows = ScoredTable(frame, found.path, found.version)
     if rows.frame.empty:
         raise MlopsError(f"{rows.path} has no rows", "Give a table with at least one row")
     return rows
 
 
-def subject(found: Model, rows: Rows, target: str, *, allow_pickle: bool) -> Subject:
+def subject(found: Model, rows: ScoredTable, target: str, *, allow_pickle: bool) -> Subject:
     """Return a run's model with the rows as it takes them.
 
     Raises:
@@ -164,7 +165,7 @@ def subject(found: Model, rows: Rows, target: str, *, allow_pickle: bool) -> Sub
     return Subject(detail, model, task, inputs, _truth(model, task, truth, rows), target)
 
 
-def _target(rows: Rows, names: list[str], wanted: str, *, known: bool) -> str:
+def _target(rows: ScoredTable, names: list[str], wanted: str, *, known: bool) -> str:
     columns = [str(name) for name in rows.frame.columns]
     if len(set(columns)) < len(columns):
         raise UsageError(f"{rows.path} has two columns of one name", "Rename one of them")
@@ -202,7 +203,7 @@ def _task(model: Any, truth: pd.Series[Any]) -> Task:
     return "regression" if numbers else "classification"
 
 
-def _truth(model: Any, task: Task, truth: pd.Series[Any], rows: Rows) -> NDArray[Any]:
+def _truth(model: Any, task: Task, truth: pd.Series[Any], rows: ScoredTable) -> NDArray[Any]:
     if task == "regression":
         if not pd.api.types.is_numeric_dtype(truth):
             raise MlopsError(f"'{truth.name}' of {rows.path} is not a number", "Check --target")

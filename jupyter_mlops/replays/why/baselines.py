@@ -12,7 +12,7 @@ from jupyter_mlops.replays.why.shortened_history import shortened
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
-    from jupyter_mlops.replays.why.factors import Side
+    from jupyter_mlops.replays.why.factors import ComparedRun
     from jupyter_mlops.replays.why.outcomes import Trials
 
 
@@ -25,8 +25,8 @@ class Pair:
     """
 
     project: Project
-    a: Side
-    b: Side
+    a: ComparedRun
+    b: ComparedRun
     changed: list[str]
     tolerance: float
     trials: Trials
@@ -94,12 +94,12 @@ class Pair:
         """Whether two values of a metric are the same within the tolerance."""
         return abs(one - other) <= self.tolerance * max(abs(one), abs(other))
 
-    def _built(self, side: Side) -> Place:
+    def _built(self, side: ComparedRun) -> Place:
         found = recorded_environment(side.detail, side.manifest, project=self.project)
         self.notes += found.notes
         return Place(found.python, found.name) if found.name else Place()
 
-    def _again(self, side: Side, place: Place) -> Came:
+    def _again(self, side: ComparedRun, place: Place) -> Came:
         """Replay a run; where its short form gives the same, that is the run from now on."""
         name, whole, short = side.detail.name, side.capsule, shortened(side.capsule)
         came = Came(failed="no short form")
@@ -124,7 +124,7 @@ class Pair:
         side.drew = full.drew
         return full
 
-    def _reproduced(self, side: Side, came: Came) -> set[str]:
+    def _reproduced(self, side: ComparedRun, came: Came) -> set[str]:
         if came.failed:
             return set()
         return {

@@ -40,7 +40,7 @@ _OURS = "jupyter-mlops"
 
 
 @dataclass
-class Side:
+class ComparedRun:
     """One of the two runs. `drew` names the generators that its replay drew from."""
 
     detail: RunDetail
@@ -73,7 +73,7 @@ class Side:
 class Mixture:
     """What differs between A and B, and A with any of it swapped for B's."""
 
-    def __init__(self, project: Project, a: Side, b: Side) -> None:
+    def __init__(self, project: Project, a: ComparedRun, b: ComparedRun) -> None:
         self.project = project
         self.a, self.b = a, b
         self.files = self._changed_files()
@@ -170,7 +170,7 @@ class Mixture:
                 found[path] = (before, after)
         return found
 
-    def _version(self, side: Side, path: str) -> str:
+    def _version(self, side: ComparedRun, path: str) -> str:
         for use in side.capsule.data:
             if use.path == path:
                 return use.version

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jupyter_mlops.environment.git import GitFailed
-from jupyter_mlops.errors import BackendFailed, MlopsError, UsageError, nearest
+from jupyter_mlops.errors import BackendFailed, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays.why import effects
 from jupyter_mlops.replays.why.baselines import Pair
-from jupyter_mlops.replays.why.factors import Side
+from jupyter_mlops.replays.why.factors import ComparedRun
 from jupyter_mlops.replays.why.outcomes import Trials
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules import authorship
+from jupyter_mlops.runs.capsules import authorship, manifest
 from jupyter_mlops.runs.capsules.capsule import load
 
 if TYPE_CHECKING:
@@ -129,12 +128,7 @@ def _is_number(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _side(project: Project, detail: RunDetail) -> Side:
+def _side(project: Project, detail: RunDetail) -> ComparedRun:
     capsule = load(detail.run_id, detail.name, project=project)
-    manifest: dict[str, Any] = {}
-    try:
-        path = query.artifact(detail.run_id, "mlops/manifest.json", project=project)
-        manifest = json.loads(path.read_text())
-    except (MlopsError, OSError, ValueError):
-        pass  # its packages are then not known, and the environment is no factor
-    return Side(detail, capsule, manifest)
+    # Without a manifest its packages are not known, and the environment is no factor.
+    return ComparedRun(detail, capsule, manifest.read(detail.run_id, project=project))

@@ -12,6 +12,7 @@ from jupyter_mlops import signing_key
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.signatures import CAPSULE, MANIFEST, SUFFIX, context
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -30,7 +31,7 @@ def warning(detail: RunDetail, *, project: Project, packages: bool = False) -> s
     if all(_is_own(detail.run_id, name, project) for name in names):
         return ""
     who = detail.tags.get("mlflow.user", "")
-    named = f" (it names '{who[:40]}')" if who else ""
+    named = f" (it names '{cut(who, 40)}')" if who else ""
     what = "its code runs now, and its packages are installed," if packages else "its code runs now"
     return (
         f"'{detail.name}' was not recorded by you on this machine{named}: {what} with your rights"

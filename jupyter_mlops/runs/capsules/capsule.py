@@ -29,6 +29,7 @@ from jupyter_mlops.runs.capsules import session_files, snapshot
 from jupyter_mlops.runs.capsules.history import History, generator_state
 from jupyter_mlops.runs.records import DataUse
 from jupyter_mlops.secrets.redaction import is_secret_file, redact_all
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -255,9 +256,9 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
     try:
         return Capsule.model_validate_json(text)
     except ValueError as error:  # pydantic's too
-        first = str(error).splitlines()[0]
         raise BackendFailed(
-            f"The capsule of run '{name}' cannot be read: {first}", "Record the run again"
+            f"The capsule of run '{name}' cannot be read: {error_line(error)}",
+            "Record the run again",
         ) from None
 
 

@@ -98,7 +98,7 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
             project.root, "rev-parse", "--show-prefix", "--absolute-git-dir",
             "--verify", "--quiet", "HEAD", check=False,
         ).split("\n")  # fmt: skip
-    except git.Refused as error:
+    except git.RepositoryRefused as error:
         return Snapshot(left_out=[f"everything: {error}"])
     except (OSError, git.GitFailed):
         return Snapshot()

@@ -27,7 +27,7 @@ def library() -> Any:
     return here
 
 
-class Watch:
+class ShimWatch:
     """Has the shim note the opens of files below `root`, until it is stopped.
 
     `missed` says afterwards what hid opens from it, if something did.

@@ -34,7 +34,7 @@ _HANDLE = struct.Struct("=Ii")
 _FSID_BYTES = 8
 
 
-class Watch:
+class FanotifyWatch:
     """Watches every folder below `root` (at most 2,000) until it is stopped, also those made meanwhile.
 
     A link that leads out of `root` is followed: what is opened behind it is known by the link's name.

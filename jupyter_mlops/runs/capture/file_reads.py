@@ -61,8 +61,8 @@ class Reads:
     layers: list[str] = field(default_factory=list)
     urls: Urls = field(default_factory=Urls)
     uses: Uses = field(init=False)
-    _watch: fanotify.Watch | None = None
-    _deep: deep.Watch | None = None
+    _watch: fanotify.FanotifyWatch | None = None
+    _deep: deep.ShimWatch | None = None
     _family: own_processes.Family = field(default_factory=own_processes.Family)
 
     def __post_init__(self) -> None:
@@ -160,7 +160,7 @@ class Reads:
     def _begin_fanotify(self) -> None:
         root = self.project.root
         try:
-            self._watch = fanotify.Watch(root, skip=IGNORED, ours=self._family.has)
+            self._watch = fanotify.FanotifyWatch(root, skip=IGNORED, ours=self._family.has)
         except OSError as error:
             self.blind = f"{_UNSEEN} ({error.strerror or error}). Type: %mlops deep on"
         else:
@@ -168,7 +168,7 @@ class Reads:
 
     def _begin_deep(self) -> None:
         try:
-            self._deep = deep.Watch(self.project.root)
+            self._deep = deep.ShimWatch(self.project.root)
         except OSError as error:
             if self.project.settings.lineage.deep:
                 self.layers.append(f"deep mode is off: {error.strerror}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from jupyter_mlops.processes import keeper
+
 #: The audit events that tell of a new process.
 STARTS = frozenset(
     {"subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
@@ -50,8 +52,5 @@ class Family:
 
 
 def _parent(pid: int) -> int:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0  # it has ended, and nobody knows any more
-    return int(stat.rpartition(")")[2].split()[1])
+    found = keeper.status(pid)
+    return found[0] if found else 0  # it has ended, and nobody knows any more

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import tables
-from jupyter_mlops.records import Record
+from jupyter_mlops.pictures import SERIES, bars, image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Plain colours that read on white and on black, one for each run.
-COLOURS = ("#2a7fc9", "#d9733b", "#2e9e4f", "#9b59b6", "#b87a00", "#808080")
+    from jupyter_mlops.runs.records import Curve
+
 # To the right of the lines stand the values between which they lie.
 _WIDTH, _HEIGHT, _MARGIN, _LABELS = 290, 110, 8, 44
 #: A picture shows no more points than it has pixels.
 MOST_POINTS = 240
-_BARS = "▁▂▃▄▅▆▇█"
 _SPARK, _IN_A_ROW = 24, 3
-
-
-class Curve(Record):
-    """One metric over its steps: for each run a list of [step, value], empty without the metric."""
-
-    metric: str
-    lines: list[list[tuple[int, float | None]]]
 
 
 def pictures(curves: Sequence[Curve], names: Sequence[str]) -> str:
     """Return all curves as static HTML, with a legend of the runs' names."""
     legend = " · ".join(
-        f'<span style="color: {COLOURS[i % len(COLOURS)]}">━ {tables.escape(name)}</span>'
+        f'<span style="color: {_colour(i)}">━ {tables.escape(name)}</span>'
         for i, name in enumerate(names)
     )
     cells = [
@@ -61,26 +52,21 @@ def picture(curve: Curve) -> str:
         return f"{x:.1f},{_HEIGHT - _MARGIN - (_HEIGHT - 2 * _MARGIN) * share:.1f}"
 
     drawn = "".join(
-        f'<polyline fill="none" stroke="{COLOURS[index % len(COLOURS)]}" stroke-width="1.6" '
+        f'<polyline fill="none" stroke="{_colour(index)}" stroke-width="1.6" '
         f'points="{" ".join(place(step, float(value or 0)) for step, value in line if _finite(value))}"/>'
         for index, line in enumerate(curve.lines)
     )
     labels = "".join(
         f'<text x="{_WIDTH - 4}" y="{y}" text-anchor="end" font-family="sans-serif" font-size="9" '
-        f'fill="#808080">{tables.number(value)}</text>'
+        f'fill="{tables.GREY}">{tables.number(value)}</text>'
         for y, value in ((12, high), (_HEIGHT - 5, low))
     )
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'width="{_WIDTH}" height="{_HEIGHT}"><rect x="0.5" y="0.5" width="{_WIDTH - 1}" '
-        f'height="{_HEIGHT - 1}" fill="none" stroke="#808080" stroke-opacity="0.4"/>{labels}{drawn}</svg>'
+    frame = (
+        f'<rect x="0.5" y="0.5" width="{_WIDTH - 1}" height="{_HEIGHT - 1}" fill="none" '
+        f'stroke="{tables.GREY}" stroke-opacity="0.4"/>'
     )
     says = f"{curve.metric}, steps {first} to {last}, {tables.number(low)} to {tables.number(high)}"
-    data = base64.b64encode(svg.encode()).decode()
-    return (
-        f'<img src="data:image/svg+xml;base64,{data}" alt="{tables.escape(says)}" '
-        f'title="{tables.escape(says)}" width="{_WIDTH}" height="{_HEIGHT}">'
-    )
+    return image(f"{frame}{labels}{drawn}", _WIDTH, _HEIGHT, says=says, hover=True)
 
 
 def spark(line: Sequence[tuple[int, float | None]]) -> str:
@@ -91,9 +77,11 @@ def spark(line: Sequence[tuple[int, float | None]]) -> str:
     low, high = min(values), max(values)
     count = min(_SPARK, len(values))
     taken = [values[round(i * (len(values) - 1) / max(count - 1, 1))] for i in range(count)]
-    span = (high - low) or 1.0
-    bars = "".join(_BARS[round((value - low) / span * (len(_BARS) - 1))] for value in taken)
-    return f"{tables.number(values[0])} {bars} {tables.number(values[-1])}"
+    return f"{tables.number(values[0])} {bars(taken, low, high)} {tables.number(values[-1])}"
+
+
+def _colour(index: int) -> str:
+    return SERIES[index % len(SERIES)]
 
 
 def _finite(value: float | None) -> bool:

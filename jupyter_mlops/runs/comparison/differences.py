@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import json
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import NotFound, UsageError
+from jupyter_mlops.errors import UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
+from jupyter_mlops.runs.capsules import manifest
 from jupyter_mlops.runs.comparison import file_changes, metric_history
 from jupyter_mlops.runs.records import Comparison, Difference, RunDetail
 from jupyter_mlops.tracking.store import open_store
@@ -16,7 +16,6 @@ from jupyter_mlops.tracking.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_MANIFEST = "mlops/manifest.json"
 # Of the hardware, what can change a result; memory is another number on every machine.
 _MACHINE = ("python", "system", "machine", "cores", "gpu")
 
@@ -85,14 +84,10 @@ def _manifests(details: list[RunDetail], project: Project) -> list[dict[str, Any
     """Return each run's manifest; none at all unless every run has one, to compare like with like."""
     found: list[dict[str, Any]] = []
     for detail in details:
-        try:
-            file = query.artifact(detail.run_id, _MANIFEST, project=project)
-            manifest = json.loads(file.read_text())
-        except (NotFound, ValueError):
-            manifest = None
-        if not isinstance(manifest, dict) or not manifest.get("packages"):
+        kept = manifest.read(detail.run_id, project=project)
+        if not kept.get("packages"):
             return [{} for _ in details]
-        found.append(manifest)
+        found.append(kept)
     return found
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.runs.comparison.curves import MOST_POINTS, Curve
+from jupyter_mlops.runs.comparison.curves import MOST_POINTS
+from jupyter_mlops.runs.records import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,14 +14,12 @@ from jupyter_mlops.data import view
 from jupyter_mlops.runs.comparison.curves import pictures, spark
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.comparison.curves import Curve
-    from jupyter_mlops.runs.records import Comparison, DataChange, Difference
+    from jupyter_mlops.runs.records import Comparison, Curve, DataChange, Difference
 
 _PACKAGES_IN_TEXT, _PACKAGES_IN_HTML = 5, 20
 _COLUMNS_IN_TEXT, _COLUMNS_IN_HTML = 4, 12
 _DIFF_IN_TEXT, _DIFF_IN_HTML = 30, 400
-_DIFF_COLOURS = {"+": "#2e9e4f", "-": "#d9483b", "@": "#808080"}
-_GREY = "#808080"
+_DIFF_COLOURS = {"+": tables.GREEN, "-": tables.RED, "@": tables.GREY}
 _MOST_DIGITS = 12
 
 
@@ -153,7 +151,7 @@ def _code_html(diff: str) -> str:
     lines = diff.splitlines()
     shown = []
     for line in lines[:_DIFF_IN_HTML]:
-        colour = _DIFF_COLOURS.get(line[:1], "") if line[:3] not in {"+++", "---"} else _GREY
+        colour = _DIFF_COLOURS.get(line[:1], "") if line[:3] not in {"+++", "---"} else tables.GREY
         escaped = tables.escape(line)
         shown.append(f'<span style="color: {colour}">{escaped}</span>' if colour else escaped)
     if len(lines) > _DIFF_IN_HTML:

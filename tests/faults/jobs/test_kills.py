@@ -16,6 +16,7 @@ import nbformat
 import pytest
 
 from jupyter_mlops import files, jobs, runs
+from jupyter_mlops.processes.identity import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +61,7 @@ def blocked(project: Project, count: int = 1) -> list[int]:
 
 
 def gone(pids: list[int]) -> bool:
-    return all(files.process_start(pid) is None for pid in pids)
+    return all(process_start(pid) is None for pid in pids)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 
-from jupyter_mlops import files, jobs, runs
+from jupyter_mlops import jobs, runs
 from jupyter_mlops.jobs import state
 from jupyter_mlops.processes import keeper, owned
+from jupyter_mlops.processes.identity import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +57,7 @@ BLOCKS = "open(f'started-{tag}', 'w').close()\ntime.sleep(600)\n"
 DRIVER = """
 import os, sys, nbformat
 from pathlib import Path
-from jupyter_mlops import processes
+from jupyter_mlops.processes import owned
 from jupyter_mlops.jobs import engine
 from jupyter_mlops.jobs import notebook as notebooks
 path = Path(sys.argv[1])
@@ -64,7 +65,7 @@ content = nbformat.read(path, 4)
 (path.parent / "out").mkdir(exist_ok=True)
 outcome = engine.execute(engine.Request(
     path=path, notebook=content, cells=notebooks.code_cells(content), kernel="python3", folder=path.parent,
-    output=path.parent / "out" / path.name, environment=processes.marked(dict(os.environ), "a-name"), mark="a-name",
+    output=path.parent / "out" / path.name, environment=owned.marked(dict(os.environ), "a-name"), mark="a-name",
     timeout=float(sys.argv[2])))
 print(outcome.error)
 """
@@ -89,7 +90,7 @@ def of(tag: str) -> dict[int, str]:
             environment = Path("/proc", name, "environ").read_bytes()
         except OSError:
             continue
-        if tag.encode() in words + environment and files.process_start(int(name)) is not None:
+        if tag.encode() in words + environment and process_start(int(name)) is not None:
             found[int(name)] = words.replace(b"\0", b" ").decode()[:80]
     return found
 
@@ -307,7 +308,7 @@ def test_a_note_that_names_somebody_elses_process_ends_nobody(
     project: Project, trials: Trials
 ) -> None:
     victim = subprocess.Popen(["sleep", "600"], start_new_session=True)
-    start = files.process_start(victim.pid)
+    start = process_start(victim.pid)
     notes = [
         # The executing process is dead, the kernel is the victim.
         f'{{"pid": 999999999, "start": 1.0, "kernel_pid": {victim.pid}, "kernel_start": {start}}}',

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from jupyter_mlops import files, services
+from jupyter_mlops import services
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError
+from jupyter_mlops.processes.identity import process_start
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def test_the_service_is_gone_when_its_kernel_is_killed(
     assert listens(at["url"])
     kernel.send_signal(number)
     assert within(600, lambda: not listens(at["url"]))
-    assert within(600, lambda: files.process_start(at["pid"]) is None)
+    assert within(600, lambda: process_start(at["pid"]) is None)
     kernel.wait(600)
     assert services.get("line", project=project).status == "stopped"
 
@@ -86,7 +87,7 @@ def test_a_kernel_killed_while_it_starts_leaves_no_process(
     kernel.kill()
     kernel.wait(600)
     pid = json.loads(noted.read_text())["pid"]
-    assert within(600, lambda: files.process_start(pid) is None)
+    assert within(600, lambda: process_start(pid) is None)
     assert services.get("line", project=project).status == "stopped"
     with pytest.raises(Conflict, match="line is not running"):
         services.stop("line", project=project)
@@ -104,7 +105,7 @@ def test_a_detached_service_outlives_its_shell_and_is_stopped_from_anywhere(
     assert (found.status, found.pid, found.url) == ("ready", at["pid"], at["url"])
     services.stop("line", project=project)
     assert not listens(at["url"])
-    assert files.process_start(at["pid"]) is None
+    assert process_start(at["pid"]) is None
 
 
 def test_nothing_acknowledged_is_lost_when_the_service_is_killed_under_load(

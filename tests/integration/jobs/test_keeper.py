@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jupyter_client.manager import KernelManager
 
-from jupyter_mlops import files, temporary
+from jupyter_mlops import temporary
 from jupyter_mlops.processes import kernels, owned
+from jupyter_mlops.processes.identity import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,8 +68,8 @@ def test_it_is_interrupted_restarted_and_ended() -> None:
         client.wait_for_ready(timeout=600)
         after = int(value(client, "__import__('os').getpid()"))
         assert before != after
-        assert files.process_start(before) is None
-    assert files.process_start(after) is None
+        assert process_start(before) is None
+    assert process_start(after) is None
 
 
 def test_its_environment_is_what_was_asked_for() -> None:

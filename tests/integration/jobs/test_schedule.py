@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from jupyter_mlops import files, jobs
+from jupyter_mlops import jobs
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.jobs.declarations import Schedule
 from jupyter_mlops.jobs.scheduler import due_ticks
+from jupyter_mlops.processes.identity import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,4 +165,4 @@ def test_the_scheduler_fires_a_tick_once_and_ends_with_its_parent(
         assert scheduler.stdin is not None
         scheduler.stdin.close()  # what happens when the parent dies
         assert scheduler.wait(600) == 0
-    assert files.process_start(scheduler.pid) is None
+    assert process_start(scheduler.pid) is None

@@ -247,7 +247,7 @@ def test_the_environment_is_swapped_where_the_packages_differ(
     project: Project, cell: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first run's package is installed by the real uv, from a wheel."""
-    made = _load("test_environments")
+    made = _load("environment/test_rebuilt")
     wheels = [
         made.wheel(tmp_path / "wheels", "mlopsprobe", version, mlopsprobe=f"value = {value}\n")
         for version, value in (("1.0", 2.0), ("2.0", 5.0))
@@ -281,8 +281,9 @@ def _another_kernel(cell: Callable[[str], Any]) -> None:
 
 
 def _load(name: str) -> Any:
-    """Import a module beside this one; the tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    """Import a module of the integration tests; they are no package."""
+    path = Path(__file__).parents[1] / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

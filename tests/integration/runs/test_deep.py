@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_mlops import jobs, runs, workspace
+from jupyter_mlops import installation, jobs, runs, workspace
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capture import deep_setup
@@ -35,7 +35,7 @@ from jupyter_mlops.runs.capture import deep, fanotify
 from jupyter_mlops.runs.capture.file_reads import Reads
 def refused(*_, **__):
     raise OSError(1, "Operation not permitted")
-fanotify.Watch = refused
+fanotify.FanotifyWatch = refused
 project = Project.find()
 def seen(reads):
     return [project.relative(p) for p in reads.inputs], [project.relative(p) for p in reads.outputs]
@@ -300,7 +300,7 @@ def test_without_a_compiler_one_line_says_what_to_install(
         deep_setup.switch("on")
     monkeypatch.setenv("MLOPS_LINEAGE_DEEP", "1")
     assert deep_setup.environment(Project.find()) == {}
-    finding = workspace._lineage(Project.find())
+    finding = installation._lineage(Project.find())
     assert (finding.status, finding.fix[:11]) == ("broken", "Install one")
     monkeypatch.setenv("CC", "/nowhere/cc")
     with pytest.raises(MlopsError, match="CC names a compiler that is not here: /nowhere/cc"):

@@ -43,7 +43,7 @@ def files(project: Project, request: pytest.FixtureRequest, monkeypatch: Any) ->
     table.to_parquet("t.parquet")
     time.sleep(0.02)  # a disk's clock ticks every few milliseconds
     if request.param == "fanotify refused":
-        monkeypatch.setattr(fanotify, "Watch", _refused)
+        monkeypatch.setattr(fanotify, "FanotifyWatch", _refused)
     return project
 
 
@@ -404,7 +404,7 @@ def test_too_many_folders_behind_a_link_leave_the_project_watched(
 def test_a_machine_without_fanotify_is_told_by_the_run(
     project: Project, cell: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fanotify, "Watch", _refused)
+    monkeypatch.setattr(fanotify, "FanotifyWatch", _refused)
     cell("%%mlops run blind\nx = 1")
     assert "not seen here (Operation not permitted)" in runs.get("blind").tags["mlops.lineage"]
     assert "lineage" in str(runs.show("blind"))

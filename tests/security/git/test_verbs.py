@@ -177,7 +177,7 @@ def test_what_git_says_of_a_repository_of_somebody_else(
     os.chown(screening.root / ".git", 12345, 12345)
     assert packages.git_state(screening.root) == ("", "")
     with pytest.raises(
-        git.Refused, match=r"because another user owns it\. If you trust it: git config"
+        git.RepositoryRefused, match=r"because another user owns it\. If you trust it: git config"
     ):
         git.text(screening.root, "rev-parse", "HEAD")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "own"))
@@ -203,7 +203,7 @@ def test_linked_worktrees_and_submodules_are_read(screening: Project, tmp_path: 
     apart = tmp_path / "apart"
     plain(tmp_path, "init", "-q", "--separate-git-dir", str(tmp_path / "kept"), str(apart))
     plain(apart, "commit", "-q", "--allow-empty", "-m", "x")
-    with pytest.raises(git.Refused, match=r"core\.worktree") as refused:
+    with pytest.raises(git.RepositoryRefused, match=r"core\.worktree") as refused:
         git.text(apart, "rev-parse", "HEAD")
     told = str(refused.value).rpartition("or git ")[2].split()
     plain(apart, *told)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import files, temporary
+from jupyter_mlops import temporary
+from jupyter_mlops.processes.identity import process_start, where
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.trials import Trials
 
-HERE = temporary._where()
+HERE = where()
 DEAD = {"pid": 999_999_999, "start": 1.0, "where": HERE}
 
 
@@ -38,7 +39,7 @@ def test_a_folder_is_private_names_its_owner_and_goes_at_the_end(tmp_path: Path)
         assert folder.parent.stat().st_mode & 0o777 == 0o700
         assert [*folder.iterdir()] == [], "the note does not stand among the files"
         note = json.loads((folder.parent / temporary.NOTE).read_text())
-        assert (note["pid"], note["start"]) == (os.getpid(), files.process_start(os.getpid()))
+        assert (note["pid"], note["start"]) == (os.getpid(), process_start(os.getpid()))
         temporary.sweep(tmp_path, at_once=True)
         assert folder.is_dir(), "its owner lives"
     assert [*tmp_path.iterdir()] == []
@@ -70,7 +71,7 @@ def test_nothing_else_is_removed(tmp_path: Path, trials: Trials) -> None:
     (precious / temporary.NOTE).write_text(json.dumps(DEAD))
     precious.chmod(0o700)
 
-    me = {"pid": os.getpid(), "start": files.process_start(os.getpid()), "where": HERE}
+    me = {"pid": os.getpid(), "start": process_start(os.getpid()), "where": HERE}
     kept = [
         left(home, "aaaaaaa0", me),
         left(home, "aaaaaaa1", mode=0o755),  # open to others: they may have made it

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_mlops.services import connections
-from jupyter_mlops.services.connections import Limits
+from jupyter_mlops.services.connections import ConnectionLimits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -125,7 +125,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def serving(limits: Limits) -> AsyncIterator[tuple[int, connections.Server]]:
+async def serving(limits: ConnectionLimits) -> AsyncIterator[tuple[int, connections.Server]]:
     """Serve `echo` in this process, with limits that a test can wait for."""
     import socket
 
@@ -146,7 +146,7 @@ async def serving(limits: Limits) -> AsyncIterator[tuple[int, connections.Server
         await served
 
 
-SHORT = Limits(headers=1, body=1, rate=10_000, longest=4, idle=1, reading=1, closing=1)
+SHORT = ConnectionLimits(headers=1, body=1, rate=10_000, longest=4, idle=1, reading=1, closing=1)
 
 
 def test_slow_clients_are_closed_in_time_and_a_normal_one_is_answered(trials: Trials) -> None:
@@ -169,7 +169,7 @@ def test_two_hundred_slow_clients_of_a_real_service(line: services.Service, tria
     port = int(line.url.rpartition(":")[2])
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert files > 600 or most > 600
-    limits = Limits()
+    limits = ConnectionLimits()
     bound = limits.body + limits.idle + 2
     closed, answers = asyncio.run(besiege(port, 204, 1.0, bound + 10))
     assert max(closed) < bound
@@ -208,7 +208,7 @@ def test_who_does_not_read_the_answer_is_closed(trials: Trials) -> None:
 
 def test_headers_without_end_are_refused(trials: Trials) -> None:
     async def run(count: int) -> bytes:
-        async with serving(Limits()) as (port, _), connected(port) as (reader, writer):
+        async with serving(ConnectionLimits()) as (port, _), connected(port) as (reader, writer):
             try:
                 writer.write(HEAD + b"X-A: " + b"b" * count)
                 await writer.drain()
@@ -226,7 +226,7 @@ def test_more_connections_than_the_bound_take_the_place_of_those_that_wait(trial
     async def run() -> tuple[int, int]:
         most = 0
         async with (
-            serving(Limits(connections=50)) as (port, server),
+            serving(ConnectionLimits(connections=50)) as (port, server),
             contextlib.AsyncExitStack() as silent,
         ):
             for index in range(400):

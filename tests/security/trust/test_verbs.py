@@ -14,6 +14,7 @@ import pytest
 from jupyter_mlops import cli, data, drift, jobs, runs, services, trust, workspace
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.magics import parser
+from jupyter_mlops.processes.identity import process_start
 from jupyter_mlops.project import Project
 from jupyter_mlops.trust import NotTrusted
 
@@ -340,8 +341,6 @@ def test_a_noted_service_is_neither_asked_nor_ended(foreign: Foreign) -> None:
     """The note names a living process and a host: a stranger's note must not lead us to either."""
     import json
 
-    from jupyter_mlops import files
-
     state = foreign.root / ".mlops"
     bento = state / "bentoml" / "bentos" / "x"
     (bento / "v1" / "src").mkdir(parents=True)
@@ -356,7 +355,7 @@ def test_a_noted_service_is_neither_asked_nor_ended(foreign: Foreign) -> None:
     try:
         note = {
             "name": "x", "tag": "x:v1", "pid": victim.pid, "detached": True,
-            "started": files.process_start(victim.pid), "host": "127.0.0.1", "port": foreign.port,
+            "started": process_start(victim.pid), "host": "127.0.0.1", "port": foreign.port,
         }  # fmt: skip
         (state / "services").mkdir()
         (state / "services" / "x.json").write_text(json.dumps(note))

@@ -1,0 +1,45 @@
+"""Text for people: cut to a length, lists and errors in one line, counts with their noun."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Characters of an error that a message quotes.
+LONGEST_ERROR = 200
+
+
+def cut(text: str, longest: int) -> str:
+    """Return a text of at most `longest` characters; one that was longer ends in `…`."""
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def one_line(text: str, longest: int) -> str:
+    """Return a text in one line, its runs of blanks and line ends as one blank each, cut to `longest`."""
+    return cut(" ".join(text.split()), longest)
+
+
+def printable(value: object, longest: int = 80) -> str:
+    """Return a value in quotes and in ASCII, cut to `longest`: a stored text may hold anything."""
+    return cut(ascii(value), longest)
+
+
+def error_line(error: BaseException | str, longest: int = LONGEST_ERROR) -> str:
+    """Return the first line of what an error says, cut to `longest`; the name of its type if it says nothing."""
+    said = str(error).strip()
+    if said:
+        return one_line(said.splitlines()[0], longest)
+    return "" if isinstance(error, str) else type(error).__name__
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: `no columns`, `1 column`, `1,200 columns`."""
+    return f"{f'{number:,}' if number else 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Return at most `most` names, and how many more there are: `a, b and 3 more`."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
