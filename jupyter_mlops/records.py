@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
@@ -21,7 +22,11 @@ if TYPE_CHECKING:
 
 
 class Record(BaseModel):
-    """One thing of a noun. Unknown fields are errors; `shown` are those that a list shows."""
+    """One thing of a noun. Unknown fields are errors; `shown` are those that a list shows.
+
+    `view` names the module that draws it, loaded at the first use: its functions `text` and `html` take
+    the record. Without one a record is a table of its fields.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,6 +35,7 @@ class Record(BaseModel):
         protected_namespaces=(),
     )
     shown: ClassVar[tuple[str, ...]] = ()
+    view: ClassVar[str] = ""
 
     def row(self) -> dict[str, Any]:
         """Return what a table shows of this record, by column title."""
@@ -45,12 +51,16 @@ class Record(BaseModel):
         return self.model_dump_json()
 
     def __str__(self) -> str:
+        if self.view:
+            return str(import_module(self.view).text(self))
         return tables.pairs_text(self.details())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("…" if cycle else str(self))
 
     def _repr_html_(self) -> str:
+        if self.view:
+            return str(import_module(self.view).html(self))
         return tables.pairs_html(self.details())
 
 

@@ -129,6 +129,8 @@ class DataDiff(Record):
     the comparison was made, or is empty.
     """
 
+    view = "jupyter_mlops.data.view"
+
     before: str
     after: str
     kind: Literal["table", "folder", "file"]
@@ -146,13 +148,3 @@ class DataDiff(Record):
     files: list[FileDiff] = []
     sampled: str = ""
     notes: list[str] = []
-
-    def __str__(self) -> str:
-        from jupyter_mlops.data import view
-
-        return view.text(self)
-
-    def _repr_html_(self) -> str:
-        from jupyter_mlops.data import view
-
-        return view.html(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jupyter_mlops import tables
@@ -50,6 +51,8 @@ class DriftReport(Record):
     columns drifted; from `threshold` on, the whole does.
     """
 
+    view = "jupyter_mlops.drift.view"
+
     run_id: str = ""
     reference: str
     current: str
@@ -72,20 +75,9 @@ class DriftReport(Record):
 
         return pd.DataFrame([column.model_dump(exclude={"histogram"}) for column in self.columns])
 
-    def __str__(self) -> str:
-        from jupyter_mlops.drift import view
-
-        return view.text(self)
-
-    def _repr_html_(self) -> str:
-        from jupyter_mlops.drift import view
-
-        return view.html(self)
-
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:  # noqa: ARG002
-        from jupyter_mlops.drift import view
-
-        return view.mimebundle(self)
+        bundle: dict[str, Any] = import_module(self.view).mimebundle(self)
+        return bundle
 
 
 class DriftCheck(Record):

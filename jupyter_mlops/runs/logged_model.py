@@ -11,7 +11,7 @@ from jupyter_mlops import safe_yaml
 from jupyter_mlops.formats import safety, torch_flavor
 from jupyter_mlops.runs.records import ModelInfo
 from jupyter_mlops.tracking import places
-from jupyter_mlops.tracking.store import import_mlflow
+from jupyter_mlops.tracking.loading import import_mlflow
 
 if TYPE_CHECKING:
     import mlflow.entities

@@ -15,7 +15,8 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
 from jupyter_mlops.tracking import live, places, search, spool, team
-from jupyter_mlops.tracking.store import Store, import_mlflow, open_store
+from jupyter_mlops.tracking.loading import import_mlflow
+from jupyter_mlops.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     import mlflow.entities

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.server.app import MlopsServer
+    from jupyter_mlops.server.followed import Followed
 
 MOST_RUNS = 1000
 
@@ -39,7 +39,7 @@ class NounHandler(APIHandler):
 
     async def answer(self, verb: Callable[[Project], Any]) -> None:
         """Send what `verb` returns for the request's project, as JSON."""
-        app: MlopsServer = self.settings["jupyter_mlops"]
+        followed: Followed = self.settings["jupyter_mlops"].followed
         root_dir = self.settings["server_root_dir"]
         folder = self.get_argument("path", "", strip=False)
         try:
@@ -48,10 +48,10 @@ class NounHandler(APIHandler):
                 body = await asyncio.to_thread(_answered, verb, project)
             finally:
                 # After the verb: it may be the one that made the project trusted.
-                app.follow(project, path_of(root_dir, project))
+                followed.follow(project, path_of(root_dir, project))
         except MlopsError as error:
             if isinstance(error, NoProjectHere):
-                app.expect(folder)
+                followed.expect(folder)
             self.set_status(error.status)
             body = Failure(
                 message=str(error), what=error.what, do=error.do, error=type(error).__name__

@@ -16,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
+from jupyter_mlops.tracking.loading import import_mlflow
 from jupyter_mlops.urls import without_password
 
 if TYPE_CHECKING:
@@ -54,8 +55,6 @@ def client(uri: str) -> mlflow.MlflowClient:
 
 @lru_cache(maxsize=8)
 def _opened(uri: str) -> mlflow.MlflowClient:
-    from jupyter_mlops.tracking.store import import_mlflow
-
     made = import_mlflow().MlflowClient
     with _told(uri), _tables(uri):
         opened = made(tracking_uri=uri)

@@ -11,7 +11,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.comparison import curves as drawn
 from jupyter_mlops.runs.comparison import metric_history
-from jupyter_mlops.runs.records import Comparison
+from jupyter_mlops.runs.comparison.records import Comparison
 from jupyter_mlops.tracking.store import open_store
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 

@@ -10,7 +10,8 @@ from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.comparison import file_changes, metric_history
-from jupyter_mlops.runs.records import Comparison, Difference, RunDetail
+from jupyter_mlops.runs.comparison.records import Comparison, Difference
+from jupyter_mlops.runs.records import RunDetail
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from jupyter_mlops.runs.comparison.curves import pictures, spark
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.comparison.curves import Curve
-    from jupyter_mlops.runs.records import Comparison, DataChange, Difference
+    from jupyter_mlops.runs.comparison.records import Comparison, DataChange, Difference
 
 _PACKAGES_IN_TEXT, _PACKAGES_IN_HTML = 5, 20
 _COLUMNS_IN_TEXT, _COLUMNS_IN_HTML = 4, 12

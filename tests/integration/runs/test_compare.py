@@ -15,7 +15,7 @@ from jupyter_mlops.runs.capsules import snapshot
 from jupyter_mlops.runs.comparison import file_changes, metric_history
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.records import Comparison
+    from jupyter_mlops.runs.comparison.records import Comparison
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),

@@ -1,0 +1,62 @@
+"""What `run compare` returns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from jupyter_mlops.data.records import DataDiff
+from jupyter_mlops.records import Record
+from jupyter_mlops.runs.comparison.curves import Curve
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Comparison(Record):
+    """What differs between runs, metrics first; `code` is a unified diff against the first run."""
+
+    view = "jupyter_mlops.runs.comparison.view"
+
+    runs: list[str]
+    names: list[str]
+    differences: list[Difference]
+    same: int
+    data: list[DataChange] = []
+    code: str = ""
+    curves: list[Curve] = []
+
+    @property
+    def titles(self) -> list[str]:
+        """What each run is called in a table."""
+        return [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
+
+    @property
+    def df(self) -> pd.DataFrame:
+        """The differences as a DataFrame: one row for each, one column for each run."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [[item.what, item.name, *item.values] for item in self.differences],
+            columns=["what", "name", *self.titles],
+        )
+
+
+class Difference(Record):
+    """One thing in which runs differ: `values` by run, in the order they were asked for."""
+
+    what: Literal["metric", "param", "data", "code", "package", "machine", "commit"]
+    name: str
+    values: list[str | float | None]
+
+
+class DataChange(Record):
+    """What a file was to `runs`, beside what it was to the first run of a comparison.
+
+    `diff` is None where the two were not compared, and `note` says why; `command` does it in full.
+    """
+
+    runs: list[str] = []
+    path: str
+    command: str
+    diff: DataDiff | None = None
+    note: str = ""
