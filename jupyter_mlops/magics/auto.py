@@ -94,7 +94,7 @@ def _leave(stack: ExitStack, error: BaseException) -> None:
             raise
 
 
-def switch(state: str) -> str:
+def auto(state: str) -> str:
     """Turn automatic recording on or off for this kernel."""
     from IPython.core.getipython import get_ipython
 
@@ -106,9 +106,9 @@ def switch(state: str) -> str:
     present = next(iter(_hooks(shell)), None)
     if state == "on" and present is None:
         Project.find().trust_by_recording()
-        auto = Auto(shell)
-        shell.events.register("pre_run_cell", auto.before)
-        shell.events.register("post_run_cell", auto.after)
+        hooks = Auto(shell)
+        shell.events.register("pre_run_cell", hooks.before)
+        shell.events.register("post_run_cell", hooks.after)
     elif state == "off" and present is not None:
         shell.events.unregister("pre_run_cell", present.before)
         shell.events.unregister("post_run_cell", present.after)

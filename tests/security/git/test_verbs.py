@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import data, trust, workspace
+from jupyter_mlops import data, trust
 from jupyter_mlops.environment import git, packages
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.project import Project
@@ -21,6 +21,7 @@ from jupyter_mlops.replays import scratch_project
 from jupyter_mlops.replays.why import file_trees
 from jupyter_mlops.runs.capsules import snapshot
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell
+from jupyter_mlops.workspace import checkup, setup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,9 +108,9 @@ def _verbs(project: Project) -> dict[str, Callable[[], object]]:
         ),
         "data gc": lambda: data.gc(project=project),
         "data add": added,
-        "doctor": lambda: workspace._git(),
-        "init": lambda: workspace._ensure_git(project.root),
-        "init below": lambda: workspace._ensure_git(project.root / "data"),
+        "doctor": lambda: checkup._git(),
+        "init": lambda: setup._ensure_git(project.root),
+        "init below": lambda: setup._ensure_git(project.root / "data"),
     }
 
 
