@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
     from jupyter_mlops.server.followed import Followed
+    from jupyter_mlops.workspace import Trust
 
 MOST_RUNS = 1000
 
 
 class NounHandler(APIHandler):
-    """Finds the project of `?path=`, calls a verb in a thread, and turns its errors to statuses."""
+    """Finds the project of `?path=`, calls a verb in a thread, and turns its errors into status codes."""
 
     auth_resource = "mlops"
 
     async def prepare(self) -> None:  # type: ignore[override]
-        """Check who asks, as Jupyter does; headers that it cannot parse are the client's mistake."""
+        """Authenticate as Jupyter does; a header that it cannot parse is a 400."""
         try:
             await super().prepare()
         except ValueError as error:  # an Origin such as `http://[`
@@ -81,13 +82,14 @@ class StatusHandler(NounHandler):
         """Send the project's name, folder and store."""
         await self.answer(self._status)
 
-    def _status(self, project: Project) -> ProjectStatus:
+    def _status(self, project: Project, known: Trust | None = None) -> ProjectStatus:
+        known = known or workspace.trust_of(project)
         return ProjectStatus(
-            name=project.name,
+            name=known.name,
             path=path_of(self.settings["server_root_dir"], project),
-            trusted=project.trusted,
-            outside=project.named_outside(),
-            schedules=jobs.has_schedules(project),
+            trusted=known.trusted,
+            outside=known.outside,
+            schedules=known.schedules,
             experiment=project.settings.project.experiment,
             store="team" if project.settings.tracking.uri else "embedded",
             version=__version__,
@@ -101,17 +103,15 @@ class TrustHandler(StatusHandler):
     @authorized
     async def post(self) -> None:
         """Trust it, and send its status; its schedules start."""
-        await self.answer(lambda project: self._turned(project, off=False))
+        await self.answer(lambda project: self._status(project, workspace.trust(project=project)))
 
     @web.authenticated
     @authorized
     async def delete(self) -> None:
         """Trust it no longer, and send its status; its schedules end."""
-        await self.answer(lambda project: self._turned(project, off=True))
-
-    def _turned(self, project: Project, *, off: bool) -> ProjectStatus:
-        workspace.trust(off=off, project=project)
-        return self._status(project)
+        await self.answer(
+            lambda project: self._status(project, workspace.trust(off=True, project=project))
+        )
 
 
 class RunsHandler(NounHandler):
@@ -138,7 +138,7 @@ class RunHandler(NounHandler):
     @authorized
     async def get(self, run: str) -> None:
         """Send the run with this id."""
-        await self.answer(lambda project: runs.get(run, project=project))
+        await self.answer(lambda project: runs.show(run, project=project))
 
 
 class DataHandler(NounHandler):

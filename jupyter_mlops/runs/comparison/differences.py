@@ -74,7 +74,7 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
             for part in (_cell_diff(first, other), *diffs.values())
             if part
         ),
-        curves=metric_history.curves(open_store(project), details),
+        curves=metric_history.read(open_store(project), details),
     )
 
 
