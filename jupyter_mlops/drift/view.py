@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import tables
+from jupyter_mlops.drift import statistics
 
 if TYPE_CHECKING:
     from jupyter_mlops.drift.records import ColumnDrift, DriftReport, Histogram
@@ -164,20 +165,16 @@ def _rule(column: ColumnDrift) -> str:
     if column.threshold is None:
         return ""
     threshold = tables.number(column.threshold)
-    if column.method.startswith("K-S"):
-        return f"≤ {threshold}"
-    if column.method.endswith("p_value"):
-        return f"< {threshold}"
     if column.method.startswith("Percentile"):
         return f"> random, at {threshold}"
-    return f"> {threshold}" if "text" in column.method else f"≥ {threshold}"
+    return f"{statistics.drift_if(column.method)} {threshold}"
 
 
 def _severity(column: ColumnDrift) -> float:
     """Return how far past its threshold a column is, on one scale for p-values and distances."""
     if column.score is None or not column.threshold:
         return 0.0
-    if column.method.endswith("p_value"):
+    if statistics.drift_if(column.method) in {"<", "≤"}:
         return column.threshold / max(column.score, 1e-12)
     return column.score / column.threshold
 
