@@ -19,6 +19,7 @@ from jupyter_mlops.cells import slices
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
+from tests.integration.replays import histories
 from tests.integration.replays import test_reproduce as reproducing
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ def test_hard_notebooks_have_verified_slices(project: Project, tmp_path: Path) -
     """How many slices of the hard notebooks verify, and how large they are, is printed."""
     waiting = []
     with ThreadPoolExecutor(2) as pool:
-        for case in reproducing.histories.CASES:
+        for case in histories.CASES:
             root = tmp_path / case.name.replace(" ", "-").replace(",", "")
             subprocess.run(["cp", "-r", str(project.root), str(root)], check=True)
             trust.grant(root, "init")
@@ -205,7 +206,7 @@ def test_hard_notebooks_have_verified_slices(project: Project, tmp_path: Path) -
         assert written.slice is not None
         kept.append(written.slice)
     shares = [len(item.cells) / item.of for item in kept]
-    total = len(reproducing.histories.CASES)
+    total = len(histories.CASES)
     states = sum(item.generators for item in kept)
     print(
         f"{total} histories: {len(kept)} slices verified, {states} of them with the run's random "

@@ -10,7 +10,8 @@ import numpy as np
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
 
-from jupyter_mlops.formats import saving, skops_flavor
+from jupyter_mlops.formats import skops_flavor
+from jupyter_mlops.model_files.skops_trusted import TRUSTED
 
 
 def _schema(content: bytes) -> object:
@@ -31,6 +32,6 @@ def test_a_forest_is_written_as_skops_writes_it() -> None:
     ours = skops_flavor.dumps(forest)
     assert _without_ids(_schema(ours)) == _without_ids(_schema(skops.io.dumps(forest)))
     unknown = skops.io.get_untrusted_types(data=ours)
-    assert skops_flavor.untrusted_types(ours) == set(unknown) <= saving.TRUSTED
+    assert skops_flavor.untrusted_types(ours) == set(unknown) <= TRUSTED
     again = skops.io.loads(ours, trusted=unknown)
     assert (again.predict_proba(rows) == forest.predict_proba(rows)).all()

@@ -14,15 +14,14 @@ from jupyter_mlops.secrets.redaction import HIDDEN, is_secret_file, learn, redac
 from tests.unit.secrets.secrets_corpus import APART, LOOKALIKES, SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 
 @pytest.fixture(autouse=True)
-def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test begin without what another has taught."""
     monkeypatch.setattr(redaction, "_known", {})
     monkeypatch.setattr(redaction, "_read", set())
-    return
 
 
 @pytest.mark.parametrize(
