@@ -1,4 +1,4 @@
-"""Who else refers to data versions: what is above this room says so through a function that it names here.
+"""Rooms above `data` that refer to data versions, each by a function that returns those versions.
 
 `data` knows only `.dvc` files. A name is loaded when it is asked for, so that `data.gc` called by itself
 keeps the versions of the runs too.
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     Referrer = Callable[[Project], list[tuple[str, str]]]
 
-#: What each says: the (path, version) of every version that it refers to.
+#: By name: a function that returns the (path, version) of every version that is referred to.
 _KNOWN: dict[str, str | Referrer] = {"runs": "jupyter_mlops.runs.retention:data_versions"}
 
 
 def register(name: str, referrer: str | Referrer) -> None:
-    """Let `referrer`, a function or `module:function`, say what `name` refers to."""
+    """Add a referrer, given as a function or as `module:function`."""
     _KNOWN[name] = referrer
 
 
@@ -31,7 +31,7 @@ def versions(project: Project) -> list[tuple[str, str]]:
     """Return every (path, version) that anybody refers to.
 
     Raises:
-        BackendFailed: somebody cannot say; nobody may then conclude that a version is not needed.
+        BackendFailed: a referrer fails. No version may then be deleted.
     """
     found: dict[tuple[str, str], None] = {}
     for name, referrer in _KNOWN.items():
@@ -39,7 +39,7 @@ def versions(project: Project) -> list[tuple[str, str]]:
             found |= dict.fromkeys(_loaded(referrer)(project))
         except MlopsError:
             raise
-        except Exception as error:  # whatever stands between us and the answer
+        except Exception as error:  # of the store or of a damaged file
             first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise BackendFailed(
                 f"What {name} refer to cannot be read: {first}", "Nothing was deleted"

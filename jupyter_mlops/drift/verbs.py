@@ -38,7 +38,7 @@ def check(
     record: bool = True,
     project: Project | None = None,
 ) -> DriftReport:
-    """Compare what a model sees now with what it was trained on, column by column.
+    """Compare current data with the training data of a model, column by column.
 
     Args:
         service: its prediction log is the current side, its run's training data the reference.

@@ -1,4 +1,4 @@
-"""How a drift report shows itself: our MIME type, static HTML and text, all in one output.
+"""The three forms of a drift report, all in one output: our MIME type, static HTML and text.
 
 The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops; pictures are
 `<img>` with a data address, and where it drops a `var(…)` colour the plain one before it stays.
@@ -52,7 +52,7 @@ def mimebundle(report: DriftReport) -> dict[str, Any]:
 def payload(report: DriftReport) -> dict[str, Any]:
     """Return what our extension draws: the report as JSON, at most `LARGEST_PAYLOAD` bytes of it.
 
-    Histograms go first, the calmest columns' before the others'; then the calmest columns.
+    If it is too large, histograms are left out and then columns, those that drifted least first.
     """
     kept = by_severity(report)
     columns = {column.column: json.loads(column.to_json()) for column in kept}
@@ -77,7 +77,7 @@ def payload(report: DriftReport) -> dict[str, Any]:
 
 
 def by_severity(report: DriftReport) -> list[ColumnDrift]:
-    """Return the columns as a reader wants them: drifted first, the strongest of each first."""
+    """Return the columns ordered by status, drifted first, and by how far they drifted."""
     return sorted(report.columns, key=lambda column: (_ORDER[column.status], -_severity(column)))
 
 

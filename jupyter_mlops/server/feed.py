@@ -1,4 +1,4 @@
-"""The live feed: what other processes append to a project's `events.jsonl`, as server events."""
+"""Reads what other processes append to a project's `events.jsonl`, and emits it as server events."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ChangeFeed:
         self._tails.pop(path, None)
 
     def expect(self, folder: str, *, known: bool = False) -> None:
-        """Report when `folder` gets into a project, or its project is trusted: the user types `init`.
+        """Report when `folder` becomes part of a project, or when its project becomes trusted.
 
         Args:
             folder: as Lab writes it.
@@ -95,7 +95,7 @@ class ChangeFeed:
         self._start()
 
     async def stop(self) -> None:
-        """Follow nothing any more."""
+        """Stop following all projects."""
         task, self._task = self._task, None
         self._tails.clear()
         self._expected.clear()

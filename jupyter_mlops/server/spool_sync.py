@@ -19,7 +19,7 @@ INTERVAL = 20.0
 
 
 class Syncing:
-    """One `run sync` at a time, for the projects that were looked at and have something waiting.
+    """Runs `run sync` for the followed projects that have waiting runs, one at a time.
 
     It is a process of its own: MLflow would stay in the server's memory, and block its loop.
     """
@@ -29,7 +29,7 @@ class Syncing:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project) -> None:
-        """Send what waits in this project, from now on; nothing of one that is not trusted."""
+        """Send the waiting runs of this project from now on, if it is trusted."""
         if not project.trusted:
             return
         self._projects[project.root] = project
@@ -37,7 +37,7 @@ class Syncing:
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def stop(self) -> None:
-        """Send nothing any more."""
+        """Stop sending."""
         task, self._task = self._task, None
         if task is not None:
             task.cancel()

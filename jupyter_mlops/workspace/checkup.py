@@ -16,7 +16,7 @@ from jupyter_mlops.workspace.records import Finding
 
 
 def doctor() -> Records[Finding]:
-    """Check the parts that mlops needs: packages, git, the panel, the project's own stores."""
+    """Check what mlops needs: packages, git, the panel, the project's stores."""
     parts = [
         _package("mlflow", "jupyter-mlops"),
         _package("dvc", "jupyter-mlops"),

@@ -10,7 +10,7 @@ from jupyter_mlops.workspace.records import ProjectStatus
 
 
 def status(*, project: Project | None = None) -> ProjectStatus:
-    """Show the project and how much of each noun it holds; in a notebook also what a recorded cell keeps."""
+    """Show the project and the number of items of each noun; in a notebook also a preview of the next record."""
     from jupyter_mlops import data, jobs, services
     from jupyter_mlops.environment.packages import git_state
 
@@ -34,7 +34,7 @@ def status(*, project: Project | None = None) -> ProjectStatus:
 
 
 def _runs(project: Project) -> int | None:
-    """Return how many runs there are; None where only a store elsewhere could say, and is not asked."""
+    """Return the number of runs; None if they are in another store and the project is not trusted."""
     from jupyter_mlops.runs.run_list import count
 
     try:

@@ -64,7 +64,7 @@ class ProjectStatus(Record):
     next_run: Preview | None = None
 
     def details(self) -> list[tuple[str, Any]]:
-        """Return (title, value) pairs; what the next recorded cell would keep comes last, by itself."""
+        """Return (title, value) pairs, without the preview of the next recorded cell."""
         pairs = [(name, value) for name, value in super().details() if name != "next_run"]
         if self.trusted:
             return [pair for pair in pairs if pair[0] != "trusted"]

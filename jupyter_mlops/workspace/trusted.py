@@ -10,11 +10,11 @@ from jupyter_mlops.workspace.records import Trust
 def trust(path: str = "", *, off: bool = False, project: Project | None = None) -> Trust:
     """Trust a project: from now on its jobs run, its models load, and what it names is contacted.
 
-    The yes is kept outside of the project, for this user, this folder and its owner.
+    This is stored outside of the project, for this user, this folder and its owner.
 
     Args:
         path: the project's folder, or one in it; default: the working folder.
-        off: take it back. What runs already goes on until it ends or JupyterLab does.
+        off: trust it no longer. Jobs that run already continue until they or JupyterLab end.
         project: default: the project at or above `path`.
     """
     project = project or Project.find(path or None)

@@ -50,7 +50,7 @@ class Difference(Record):
 
 
 class DataChange(Record):
-    """What a file was to `runs`, beside what it was to the first run of a comparison.
+    """One data file whose version in `runs` is not that of the first run.
 
     `diff` is None where the two were not compared, and `note` says why; `command` does it in full.
     """

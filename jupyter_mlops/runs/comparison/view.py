@@ -1,4 +1,4 @@
-"""How a comparison of runs shows itself: static HTML with small pictures, and text.
+"""The two forms of a comparison of runs: static HTML with small pictures, and text.
 
 It reads without a kernel, in an untrusted notebook and in nbconvert's output: no scripts, no
 inline SVG.
