@@ -32,8 +32,8 @@ class Record(BaseModel):
     )
     #: The fields that a list shows; none: all.
     shown: ClassVar[tuple[str, ...]] = ()
-    #: The full name of the module whose `text` and `html` show this record; none: its details do. It is
-    #: imported when the record is shown: a view knows its records, and no record imports a view.
+    #: The full name of the module whose functions `text` and `html` show this record; none: a table of its
+    #: fields does. It is imported when the record is shown: a view knows its records, no record imports a view.
     view: ClassVar[str] = ""
 
     def row(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Record(BaseModel):
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("…" if cycle else str(self))
 
-    def _repr_html_(self) -> str | None:
+    def _repr_html_(self) -> str:
         return str(self._viewed("html")) if self.view else tables.pairs_html(self.details())
 
     def _viewed(self, form: str) -> Any:
@@ -65,7 +65,7 @@ class Record(BaseModel):
 class TextRecord(Record):
     """A record that some lines of text show in full: there is no HTML of it."""
 
-    def _repr_html_(self) -> None:
+    def _repr_html_(self) -> None:  # type: ignore[override]
         """Let the notebook show the text."""
 
 

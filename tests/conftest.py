@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-#: PostgreSQL, S3 and an MLflow server, for the tests that ask for them; the table of faults and attacks.
-pytest_plugins = ("tests.team", "tests.trials")
+#: PostgreSQL, S3 and an MLflow server; the table of faults and attacks; a packaged service.
+pytest_plugins = ("tests.team", "tests.trials", "tests.line_service")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -19,7 +19,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -90,7 +90,7 @@ class Postgres:
         self.sql(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.uri(database)
 
-    def sql(self, statement: str, database: str = "postgres") -> list[tuple]:
+    def sql(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Execute one statement."""
         import psycopg
 

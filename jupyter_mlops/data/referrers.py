@@ -1,4 +1,4 @@
-"""Other nouns that refer to data versions, each through a function that is registered here.
+"""Rooms above `data` that refer to data versions, each by a function that returns those versions.
 
 `data` itself knows only `.dvc` files. A function named as text is imported at its first call, so that
 `data.gc` keeps the versions of runs even if `runs` was never imported.
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
     Referrer = Callable[[Project], list[tuple[str, str]]]
 
-#: Noun → function that returns the (path, version) of every version that it refers to.
+#: By name: a function that returns the (path, version) of every version that is referred to.
 _KNOWN: dict[str, str | Referrer] = {"runs": "jupyter_mlops.runs.retention:data_versions"}
 
 
 def register(name: str, referrer: str | Referrer) -> None:
-    """Register `referrer`, a function or `module:function`, for the noun `name`."""
+    """Add a referrer, given as a function or as `module:function`."""
     _KNOWN[name] = referrer
 
 
@@ -32,7 +32,7 @@ def versions(project: Project) -> list[tuple[str, str]]:
     """Return every (path, version) that a registered noun refers to.
 
     Raises:
-        BackendFailed: one of them failed; then no version may be taken as unused.
+        BackendFailed: a referrer fails. No version may then be deleted.
     """
     found: dict[tuple[str, str], None] = {}
     for name, referrer in _KNOWN.items():
@@ -40,7 +40,7 @@ def versions(project: Project) -> list[tuple[str, str]]:
             found |= dict.fromkeys(_loaded(referrer)(project))
         except MlopsError:
             raise
-        except Exception as error:  # of any store that the function reads
+        except Exception as error:  # of the store or of a damaged file
             raise BackendFailed(
                 f"The data versions of {name} cannot be read: {error_line(error)}",
                 "Nothing was deleted",

@@ -1,4 +1,4 @@
-"""Compare one column with its reference: its kind for Evidently, its clean values, its score."""
+"""One column compared with its reference: the type Evidently infers, the cleaned values, the score."""
 
 from __future__ import annotations
 
@@ -8,17 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from jupyter_mlops.drift import evidently_engine, histograms
+from jupyter_mlops.drift import evidently_engine, histograms, statistics
 from jupyter_mlops.drift.records import ColumnDrift
-from jupyter_mlops.drift.scores import (
-    FEW_VALUES,
-    LARGE,
-    Score,
-    SortedSample,
-    by_counts,
-    kolmogorov_smirnov,
-    wasserstein,
-)
+from jupyter_mlops.drift.statistics import Categories, Numbers, Score
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.text import error_line
 
@@ -115,20 +107,17 @@ def _score(reference: Column, current: Column) -> tuple[Score, Histogram | None]
 
 
 def _numbers(old: Column, new: Column) -> tuple[Score, Histogram | None]:
-    before, after = SortedSample(old.to_numpy()), SortedSample(new.to_numpy())
-    if not before.has_more_values_than(FEW_VALUES, after):
+    columns = Numbers(old.to_numpy(), new.to_numpy(), float(np.std(old)))
+    before, after = columns.sorted
+    if not before.has_more_values_than(statistics.FEW_VALUES, after):
         return _categories(old, new)
-    histogram = histograms.of_numbers(before.values, after.values)
-    if len(old) <= LARGE:
-        return kolmogorov_smirnov(old.to_numpy(), new.to_numpy()), histogram
-    # Evidently uses this deviation too: for a float32 column it is rounded to float32.
-    deviation = float(np.std(old))
-    return wasserstein(before, after, deviation), histogram
+    return statistics.of_numbers(columns), histograms.of_numbers(before.values, after.values)
 
 
 def _categories(old: Column, new: Column) -> tuple[Score, Histogram | None]:
     before, after = _counts(old), _counts(new)
-    return by_counts(before, after), histograms.of_categories(before, after)
+    columns = Categories.counted(before, after)
+    return statistics.of_categories(columns), histograms.of_categories(before, after)
 
 
 def _counts(column: Column) -> dict[Any, int]:

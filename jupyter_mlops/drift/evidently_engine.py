@@ -10,7 +10,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.drift import evidently_page
-from jupyter_mlops.drift.scores import Score
+from jupyter_mlops.drift.statistics import Score
 from jupyter_mlops.errors import BackendFailed, MissingBackend
 from jupyter_mlops.progress import step
 from jupyter_mlops.text import error_line

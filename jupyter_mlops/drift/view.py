@@ -1,4 +1,4 @@
-"""How a drift report shows itself: our MIME type, static HTML and text, all in one output.
+"""The three forms of a drift report, all in one output: our MIME type, static HTML and text.
 
 The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops; pictures are
 `<img>` with a data address, and where it drops a `var(…)` colour the plain one before it stays.
@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import pictures, tables
+from jupyter_mlops.drift import statistics
 from jupyter_mlops.text import one_line
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def mimebundle(report: DriftReport) -> dict[str, Any]:
 def payload(report: DriftReport) -> dict[str, Any]:
     """Return what our extension draws: the report as JSON, at most `LARGEST_PAYLOAD` bytes of it.
 
-    Histograms go first, the calmest columns' before the others'; then the calmest columns.
+    If it is too large, histograms are left out and then columns, those that drifted least first.
     """
     kept = by_severity(report)
     columns = {column.column: json.loads(column.to_json()) for column in kept}
@@ -72,7 +73,7 @@ def payload(report: DriftReport) -> dict[str, Any]:
 
 
 def by_severity(report: DriftReport) -> list[ColumnDrift]:
-    """Return the columns as a reader wants them: drifted first, the strongest of each first."""
+    """Return the columns ordered by status, drifted first, and by how far they drifted."""
     return sorted(report.columns, key=lambda column: (_ORDER[column.status], -_severity(column)))
 
 
@@ -159,20 +160,16 @@ def _rule(column: ColumnDrift) -> str:
     if column.threshold is None:
         return ""
     threshold = tables.number(column.threshold)
-    if column.method.startswith("K-S"):
-        return f"≤ {threshold}"
-    if column.method.endswith("p_value"):
-        return f"< {threshold}"
     if column.method.startswith("Percentile"):
         return f"> random, at {threshold}"
-    return f"> {threshold}" if "text" in column.method else f"≥ {threshold}"
+    return f"{statistics.drift_if(column.method)} {threshold}"
 
 
 def _severity(column: ColumnDrift) -> float:
     """Return how far past its threshold a column is, on one scale for p-values and distances."""
     if column.score is None or not column.threshold:
         return 0.0
-    if column.method.endswith("p_value"):
+    if statistics.drift_if(column.method) in {"<", "≤"}:
         return column.threshold / max(column.score, 1e-12)
     return column.score / column.threshold
 

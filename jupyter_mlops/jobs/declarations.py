@@ -7,6 +7,7 @@ and a notebook and a working folder below the project. Everything else is one li
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime
 from pathlib import Path
@@ -66,6 +67,19 @@ class Schedule(BaseModel):
         where = cron.zone(self.timezone)
         found = cron.following(self.cron, where, after or datetime.now().astimezone())
         return found.astimezone(where) if found else None
+
+
+def find(name: str, project: Project) -> Schedule | None:
+    """Return the declared job of that name, unless there is a file of that name or none is declared.
+
+    Its notebook and its working folder are absolute paths below the project.
+    """
+    if not names_job(name) or Path(name).is_file() or (project.root / name).is_file():
+        return None
+    path = path_of(name, project)
+    if not os.path.lexists(path):
+        return None
+    return located(load(path), project.root)
 
 
 def names_job(name: str) -> bool:
@@ -145,6 +159,14 @@ def located(job: Schedule, root: Path) -> Schedule:
         own = not inside and not job.cwd.startswith("/")
         folder = str(root if own else paths.below(root, job.cwd, source=source))
     return job.model_copy(update={"notebook": str(notebook), "cwd": folder})
+
+
+def check_timeout(seconds: float) -> None:
+    """Refuse a timeout that is none: negative, infinite, not a number."""
+    if not 0 <= seconds <= LONGEST_TIMEOUT:
+        raise UsageError(
+            f"--timeout {seconds:g} is not a number of seconds", "For example: --timeout 3600"
+        )
 
 
 def _invalid(error: ValidationError, where: str) -> UsageError:

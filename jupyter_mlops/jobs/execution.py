@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files, progress, runs
 from jupyter_mlops.errors import UsageError
-from jupyter_mlops.jobs import checks, declarations, output_redaction, parameters, schedules, state
+from jupyter_mlops.jobs import checks, declarations, output_redaction, parameters, state
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs.records import Execution
 from jupyter_mlops.processes import owned
@@ -74,7 +74,7 @@ def run(
         UsageError: the notebook would fail, and why; or a parameter is unknown or ill-typed.
     """
     project = project or Project.find()
-    job = schedules.find(notebook, project) or declarations.Schedule(notebook=notebook)
+    job = declarations.find(notebook, project) or declarations.Schedule(notebook=notebook)
     plan = plan_of(
         job.model_copy(
             update={
@@ -91,21 +91,13 @@ def run(
     return shown(plan, project)
 
 
-def check_timeout(seconds: float) -> None:
-    """Refuse a timeout that is none: negative, infinite, not a number."""
-    if not 0 <= seconds <= declarations.LONGEST_TIMEOUT:
-        raise UsageError(
-            f"--timeout {seconds:g} is not a number of seconds", "For example: --timeout 3600"
-        )
-
-
 def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False) -> Plan:
     """Return the execution of a declared job, checked.
 
     Raises:
         UsageError: it would fail, and why.
     """
-    check_timeout(job.timeout)
+    declarations.check_timeout(job.timeout)
     checked = checks.examine(job.notebook, params=job.params, cwd=job.cwd, project=project)
     refuse(checked, force=force)
     name = job.name or checked.path.stem

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files, runs
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound
+from jupyter_mlops.jobs import declarations, state
 from jupyter_mlops.jobs import notebook as notebooks
-from jupyter_mlops.jobs import schedules, state
 from jupyter_mlops.jobs.records import Execution, Log
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
@@ -34,7 +34,7 @@ def executions(
     found = runs.list(kind="job", limit=limit if not job else 1000, project=project)
     if job:
         chosen = [run for run in found if job in {run.tags.get("mlops.job", run.name), run.name}]
-        if not chosen and schedules.find(job, project) is None:
+        if not chosen and declarations.find(job, project) is None:
             raise NotFound(f"No job '{job}'", "Type: %mlops job list")
         found = Records(chosen[:limit])
     return Records(
@@ -120,7 +120,7 @@ def _find(run: str, project: Project) -> Run:
         for item in runs.list(kind="job", limit=1000, project=project):
             if item.tags.get("mlops.job") == run:
                 return item
-        if schedules.find(run, project):
+        if declarations.find(run, project):
             raise NotFound(f"Job '{run}' has not run yet", f"Type: %mlops job run {run}") from None
         raise
 

@@ -1,4 +1,4 @@
-"""Schedulers are processes: one started for as long as a server lives, or run in a terminal."""
+"""Start a project's scheduler as a child process of a server."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jupyter_mlops.errors import Conflict
 from jupyter_mlops.project import Project
 
 LOCK = "scheduler"
-_WHY = "its jobs run only once it is"
+WHY = "its jobs run only once it is"
 
 
 def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
@@ -23,7 +23,7 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
     Raises:
         NotTrusted: the project is not trusted.
     """
-    project.require_trust(_WHY)
+    project.require_trust(WHY)
     try:
         with project.locked(LOCK, timeout=0):
             pass
@@ -49,21 +49,6 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
             # A terminal's Ctrl-C is for the server, which then closes the pipe.
             start_new_session=True,
         )
-
-
-def run_scheduler(*, project: Project | None = None) -> None:
-    """Run the scheduler in this terminal until it is interrupted.
-
-    Where one runs already, this one stands by and takes over when the other ends.
-
-    Raises:
-        NotTrusted: the project is not trusted.
-    """
-    from jupyter_mlops.jobs import scheduler
-
-    project = project or Project.find()
-    project.require_trust(_WHY)
-    scheduler.serve(project)
 
 
 def clean_environment() -> dict[str, str]:

@@ -30,19 +30,6 @@ from jupyter_mlops.trust import NotTrusted
 _CRON_EXAMPLE = 'For example: --cron "0 6 * * *" (every day at 6)'
 
 
-def find(name: str, project: Project) -> Schedule | None:
-    """Return the declared job of that name, unless there is a file of that name or none is declared.
-
-    Its notebook and its working folder are absolute paths below the project.
-    """
-    if not declarations.names_job(name) or Path(name).is_file() or (project.root / name).is_file():
-        return None
-    path = declarations.path_of(name, project)
-    if not os.path.lexists(path):
-        return None
-    return declarations.located(declarations.load(path), project.root)
-
-
 def has_schedules(project: Project) -> bool:
     """Whether the project declares any job; cheap, for callers that would start a scheduler."""
     return any((project.root / FOLDER).glob("*.yaml"))
@@ -79,7 +66,7 @@ def schedule(
         UsageError: the cron expression, the zone or a parameter is wrong, or the notebook would fail.
         Conflict: there is a job of that name for another notebook.
     """
-    from jupyter_mlops.jobs import checks, execution
+    from jupyter_mlops.jobs import checks
 
     project = project or Project.find()
     project.require_trust("its jobs run only once it is")
@@ -95,7 +82,7 @@ def schedule(
         raise UsageError(
             f"--catch-up '{catch_up}' is neither once nor skip", nearest(catch_up, ("once", "skip"))
         )
-    execution.check_timeout(timeout)
+    declarations.check_timeout(timeout)
     checked = checks.examine(notebook, params=params, cwd=cwd, project=project)
     checked.refuse()
     relative = _below_project("notebook", checked.path, project)

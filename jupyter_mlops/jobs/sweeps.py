@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import runs, tables
 from jupyter_mlops.errors import UsageError, nearest
 from jupyter_mlops.jobs import checks as checking
+from jupyter_mlops.jobs import declarations, output_redaction, state
 from jupyter_mlops.jobs import execution as running
-from jupyter_mlops.jobs import output_redaction, schedules, state
 from jupyter_mlops.jobs.records import Execution, Sweep
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
@@ -80,8 +80,8 @@ def sweep(
         raise UsageError(
             f"--workers {workers} is not a number of workers", "For example: --workers 2"
         )
-    running.check_timeout(timeout)
-    job = schedules.find(notebook, project)
+    declarations.check_timeout(timeout)
+    job = declarations.find(notebook, project)
     notebook, fixed = (job.notebook, job.params) if job else (notebook, {})
     grid = {key: values_of(value) for key, value in (params or {}).items()}
     empty = [key for key, values in grid.items() if not values]

@@ -1,15 +1,14 @@
-"""`%mlops auto on`: every cell that trains becomes a run, without a line on top of it."""
+"""`%mlops auto on`: every cell that trains is recorded, without `%%mlops run` on top of it."""
 
 from __future__ import annotations
 
 import ast
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from jupyter_mlops import disk_errors
 from jupyter_mlops.errors import MlopsError, StorageFailed, UsageError
-from jupyter_mlops.magics.cell import notebook_path, shown_images
+from jupyter_mlops.magics.cell import shown_images
 from jupyter_mlops.magics.warning_filters import OwnWork
 from jupyter_mlops.project import Project
 
@@ -18,7 +17,7 @@ _TRAINS = {"fit", "fit_predict", "partial_fit", "backward"}
 
 
 class Auto:
-    """Two hooks on a shell's cells: before a cell that trains a run is opened, after it closed."""
+    """Two hooks of a shell: one opens a run before a cell that trains, one closes it after the cell."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
@@ -44,7 +43,7 @@ class Auto:
             print(f"mlops auto: not recorded: {error}")
 
     def after(self, result: Any) -> None:
-        """Close the run with what became of the cell."""
+        """Close the run with the cell's result or error."""
         stack, recording = self._stack, self._recording
         if stack is None:
             return
@@ -68,18 +67,9 @@ class Auto:
     def _open(self, cell: str, name: str) -> None:
         from jupyter_mlops import runs
 
-        project = Project.find()
-        notebook = notebook_path(self.shell)
         stack = ExitStack()
         self._recording = stack.enter_context(
-            runs.record_cell(
-                name or Path(notebook).stem or "cell",
-                cell,
-                self.shell.user_ns,
-                plain=self.shell.transform_cell(cell),
-                notebook=project.relative(notebook) if notebook else "",
-                project=project,
-            )
+            runs.record_cell(name, cell, self.shell.user_ns, plain=self.shell.transform_cell(cell))
         )
         self._recording.images = stack.enter_context(shown_images(self.shell))
         self._stack = stack
@@ -94,7 +84,7 @@ def _leave(stack: ExitStack, error: BaseException) -> None:
             raise
 
 
-def switch(state: str) -> str:
+def auto(state: str) -> str:
     """Turn automatic recording on or off for this kernel."""
     from IPython.core.getipython import get_ipython
 
@@ -106,9 +96,9 @@ def switch(state: str) -> str:
     present = next(iter(_hooks(shell)), None)
     if state == "on" and present is None:
         Project.find().trust_by_recording()
-        auto = Auto(shell)
-        shell.events.register("pre_run_cell", auto.before)
-        shell.events.register("post_run_cell", auto.after)
+        hooks = Auto(shell)
+        shell.events.register("pre_run_cell", hooks.before)
+        shell.events.register("post_run_cell", hooks.after)
     elif state == "off" and present is not None:
         shell.events.unregister("pre_run_cell", present.before)
         shell.events.unregister("post_run_cell", present.after)

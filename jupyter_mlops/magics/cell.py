@@ -7,7 +7,6 @@ import asyncio
 import base64
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +18,15 @@ from jupyter_mlops.project import Project
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jupyter_mlops.magics.parser import Call
     from jupyter_mlops.runs.cell import Recording
 
 _AWAITS = 0x80  # CO_COROUTINE
 _TICK = 0.5
 
 
-def record(shell: Any, cell: str, **options: Any) -> None:
-    """Execute `cell` in `shell` and record it as a run.
+def record(shell: Any, cell: str, call: Call) -> None:
+    """Execute `cell` in `shell` and record it as a run, with the arguments of `call`.
 
     The cell's own exception is raised again as it was and shows only the user's frames.
     """
@@ -37,15 +37,15 @@ def record(shell: Any, cell: str, **options: Any) -> None:
             "A cell that awaits cannot be recorded from inside another one",
             "Put it into a cell of its own, with %%mlops run on top",
         )
-    with _recorded(shell, cell, plain, **options) as recording:
+    with _recorded(shell, cell, plain, call) as recording:
         recording.result = _execute(shell, blocks, quiet=_silenced(cell))
 
 
-async def record_awaited(shell: Any, cell: str, **options: Any) -> None:
+async def record_awaited(shell: Any, cell: str, call: Call) -> None:
     """Do the same with a cell that awaits at its top level."""
     plain = shell.transform_cell(cell)
     start, ending = _compiled(shell, cell, plain)
-    with _recorded(shell, cell, plain, **options) as recording:
+    with _recorded(shell, cell, plain, call) as recording:
         ticking = asyncio.ensure_future(_tick())
         try:
             await _run(shell, start)
@@ -64,41 +64,20 @@ async def record_awaited(shell: Any, cell: str, **options: Any) -> None:
 
 
 @contextmanager
-def _recorded(
-    shell: Any,
-    cell: str,
-    plain: str,
-    *,
-    name: str,
-    experiment: str,
-    model: str,
-    keep_model: bool,
-    format: str = "auto",
-    json: bool = False,
-) -> Iterator[Recording]:
-    """Record what the block executes, and say so in one line after it."""
+def _recorded(shell: Any, cell: str, plain: str, call: Call) -> Iterator[Recording]:
+    """Record what the block executes, and print one line about it."""
     from jupyter_mlops import runs
     from jupyter_mlops.records import to_json
 
     project = Project.find()
-    notebook = notebook_path(shell)
     ran = False
     own: BaseException | None = None
     failure: StorageFailed | None = None
     try:
         with (
             OwnWork() as ours,
-            runs.record_cell(
-                name or Path(notebook).stem or "cell",
-                cell,
-                shell.user_ns,
-                plain=plain,
-                experiment=experiment,
-                notebook=project.relative(notebook) if notebook else "",
-                model=model,
-                keep_model=keep_model,
-                format=format,
-                project=project,
+            call.verb.load()(
+                source=cell, namespace=shell.user_ns, plain=plain, project=project, **call.arguments
             ) as recording,
             shown_images(shell) as recording.images,
             ours.users(),
@@ -118,7 +97,9 @@ def _recorded(
             raise
     if failure is not None:
         yield from _unrecorded(shell, failure, own, ran=ran)
-    print(to_json(runs.get(recording.run_id, project=project)) if json else recording.summary())
+    print(
+        to_json(runs.show(recording.run_id, project=project)) if call.json else recording.summary()
+    )
 
 
 def _unrecorded(
@@ -135,13 +116,6 @@ def _unrecorded(
         _show_only_the_users_frames(shell, own)
         raise own
     raise StorageFailed(f"The cell ran, but it is not recorded. {failure.what}", failure.do)
-
-
-def notebook_path(shell: Any) -> str:
-    """Return the path of the shell's notebook, or an empty string."""
-    from jupyter_mlops.runs.capture import notebook
-
-    return notebook.path(shell.user_ns)
 
 
 def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
@@ -187,7 +161,7 @@ async def _run(shell: Any, code: Any) -> Any:
 
 
 async def _tick() -> None:
-    """Wake the event loop now and then: ipykernel's interrupt waits in it for the next event."""
+    """Wake the event loop regularly: ipykernel's interrupt waits for its next event."""
     while True:  # noqa: ASYNC110 - there is nothing to wait for
         await asyncio.sleep(_TICK)
 
@@ -197,7 +171,7 @@ def _silenced(cell: str) -> bool:
 
 
 def _show_only_the_users_frames(shell: Any, error: BaseException) -> None:
-    """Let IPython draw the traceback from the cell's own frame on; the exception stays what it is."""
+    """Let IPython print the traceback from the cell's own frame on; the exception is not changed."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_globals is not shell.user_global_ns:
         frame = frame.tb_next

@@ -22,7 +22,7 @@ _NUMBERS = re.compile(r"^-\d+(\.\d+)?$|^-\.\d+$")
 
 
 class Help(MlopsError):
-    """`-h` was asked for: the text to show, not a mistake."""
+    """`-h` was typed: the text to show, not a mistake."""
 
     exit_code = 0
 
@@ -40,7 +40,7 @@ class Call:
     json: bool = False
 
     def run(self, **more: Any) -> Any:
-        """Call the verb's function; say when what it returns was only read from a stranger's files."""
+        """Call the verb's function; say so if its result was only read from an untrusted project's files."""
         with disk_errors.told():
             value = self.verb.load()(**self.arguments, **more)
         if self.verb.noun:
@@ -68,8 +68,8 @@ def nouns() -> dict[str, Noun]:
 
 def root_verbs() -> dict[str, Verb]:
     """Return the verbs without a noun."""
-    found: tuple[Verb, ...] = import_module("jupyter_mlops.magics.verbs.root").ROOT_VERBS
-    return {verb.name: verb for verb in found}
+    root: Noun = import_module("jupyter_mlops.magics.verbs.root").NOUN
+    return {verb.name: verb for verb in root.verbs}
 
 
 def parse(words: Sequence[str], *, surface: str = "magic", cell: bool = False) -> Call:
@@ -141,17 +141,25 @@ def _parse_verb(verb: Verb, words: list[str], lead: str, surface: str, cell: boo
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse whose mistakes are UsageErrors that name the nearest valid flag."""
+    """argparse that reports mistakes as UsageErrors, with the nearest valid flag."""
 
     flags: tuple[str, ...] = ()
+    #: The flag of a KEY=VALUE argument, if the verb has one.
+    pairs: str = ""
 
     def error(self, message: str) -> NoReturn:
         if match := _UNKNOWN.search(message):
-            wrong = match[1].split()[0].partition("=")[0]
+            surplus = match[1].split()[0]
+            wrong = surplus.partition("=")[0]
             if wrong.startswith("-"):
                 hint = nearest(wrong, self.flags) or f"Type: {self.prog} -h"
                 raise UsageError(f"Unknown option {wrong}", hint)
-            raise UsageError(f"'{wrong}' is one word too many", f"Type: {self.prog} -h")
+            if self.pairs and "=" in surplus:
+                raise UsageError(
+                    f"'{surplus}' has no {self.pairs}",
+                    f"Each needs its own: {self.pairs} {surplus}",
+                )
+            raise UsageError(f"Unexpected argument '{surplus}'", f"Type: {self.prog} -h")
         raise UsageError(message[:1].upper() + message[1:], f"Type: {self.prog} -h")
 
     def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - argparse names it
@@ -173,13 +181,15 @@ def build(verb: Verb, lead: str) -> argparse.ArgumentParser:
         _add(parser, arg)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.flags = (*(flag for arg in verb.args for flag in arg.flags), "--json", "--help")
+    parser.pairs = next((arg.flags[0] for arg in verb.args if arg.pairs), "")
     return parser
 
 
 def _add(parser: argparse.ArgumentParser, arg: Arg) -> None:
     options: dict[str, Any] = {"help": arg.help.replace("%", "%%"), "default": arg.default}
     if arg.switch:
-        parser.add_argument(*arg.flags, dest=arg.name, action="store_true", help=options["help"])
+        turned = "store_false" if arg.default else "store_true"
+        parser.add_argument(*arg.flags, dest=arg.name, action=turned, help=options["help"])
         return
     if arg.choices:
         options["choices"] = arg.choices

@@ -1,4 +1,4 @@
-"""`%mlops` and `%%mlops` in an IPython shell: words in, one value out."""
+"""`%mlops` and `%%mlops` in an IPython shell."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 
 
 def register(shell: Any) -> None:
-    """Give `shell` the magic and its completion, and note from now on what it executes."""
+    """Add the magic and its completion to `shell`, and keep the history of its cells from now on."""
     executed_cells.watch(shell)
 
     @no_var_expand  # type: ignore[untyped-decorator]
@@ -38,7 +38,7 @@ def register(shell: Any) -> None:
 
 
 def unregister(shell: Any) -> None:
-    """Take the magic and its completion away again."""
+    """Remove the magic and its completion."""
     executed_cells.unwatch(shell)
     await_cells.unregister(shell)
     for kind in ("line", "cell"):
@@ -74,21 +74,19 @@ def _line(shell: Any, line: str) -> Any:
 def _cell(shell: Any, line: str, cell: str) -> None:
     from jupyter_mlops.magics.cell import record
 
-    options = _options(shell, line, cell)
-    if options is not None:
-        record(shell, cell, **options)
+    if call := _recording(shell, line, cell):
+        record(shell, cell, call)
 
 
 async def _awaited_cell(shell: Any, line: str, cell: str) -> None:
     from jupyter_mlops.magics.cell import record_awaited
 
-    options = _options(shell, line, cell)
-    if options is not None:
-        await record_awaited(shell, cell, **options)
+    if call := _recording(shell, line, cell):
+        await record_awaited(shell, cell, call)
 
 
-def _options(shell: Any, line: str, cell: str) -> dict[str, Any] | None:
-    """Return how the cell is to be recorded; None if only help was asked for."""
+def _recording(shell: Any, line: str, cell: str) -> parser.Call | None:
+    """Return the call that records a cell; None if only help was asked for."""
     try:
         call = parser.parse(_words(shell, line) or ["run"], cell=True)
     except parser.Help as asked:
@@ -98,15 +96,7 @@ def _options(shell: Any, line: str, cell: str) -> dict[str, Any] | None:
         raise UsageError(
             "There is no cell below %%mlops run", "Put the code to record under that line"
         )
-    arguments = call.arguments
-    return {
-        "name": arguments["name"],
-        "experiment": arguments["experiment"],
-        "model": arguments["model"],
-        "format": arguments["format"],
-        "keep_model": not arguments["no_model"],
-        "json": call.json,
-    }
+    return call
 
 
 def _words(shell: Any, line: str) -> list[str]:

@@ -1,12 +1,12 @@
 """The one table of verbs: parser, help, completion, dispatch and the shell command all read it.
 
-Nothing here imports a noun; a verb names its function as `module:function` and the first use
-loads it.
+Nothing here imports a noun. The function of `NOUN VERB` is what the noun's package calls VERB, loaded at
+the first use: `run list` is `jupyter_mlops.runs.list`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +22,7 @@ class Arg:
     """One argument of a verb; its `name` is the function's parameter.
 
     Without `flags` it is positional. `many` collects into a list; `pairs` reads `key=value` items
-    into a dict of strings; `switch` takes no value.
+    into a dict of strings; `switch` takes no value and turns its default around.
     """
 
     name: str
@@ -41,20 +41,22 @@ class Arg:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb of a noun: its function, what it takes, and one line that says what it does.
+    """One verb of a noun: what it takes, and one line that says what it does.
 
     `where` tells which surfaces have it: a cell verb needs a cell body, a shell verb a terminal.
-    With `outcome` the result's `status` decides whether the command itself failed.
+    With `outcome` the result's `status` decides whether the command itself failed. `function` is the
+    function's name where it cannot be the verb's. The noun sets `noun` and `package`.
     """
 
-    noun: str
     name: str
-    target: str
     help: str
     args: tuple[Arg, ...] = ()
     example: str = ""
     where: Literal["all", "cell", "magic", "shell"] = "all"
     outcome: bool = False
+    function: str = ""
+    noun: str = ""
+    package: str = ""
 
     @property
     def words(self) -> str:
@@ -63,16 +65,21 @@ class Verb:
 
     def load(self) -> Callable[..., Any]:
         """Import and return the function."""
-        module, _, name = self.target.partition(":")
-        function: Callable[..., Any] = getattr(import_module(module), name)
+        package = import_module(f"jupyter_mlops.{self.package}")
+        function: Callable[..., Any] = getattr(package, self.function or self.name)
         return function
 
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A group of verbs; the `bare` verb is what the noun alone means."""
+    """A group of verbs: the functions of one package. The `bare` verb is what the noun alone means."""
 
     name: str
+    package: str
     help: str
     bare: str
-    verbs: tuple[Verb, ...] = field(default=())
+    verbs: tuple[Verb, ...] = ()
+
+    def __post_init__(self) -> None:
+        named = (replace(verb, noun=self.name, package=self.package) for verb in self.verbs)
+        object.__setattr__(self, "verbs", tuple(named))

@@ -1,4 +1,4 @@
-"""Where a user turns warnings into errors, MLflow's are still not theirs: our work goes on."""
+"""Suppress warnings from our own and MLflow's code: a user may have turned warnings into errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OwnWork:
-    """A block in which nothing warns; `users` is a part of it that runs as if it were not there.
+    """A block without warnings; in the inner block `users` the user's own filters apply.
 
     Filters that the user's part sets stay set afterwards.
     """
@@ -31,7 +31,7 @@ class OwnWork:
 
     @contextmanager
     def users(self) -> Iterator[None]:
-        """Let the user's own filters hold in a block."""
+        """Apply the user's own filters in a block."""
         self._end()
         try:
             yield

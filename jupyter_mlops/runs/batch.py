@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import temporary
-from jupyter_mlops.runs.capsules import signatures
+from jupyter_mlops.runs import signatures
+from jupyter_mlops.runs.param_names import free_names
 from jupyter_mlops.secrets.redaction import redact, redact_items
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Bundle:
         metrics = dict(self.metrics)
         if self.run.plain is not None and self.run.plain.used:
             theirs = self.run.write(lambda store, run_id: store.client.get_run(run_id)).data
-            params = beside(params, theirs.params)
+            params = free_names(params, theirs.params)
             # A point of ours would stand in the curve that the user drew.
             metrics = {key: value for key, value in metrics.items() if key not in theirs.metrics}
         tags = {key: value for key, value in self.tags.items() if value != ""}
@@ -57,7 +58,7 @@ class Bundle:
         self.written_params += written[0]
         self.written_metrics += written[1]
         if self.files:
-            signatures.sign(self)
+            self.files |= signatures.of(self.files)
             with temporary.folder() as folder:
                 for name, content in self.files.items():
                     path = folder / name
@@ -66,22 +67,3 @@ class Bundle:
                 self.run.log_folder(folder)
         for kept in (self.params, self.metrics, self.tags, self.files):
             kept.clear()
-
-
-def beside(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
-    """Return our parameters under names that are free: MLflow takes no second value for a name."""
-    found = {}
-    for key, value in ours.items():
-        if key not in theirs:
-            found[key] = value
-        elif not _same(value, theirs[key]):
-            found[f"cell.{key}"] = value
-    return found
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two texts say the same value: `1` and `1.0` do."""
-    try:
-        return one == other or float(one) == float(other)
-    except ValueError:
-        return False

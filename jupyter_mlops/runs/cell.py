@@ -1,4 +1,4 @@
-"""Record one cell: run it once inside an MLflow run, and keep what it did without being asked."""
+"""Record one cell: run it once inside an MLflow run, and keep what it did."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from jupyter_mlops.runs import active_run
 from jupyter_mlops.runs.batch import Bundle
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
-from jupyter_mlops.runs.capsules.signatures import MANIFEST
 from jupyter_mlops.runs.capture import figures, fitted_models
 from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.notebook import path as notebook_path
 from jupyter_mlops.runs.logged_model import REFERENCE
 from jupyter_mlops.runs.mlflow_calls import autologs_models, lands_in
+from jupyter_mlops.runs.signatures import MANIFEST
 from jupyter_mlops.secrets.redaction import is_secret_file, learn, redact, redact_items
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _NO_VERSION = " has no version: "
 
 @dataclass
 class Recording:
-    """A cell being recorded. After the block, `summary` says in one line what was kept."""
+    """A cell while it is recorded. After the block, `summary` says in one line what was recorded."""
 
     run: active_run.ActiveRun
     project: Project
@@ -61,7 +62,7 @@ class Recording:
         return self.run.run_id
 
     def summary(self) -> str:
-        """Return the one line that the cell ends with."""
+        """Return the line that is printed below the cell."""
         parts = [f"{self.run.name} {self.run_id[:8]}"]
         if self.metrics:
             parts.append(
@@ -95,15 +96,15 @@ def record_cell(
     to `images` the PNGs that the cell displayed.
 
     Args:
-        name: the run's name.
+        name: the run's name; default: the notebook's.
         source: the cell as the user wrote it.
         namespace: the user's variables, read after the block.
         plain: the same as the user's shell runs it, read where `source` is not Python that we know.
         experiment: default: the project's.
-        notebook: path of the notebook, if it is known.
+        notebook: path of the notebook; default: the kernel's, if it is known.
         model: the variable that holds the model, when the guess would be wrong.
         keep_model: False stores no model.
-        format: how the model is stored, if it can be so: one of `formats.choices()`.
+        format: how the model is stored: one of `formats.choices()`.
         project: default: the project at or above the working folder.
 
     Raises:
@@ -113,6 +114,9 @@ def record_cell(
     project = project or Project.find()
     project.trust_by_recording()
     formats.require(format)
+    notebook = notebook or notebook_path(namespace)
+    notebook = project.relative(notebook) if notebook else ""
+    name = name or Path(notebook).stem or "cell"
     read = recorded_values.read(source, plain)
     before = environment.seeds()
     learn(_sources(source, namespace))
@@ -179,7 +183,7 @@ def record_cell(
 
 
 def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
-    """Return the cell and those that ran before it: what one gives away, another may have printed."""
+    """Return the cell and those that ran before it: a secret of one may be printed by another."""
     kept = history.running(namespace)
     return [source, *(cell.source for cell in kept.cells)] if kept else [source]
 
@@ -187,7 +191,7 @@ def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
 def _known_before(
     read: recorded_values.CellCode, source: str, namespace: dict[str, Any]
 ) -> dict[str, dict[str, str]]:
-    """Return what is known before the cell runs: a run whose kernel is killed keeps that."""
+    """Return what is known before the cell runs; it is written into the run if the kernel is killed."""
     values = recorded_values.parameters(read, {**namespace, **read.constants})
     return {
         "params": redact_items(values),
@@ -198,13 +202,13 @@ def _known_before(
 def _prepare(
     git: Executor, project: Project, namespace: dict[str, Any], notebook: str
 ) -> tuple[Preparing | None, list[str]]:
-    """Begin the capsule, where a notebook's history is known; else say why there is none."""
+    """Begin the capsule, where the kernel's history is known; else say why there is none."""
     kept = history.running(namespace)
     if kept is None or OFF in os.environ:
         return None, []
     try:
         return Preparing(git, project, kept, namespace, notebook), []
-    except Exception as error:  # whatever it stumbles over, the user's cell runs and is recorded
+    except Exception as error:  # whatever fails here, the user's cell runs and is recorded
         return None, [f"no capsule: {type(error).__name__}: {error}"]
 
 

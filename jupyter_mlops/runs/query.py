@@ -96,8 +96,12 @@ def look_up(run: str, *, project: Project | None = None) -> StoredRun:
     return StoredRun(detail, store, location)
 
 
-def get(run: str, *, project: Project | None = None) -> RunDetail:
-    """Return one run, by its id, its name (the latest of exactly that name), or the start of its id.
+def show(run: str, *, project: Project | None = None) -> RunDetail:
+    """Return all that was recorded of one run.
+
+    Args:
+        run: its id, the start of it, or its name (the latest run of exactly that name).
+        project: default: the project at or above the working folder.
 
     Raises:
         NotFound: there is no such run.
@@ -105,9 +109,8 @@ def get(run: str, *, project: Project | None = None) -> RunDetail:
     return look_up(run, project=project).detail
 
 
-def show(run: str, *, project: Project | None = None) -> RunDetail:
-    """Show all that was recorded of one run."""
-    return get(run, project=project)
+#: The same function, for code that does not show what it gets.
+get = show
 
 
 def artifact(run: str, path: str, *, project: Project | None = None) -> Path:

@@ -6,14 +6,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from jupyter_mlops import tables
-from jupyter_mlops.data.records import DataDiff
 from jupyter_mlops.records import Record, Records
 from jupyter_mlops.runs.kinds import RunKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    import pandas as pd
 
 _MOST_COLUMNS = 3
 #: A column that fewer of the runs have would be mostly dashes.
@@ -167,27 +164,6 @@ class RunDetail(Run):
         return [(title, value) for title, value in shown if value not in (None, "", [], {})]
 
 
-class Difference(Record):
-    """One thing in which runs differ: `values` by run, in the order they were asked for."""
-
-    what: Literal["metric", "param", "data", "code", "package", "machine", "commit"]
-    name: str
-    values: list[str | float | None]
-
-
-class DataChange(Record):
-    """What a file was to `runs`, beside what it was to the first run of a comparison.
-
-    `diff` is None where the two were not compared, and `note` says why; `command` does it in full.
-    """
-
-    runs: list[str] = []
-    path: str
-    command: str
-    diff: DataDiff | None = None
-    note: str = ""
-
-
 class WaitingRun(Record):
     """A run that was recorded while the team's store was away.
 
@@ -200,42 +176,6 @@ class WaitingRun(Record):
     name: str
     status: Literal["sent", "waiting", "refused"]
     detail: str = ""
-
-
-class Curve(Record):
-    """One metric over its steps: for each run a list of [step, value], empty without the metric."""
-
-    metric: str
-    lines: list[list[tuple[int, float | None]]]
-
-
-class Comparison(Record):
-    """What differs between runs, metrics first; `code` is a unified diff against the first run."""
-
-    view: ClassVar[str] = "jupyter_mlops.runs.comparison.view"
-
-    runs: list[str]
-    names: list[str]
-    differences: list[Difference]
-    same: int
-    data: list[DataChange] = []
-    code: str = ""
-    curves: list[Curve] = []
-
-    @property
-    def titles(self) -> list[str]:
-        """What each run is called in a table."""
-        return [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
-
-    @property
-    def df(self) -> pd.DataFrame:
-        """The differences as a DataFrame: one row for each, one column for each run."""
-        import pandas as pd
-
-        return pd.DataFrame(
-            [[item.what, item.name, *item.values] for item in self.differences],
-            columns=["what", "name", *self.titles],
-        )
 
 
 class ModelVersion(Record):

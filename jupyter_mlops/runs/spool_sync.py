@@ -18,8 +18,8 @@ from jupyter_mlops import temporary
 from jupyter_mlops.errors import MlopsError, ServerAway
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs.batch import beside
 from jupyter_mlops.runs.kinds import KIND_TAG
+from jupyter_mlops.runs.param_names import free_names
 from jupyter_mlops.runs.records import WaitingRun
 from jupyter_mlops.tracking import live, search, spool, team
 from jupyter_mlops.tracking.store import Store, open_store
@@ -139,7 +139,7 @@ class _Sending:
     def _copy(self, target: str) -> None:
         client, run = self.there.client, self.run
         theirs = client.get_run(target)
-        self.there.log(target, params=beside(run.data.params, theirs.data.params))
+        self.there.log(target, params=free_names(run.data.params, theirs.data.params))
         models = [self._model(output, theirs) for output in run.outputs.model_outputs]
         self._metrics(target, theirs)
         if run.inputs.dataset_inputs:

@@ -1,4 +1,4 @@
-"""The live feed: send each line that is appended to a project's `events.jsonl` as a server event."""
+"""Reads send each line that is appended to a project's `events.jsonl` and emits it as a server event."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ChangeFeed:
         self._tails.pop(path, None)
 
     def expect(self, folder: str, *, known: bool = False) -> None:
-        """Report when `folder` becomes part of a project (`init`), or when its project is trusted.
+        """Report when `folder` becomes part of a project (`init`), or when its project becomes trusted.
 
         Args:
             folder: the folder, as JupyterLab writes it.

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.server.app import MlopsServer
+    from jupyter_mlops.server.followed import Followed
+    from jupyter_mlops.workspace import Trust
 
 MOST_RUNS = 1000
 
 
 class NounHandler(APIHandler):
-    """Find the project of `?path=`, call a verb in a thread, and turn its errors into statuses."""
+    """Find the project of `?path=`, call a verb in a thread, and turn its errors into status codes."""
 
     auth_resource = "mlops"
 
@@ -40,7 +41,7 @@ class NounHandler(APIHandler):
 
     async def answer(self, verb: Callable[[Project], Any]) -> None:
         """Send what `verb` returns for the request's project, as JSON."""
-        app: MlopsServer = self.settings["jupyter_mlops"]
+        followed: Followed = self.settings["jupyter_mlops"].followed
         root_dir = self.settings["server_root_dir"]
         folder = self.get_argument("path", "", strip=False)
         try:
@@ -49,10 +50,10 @@ class NounHandler(APIHandler):
                 body = await asyncio.to_thread(_json_answer, verb, project)
             finally:
                 # After the verb, because the verb may be `trust`.
-                app.follow(project, path_of(root_dir, project))
+                followed.follow(project, path_of(root_dir, project))
         except MlopsError as error:
             if isinstance(error, NoProjectHere):
-                app.expect(folder)
+                followed.expect(folder)
             self.set_status(error.status)
             body = Failure(
                 message=str(error), what=error.what, do=error.do, error=type(error).__name__
@@ -82,13 +83,14 @@ class StatusHandler(NounHandler):
         """Send the project's name, folder and store."""
         await self.answer(self._status)
 
-    def _status(self, project: Project) -> ProjectStatus:
+    def _status(self, project: Project, known: Trust | None = None) -> ProjectStatus:
+        known = known or workspace.trust_of(project)
         return ProjectStatus(
-            name=project.name,
+            name=known.name,
             path=path_of(self.settings["server_root_dir"], project),
-            trusted=project.trusted,
-            outside=project.named_outside(),
-            schedules=jobs.has_schedules(project),
+            trusted=known.trusted,
+            outside=known.outside,
+            schedules=known.schedules,
             experiment=project.settings.project.experiment,
             store="team" if project.settings.tracking.uri else "embedded",
             version=__version__,
@@ -102,17 +104,15 @@ class TrustHandler(StatusHandler):
     @authorized
     async def post(self) -> None:
         """Trust the project and send its status; its schedules start."""
-        await self.answer(lambda project: self._set_trust(project, off=False))
+        await self.answer(lambda project: self._status(project, workspace.trust(project=project)))
 
     @web.authenticated
     @authorized
     async def delete(self) -> None:
         """Withdraw the trust and send the project's status; its schedules end."""
-        await self.answer(lambda project: self._set_trust(project, off=True))
-
-    def _set_trust(self, project: Project, *, off: bool) -> ProjectStatus:
-        workspace.trust(off=off, project=project)
-        return self._status(project)
+        await self.answer(
+            lambda project: self._status(project, workspace.trust(off=True, project=project))
+        )
 
 
 class RunsHandler(NounHandler):
@@ -139,7 +139,7 @@ class RunHandler(NounHandler):
     @authorized
     async def get(self, run: str) -> None:
         """Send the run with this id."""
-        await self.answer(lambda project: runs.get(run, project=project))
+        await self.answer(lambda project: runs.show(run, project=project))
 
 
 class DataHandler(NounHandler):

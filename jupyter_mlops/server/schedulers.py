@@ -32,7 +32,7 @@ class Schedulers:
         self._stopped = False
 
     async def ensure(self, project: Project) -> None:
-        """Start this project's scheduler if it has jobs and no process runs one."""
+        """Start this project's scheduler if it has schedules and no scheduler runs, here or elsewhere."""
         child = self._children.get(project.root)
         if child is not None and child.poll() is None:
             if not project.trusted:  # the user has withdrawn the trust
@@ -47,7 +47,7 @@ class Schedulers:
         await asyncio.to_thread(self._start, project)
 
     async def stop(self) -> None:
-        """End every scheduler that was started here, and start no more."""
+        """Stop every scheduler that was started here; start no more."""
         children = await asyncio.to_thread(self._take_children)
         await asyncio.gather(*(asyncio.to_thread(_end, child) for child in children))
 

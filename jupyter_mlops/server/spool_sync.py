@@ -19,7 +19,7 @@ INTERVAL = 20.0
 
 
 class Syncing:
-    """Run one `run sync` at a time, for the requested projects that have waiting runs.
+    """Runs `run sync` for the followed projects that have waiting runs, one at a time.
 
     It runs in its own process, because MLflow would stay in the server's memory and block its event loop.
     """
@@ -29,7 +29,7 @@ class Syncing:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, project: Project) -> None:
-        """Start to send this project's waiting runs; a project that is not trusted is ignored."""
+        """Send the waiting runs of this project from now on, if it is trusted."""
         if not project.trusted:
             return
         self._projects[project.root] = project

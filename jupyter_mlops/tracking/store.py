@@ -7,7 +7,6 @@ the embedded store is created under another name and then renamed.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
 import sqlite3
 from contextlib import closing
@@ -22,6 +21,7 @@ from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.secrets.redaction import redact, redact_items
 from jupyter_mlops.tracking import moved, places, team, turns
+from jupyter_mlops.tracking.loading import import_mlflow as import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,19 +30,6 @@ if TYPE_CHECKING:
     import mlflow.entities
 
     from jupyter_mlops.project import Project
-
-_MLFLOW = {
-    # MLflow sends usage reports by default; a user who wants that can set this to false.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    # A progress bar for each small file of a model fills the output and helps nobody.
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # MLflow prints two lines with the server's URL, which may contain a password.
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # With MLflow's defaults, a server that does not answer blocks a cell for minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-}
 
 _PARAMS_IN_A_BATCH = 100
 _METRICS_IN_A_BATCH = 1000
@@ -168,25 +155,6 @@ def client_of(uri: str) -> mlflow.MlflowClient:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error
     return client
-
-
-def import_mlflow() -> Any:
-    """Import MLflow; this takes seconds if its bytecode is not cached."""
-    import time
-
-    started = time.monotonic()
-    for name, value in _MLFLOW.items():
-        os.environ.setdefault(name, value)
-    import mlflow  # not from sys.modules: another thread may still be importing it
-
-    for name in ("alembic", "mlflow.store.db.utils"):
-        # They log a traceback for each error that they also raise. The level is set only once, because
-        # setting it clears the level cache of every logger in the process.
-        if (logger := logging.getLogger(name)).level != logging.CRITICAL:
-            logger.setLevel(logging.CRITICAL)
-    if (took := time.monotonic() - started) > 5:
-        say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
-    return mlflow
 
 
 def ensure_store(project: Project) -> bool:

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
 from jupyter_mlops.text import LONGEST_ERROR, cut, error_line
+from jupyter_mlops.tracking.loading import import_mlflow
 from jupyter_mlops.urls import hide_password, without_password
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def client(uri: str) -> mlflow.MlflowClient:
 
 @lru_cache(maxsize=8)
 def _opened(uri: str) -> mlflow.MlflowClient:
-    from jupyter_mlops.tracking.store import import_mlflow
-
     client_class = import_mlflow().MlflowClient
     with _one_line_errors(uri), _tables(uri):
         opened = client_class(tracking_uri=uri)

@@ -5,17 +5,6 @@ a verb shows by itself is static; a picture stands on top of its static form, so
 still reads where there is no kernel.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from jupyter_mlops import lazy
 
-if TYPE_CHECKING:
-    from jupyter_mlops.widgets.metric_curves import curves
-    from jupyter_mlops.widgets.parallel_coordinates import parallel
-
-_HOME = {"curves": "metric_curves", "parallel": "parallel_coordinates"}
-__all__ = ["curves", "parallel"]
-
-__getattr__ = lazy.attributes(__name__, _HOME)
+__getattr__, __dir__, __all__ = lazy.attributes(__name__, __file__)

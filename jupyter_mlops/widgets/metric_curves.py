@@ -12,7 +12,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.comparison import curves as drawn
 from jupyter_mlops.runs.comparison import metric_history
-from jupyter_mlops.runs.records import Comparison, Curve
+from jupyter_mlops.runs.comparison.records import Comparison, Curve
 from jupyter_mlops.tracking.store import open_store
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 
@@ -47,7 +47,7 @@ def curves(runs: Sequence[str] | Comparison, *, project: Project | None = None) 
         project = project or Project.find()
         details = [query.get(run, project=project) for run in dict.fromkeys(runs)]
         names, ids = [item.name for item in details], [item.run_id for item in details]
-        found = metric_history.curves(open_store(project), details, most_points=None)
+        found = metric_history.read(open_store(project), details, most_points=None)
     if not found:
         raise NotFound(
             f"{', '.join(names)}: no metric has more than one step",

@@ -15,7 +15,7 @@ import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,7 +60,7 @@ class Took:
         return Took(self.wall - other.wall, self.cpu - other.cpu)
 
 
-def measure() -> list[dict[str, object]]:
+def measure() -> list[dict[str, Any]]:
     """Return the overheads, in seconds over the bare cell (medians)."""
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -88,15 +88,15 @@ def measure() -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def _row(title: str, ours: Took, peer: Took, peer_name: str, **more: object) -> dict[str, object]:
+def _row(title: str, ours: Took, peer: Took, peer_name: str, **more: object) -> dict[str, Any]:
     return {
         "title": title, "unit": "s", "ours": ours.wall, "peer": peer.wall, "peer_name": peer_name,
         "ours_cpu": ours.cpu, "peer_cpu": peer.cpu, "repeats": REPEATS, **more,
     }  # fmt: skip
 
 
-def _names() -> dict[str, object]:
-    names: dict[str, object] = {}
+def _names() -> dict[str, Any]:
+    names: dict[str, Any] = {}
     exec(IMPORTS, names)
     if not Path("train.parquet").exists():
         from sklearn.datasets import load_breast_cancer

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import ViewportSize, sync_playwright
 
 from jupyter_mlops import trust
 
@@ -55,7 +55,7 @@ def page():
         pytest.fail("no chromium: install it (Debian: apt-get install chromium)")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS])
-        size = {"width": 1280, "height": 800}
+        size: ViewportSize = {"width": 1280, "height": 800}
         yield browser.new_page(viewport=size, reduced_motion="reduce")
         browser.close()
 

@@ -1,28 +1,21 @@
-"""A real IPython shell in this process, as a notebook's user sees it."""
+"""A shell in a project."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
+
+from tests.shell import Cells, started
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from jupyter_mlops.project import Project
 
 
 @pytest.fixture
-def cell(project: Project) -> Iterator[Callable[[str], Any]]:
-    """Give a function that runs one cell in a fresh shell with the extension loaded."""
-    shell = InteractiveShell.instance()
-    shell.colors = "nocolor"
-    shell.run_line_magic("load_ext", "jupyter_mlops")
-
-    def run(source: str) -> Any:
-        return shell.run_cell(source, store_history=False)
-
-    run.shell = shell  # type: ignore[attr-defined]
-    yield run
-    InteractiveShell.clear_instance()
+def cell(project: Project) -> Iterator[Cells]:
+    """Return what runs one cell in a fresh shell with the extension loaded."""
+    with started() as cells:
+        yield cells

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_repo2docker_renders_the_image(tmp_path: Path) -> None:
     command = [
-        Path(sys.executable).with_name("jupyter-repo2docker"),
+        str(Path(sys.executable).with_name("jupyter-repo2docker")),
         "--no-build",
         "--debug",
         str(ROOT),

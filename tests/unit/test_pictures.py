@@ -9,7 +9,9 @@ from jupyter_mlops import pictures
 
 
 def shapes(image: str) -> str:
-    return base64.b64decode(re.search(r"base64,([^\"]+)", image)[1]).decode()
+    found = re.search(r"base64,([^\"]+)", image)
+    assert found
+    return base64.b64decode(found[1]).decode()
 
 
 def test_bars_go_from_the_lowest_to_the_highest_value():

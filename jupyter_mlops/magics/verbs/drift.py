@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
-_HOME = "jupyter_mlops.drift.verbs"
 _FILE = "parquet, csv, tsv, json, jsonl or feather"
 
 NOUN = Noun(
     "drift",
-    "what a model sees now against what it was trained on",
+    "drift",
+    "current data compared with the training data",
     bare="history",
     verbs=(
         Verb(
-            "drift", "check", f"{_HOME}:check", "compare a service's log, or two tables, by column",
+            "check", "compare a service's log, or two tables, column by column",
             (
                 Arg("service", "compare its prediction log with its run's training data",
                     default="", complete="service"),
@@ -31,16 +31,16 @@ NOUN = Noun(
             example="drift check screening --last 5000",
         ),
         Verb(
-            "drift", "history", f"{_HOME}:history", "list earlier checks, the newest first",
+            "history", "list earlier checks, the newest first",
             (
                 Arg("service", "only checks of this service", default="", complete="service"),
-                Arg("limit", "at most N checks", ("--limit", "-n"),
+                Arg("limit", "maximum number of checks", ("--limit", "-n"),
                     type=int, default=50, metavar="N"),
             ),
             example="drift history screening",
         ),
         Verb(
-            "drift", "show", f"{_HOME}:show", "show the report of an earlier check",
+            "show", "show the report of an earlier check",
             (Arg("run", "id or name of the check's run", required=True, complete="run"),),
             example="drift show 1a2b3c4d",
         ),

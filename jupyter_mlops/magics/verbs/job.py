@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
-_HOME = "jupyter_mlops.jobs"
 _NOTEBOOK = Arg(
     "notebook", "a notebook, or the name of a job in jobs/", required=True, complete="notebook"
 )
-_PARAMS = Arg("params", "a parameter's value, once for each", ("-p", "--param"), pairs=True)
+_PARAMS = Arg("params", "a parameter and its value; repeat for more", ("-p", "--param"), pairs=True)
 _NAME = Arg("name", "its name; default: the notebook's", ("--name", "-n"), default="")
 _TIMEOUT = Arg(
     "timeout",
@@ -25,22 +24,23 @@ _CWD = Arg(
     default="",
     complete="path",
 )
-_FORCE = Arg("force", "run although the check found problems", ("--force", "-f"), switch=True)
+_FORCE = Arg("force", "run even if the check found problems", ("--force", "-f"), switch=True)
 _RUN_OR_JOB = Arg("run", "a run's id or name, or a job's name", required=True, complete="job")
 
 NOUN = Noun(
     "job",
-    "notebooks made callable: run, swept, scheduled",
+    "jobs",
+    "notebooks as programs: run, sweep, schedule",
     bare="list",
     verbs=(
         Verb(
-            "job", "check", f"{_HOME}:check", "find a notebook's parameters, and what would make it fail",
+            "check", "list a notebook's parameters, and what would make it fail",
             (_NOTEBOOK, _PARAMS, _CWD),
             example="job check train.ipynb",
             outcome=True,
         ),
         Verb(
-            "job", "run", f"{_HOME}:run", "execute a notebook in a fresh kernel and record it as a run",
+            "run", "execute a notebook in a fresh kernel and record it as a run",
             (
                 _NOTEBOOK, _PARAMS, _NAME, _TIMEOUT, _CWD, _FORCE,
                 Arg("output", "also write the executed notebook here", ("--output", "-o"), default="", complete="path"),
@@ -49,54 +49,47 @@ NOUN = Noun(
             outcome=True,
         ),
         Verb(
-            "job", "sweep", f"{_HOME}:sweep", "run a notebook for each point of a grid, several at a time",
+            "sweep", "run a notebook for each point of a grid, several at a time",
             (
                 _NOTEBOOK,
                 Arg("params", "a parameter and its values, as depth=2,4,8", ("-p", "--param"), pairs=True,
                     metavar="KEY=A,B,…"),
-                Arg("workers", "how many at a time", ("--workers", "-w"), type=int, default=0, metavar="N"),
-                Arg("metric", "what the best point is chosen by", ("--metric", "-m"), default="", complete="metric"),
-                Arg("maximize", "the largest is best", ("--maximize",), switch=True),
-                Arg("minimize", "the smallest is best", ("--minimize",), switch=True),
+                Arg("workers", "number of notebooks that run at the same time", ("--workers", "-w"), type=int, default=0, metavar="N"),
+                Arg("metric", "the metric that the best point is chosen by", ("--metric", "-m"), default="", complete="metric"),
+                Arg("maximize", "the largest value is best", ("--maximize",), switch=True),
+                Arg("minimize", "the smallest value is best", ("--minimize",), switch=True),
                 _NAME, _TIMEOUT, _FORCE,
             ),
             example="job sweep train.ipynb -p depth=2,4,8 --workers 2",
             outcome=True,
         ),
         Verb(
-            "job", "schedule", f"{_HOME}:schedule", "fire a notebook by cron; written to jobs/NAME.yaml",
+            "schedule", "run a notebook by cron; written to jobs/NAME.yaml",
             (
                 _NOTEBOOK,
                 Arg("cron", "minute hour day month weekday", ("--cron", "-c"), required=True),
                 _PARAMS, _NAME,
-                Arg("timezone", "the zone the cron is meant in; default: this machine's", ("--timezone",), default=""),
-                Arg("catch_up", "after downtime: run once for what was missed, or skip it", ("--catch-up",),
+                Arg("timezone", "the time zone of the cron; default: this machine's", ("--timezone",), default=""),
+                Arg("catch_up", "after downtime: run once for all missed times, or skip them", ("--catch-up",),
                     default="once", choices=("once", "skip")),
                 _TIMEOUT, _CWD,
-                Arg("replace", "also over another notebook's job of that name", ("--replace",), switch=True),
+                Arg("replace", "replace another notebook's job of that name", ("--replace",), switch=True),
             ),
             example='job schedule train.ipynb --cron "0 6 * * *"',
         ),
         Verb(
-            "job", "unschedule", f"{_HOME}:unschedule", "remove a job's schedule; its runs stay",
+            "unschedule", "remove a job's schedule; its runs stay",
             (Arg("name", "the job's name", required=True, complete="job"),),
         ),
-        Verb("job", "list", f"{_HOME}:list", "list the jobs, their last runs and when they fire next"),
+        Verb("list", "list the jobs, their last runs and their next times"),
         Verb(
-            "job", "executions", f"{_HOME}:executions", "list the executions, the newest first",
+            "executions", "list the executions, the newest first",
             (
                 Arg("job", "only of this job", default="", complete="job"),
-                Arg("limit", "at most so many", ("--limit",), type=int, default=50, metavar="N"),
+                Arg("limit", "maximum number of executions", ("--limit",), type=int, default=50, metavar="N"),
             ),
         ),
-        Verb("job", "logs", f"{_HOME}:logs", "show what an execution's cells printed", (_RUN_OR_JOB,)),
-        Verb("job", "cancel", f"{_HOME}:cancel", "stop an execution and its kernel", (_RUN_OR_JOB,)),
-    ),
-)  # fmt: skip
-
-ROOT_VERBS = (
-    Verb(
-        "", "scheduler", f"{_HOME}:run_scheduler", "fire the scheduled jobs until stopped (JupyterLab does it too)",
-        where="shell",
+        Verb("logs", "show what an execution's cells printed", (_RUN_OR_JOB,)),
+        Verb("cancel", "stop an execution and its kernel", (_RUN_OR_JOB,)),
     ),
 )  # fmt: skip

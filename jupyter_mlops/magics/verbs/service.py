@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
-_HOME = "jupyter_mlops.services"
 _SERVICE = Arg("name", "the service", required=True, complete="service")
 
 NOUN = Noun(
     "service",
-    "a run's model on a port, by BentoML",
+    "services",
+    "models packaged with BentoML, answering requests",
     bare="list",
     verbs=(
         Verb(
-            "service", "build", f"{_HOME}.builder:build",
-            "package a run's model, if its answers equal those in the notebook",
+            "build", "package a run's model, if its answers equal those in the notebook",
             (
                 Arg("run", "the run: its id, the start of it, or its name",
                     required=True, complete="run"),
@@ -25,16 +24,15 @@ NOUN = Noun(
             example="service build forest --name screening",
         ),
         Verb(
-            "service", "start", f"{_HOME}.lifecycle:start",
-            "start a service; it ends with this kernel",
+            "start", "start a service; it stops with this kernel",
             (
                 _SERVICE,
-                Arg("port", "default: any free one", ("--port", "-p"), type=int, default=0),
-                Arg("host", "default: 127.0.0.1, or service.host in mlops.toml", ("--host",),
+                Arg("port", "the port; default: any free one", ("--port", "-p"), type=int, default=0),
+                Arg("host", "the address; default: 127.0.0.1, or service.host in mlops.toml", ("--host",),
                     default=""),
                 Arg("allow_host", "a name under which clients may ask it, beside loopback and --host; "
                     "repeat for more", ("--allow-host",), many=True, metavar="NAME"),
-                Arg("detach", "leave it running when this process ends (in a shell: always)",
+                Arg("detach", "keep it running when this process ends (in a shell: always)",
                     ("--detach", "-d"), switch=True),
                 Arg("timeout", "seconds until it must answer", ("--timeout",),
                     type=float, default=60.0, metavar="SECONDS"),
@@ -42,28 +40,24 @@ NOUN = Noun(
             example="service start screening --port 3000",
         ),
         Verb(
-            "service", "stop", f"{_HOME}.lifecycle:stop",
-            "stop a service, wherever it was started",
+            "stop", "stop a service, whichever process started it",
             (_SERVICE,),
         ),
         Verb(
-            "service", "list", f"{_HOME}.lifecycle:list",
-            "list the services, and which of them run",
+            "list", "list the services, and which are running",
         ),
         Verb(
-            "service", "test", f"{_HOME}.requests:test",
-            "ask a service, and compare with the model",
+            "test", "send rows to a service, and compare its answers with the model's",
             (
                 _SERVICE,
-                Arg("rows", "how many rows to send", ("--rows", "-n"), type=int, default=20),
+                Arg("rows", "number of rows to send", ("--rows", "-n"), type=int, default=20),
                 Arg("file", "send rows of this table instead of the reference; they are logged",
                     ("--file", "-f"), default="", complete="path"),
             ),
             example="service test screening --file data/new.parquet",
         ),
         Verb(
-            "service", "log", f"{_HOME}.prediction_log:log",
-            "show what a service was asked, and said",
+            "log", "show the requests of a service and its answers",
             (
                 _SERVICE,
                 Arg("last", "only the newest N rows", ("--last", "-n"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import signing_key
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules.signatures import CAPSULE, MANIFEST, SUFFIX, context
+from jupyter_mlops.runs.signatures import CAPSULE, MANIFEST, SUFFIX, context
 from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:

@@ -72,7 +72,7 @@ class Capsule(Record):
     cells: list[CapsuleCell]
     folder: str = "."
     #: Never an option of git's: somebody else may have written the capsule.
-    commit: str = Field("", pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")
+    commit: str = Field(default="", pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")
     prefix: str = ""
     left_out: list[str] = []
     redacted: list[str] = []

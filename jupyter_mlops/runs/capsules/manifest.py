@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import files
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.capsules.signatures import MANIFEST
+from jupyter_mlops.runs.signatures import MANIFEST
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops import files, temporary
 from jupyter_mlops.errors import BackendFailed, MlopsError
-from jupyter_mlops.runs.capture import deep
+from jupyter_mlops.runs.capture import deep as shim
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -35,7 +35,7 @@ _COMPILER = (
 )
 
 
-def switch(state: str) -> str:
+def deep(state: str) -> str:
     """Add a kernel with deep lineage to JupyterLab's launcher, or remove it.
 
     Raises:
@@ -51,7 +51,7 @@ def switch(state: str) -> str:
             else f"There is no kernel '{_TITLE}'"
         )
     _install()
-    if deep.library() is not None:
+    if shim.library() is not None:
         return "This kernel has deep lineage"
     return (
         f"Choose '{_TITLE}' under Kernel > Change Kernel…; "

@@ -11,7 +11,7 @@ from jupyter_mlops.pictures import SERIES, bars, image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jupyter_mlops.runs.records import Curve
+    from jupyter_mlops.runs.comparison.records import Curve
 
 # To the right of the lines stand the values between which they lie.
 _WIDTH, _HEIGHT, _MARGIN, _LABELS = 290, 110, 8, 44

@@ -10,7 +10,8 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import manifest
 from jupyter_mlops.runs.comparison import file_changes, metric_history
-from jupyter_mlops.runs.records import Comparison, Difference, RunDetail
+from jupyter_mlops.runs.comparison.records import Comparison, Difference
+from jupyter_mlops.runs.records import RunDetail
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
             for part in (_cell_diff(first, other), *diffs.values())
             if part
         ),
-        curves=metric_history.curves(open_store(project), details),
+        curves=metric_history.read(open_store(project), details),
     )
 
 

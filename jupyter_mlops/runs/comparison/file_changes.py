@@ -13,7 +13,7 @@ from jupyter_mlops.environment import git
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.progress import say
 from jupyter_mlops.runs.capsules import snapshot
-from jupyter_mlops.runs.records import DataChange
+from jupyter_mlops.runs.comparison.records import DataChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.runs.comparison.curves import MOST_POINTS
-from jupyter_mlops.runs.records import Curve
+from jupyter_mlops.runs.comparison.records import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 _MOST_CURVES = 16
 
 
-def curves(
+def read(
     store: Store, details: Sequence[Any], most_points: int | None = MOST_POINTS
 ) -> list[Curve]:
-    """Return the metrics that any of the runs logged at several steps, over the steps.
+    """Return the metrics that one of the runs logged at several steps.
 
     Args:
         store: where the runs are.
         details: the runs; each line of a curve is one of them.
-        most_points: a longer line is thinned to so many; None keeps all.
+        most_points: a longer line is thinned to this number; None keeps all.
     """
     stepped = [_stepped(store, detail.run_id) for detail in details]
     found = []

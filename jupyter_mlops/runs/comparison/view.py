@@ -1,4 +1,4 @@
-"""How a comparison of runs shows itself: static HTML with small pictures, and text.
+"""The two forms of a comparison of runs: static HTML with small pictures, and text.
 
 It reads without a kernel, in an untrusted notebook and in nbconvert's output: no scripts, no
 inline SVG.
@@ -14,7 +14,7 @@ from jupyter_mlops.data import view
 from jupyter_mlops.runs.comparison.curves import pictures, spark
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.records import Comparison, Curve, DataChange, Difference
+    from jupyter_mlops.runs.comparison.records import Comparison, Curve, DataChange, Difference
 
 _PACKAGES_IN_TEXT, _PACKAGES_IN_HTML = 5, 20
 _COLUMNS_IN_TEXT, _COLUMNS_IN_HTML = 4, 12

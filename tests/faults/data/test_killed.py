@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_mlops import data, runs, workspace
-from jupyter_mlops.data.cache import cache_folder, md5
-from jupyter_mlops.data.objects import UNFINISHED
+from jupyter_mlops.data.cache import cache_folder
+from jupyter_mlops.data.objects import UNFINISHED, md5
 from jupyter_mlops.errors import Conflict
 
 if TYPE_CHECKING:

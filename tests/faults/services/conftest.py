@@ -1,4 +1,4 @@
-"""A service that needs no training: a linear model, packaged straight from its files."""
+"""The packaged line in a project of its own for each test, and processes to kill."""
 
 from __future__ import annotations
 
@@ -19,36 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-LINE = """
-import pandas as pd
-from sklearn.linear_model import LinearRegression
-
-train = pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0], "z": [1.0, 0.0, 1.0, 0.0]})
-model = LinearRegression().fit(train[["x", "z"]], [0.0, 2.0, 4.0, 6.0])
-"""
-
-
-@pytest.fixture(scope="session")
-def _built(_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a project in which the line is packaged; each test gets a copy."""
-    from jupyter_mlops import runs
-
-    root = tmp_path_factory.mktemp("line") / "screening"
-    shutil.copytree(_template, root, symlinks=True)
-    trust.grant(root, "init")
-    project = Project.find(root)
-    namespace: dict[str, Any] = {}
-    with runs.record_cell("line", LINE, namespace, project=project):
-        exec(LINE, namespace)
-    services.build("line", project=project)
-    return root
-
 
 @pytest.fixture
-def project(_built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+def project(line_project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Return a project of its own for each test."""
     root = tmp_path / "screening"
-    shutil.copytree(_built, root, symlinks=True)
+    shutil.copytree(line_project.root, root, symlinks=True)
     trust.grant(root, "init")
     monkeypatch.chdir(root)
     return Project.find(root)

@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_mlops import trust
 from jupyter_mlops.project import Project
+from tests.shell import Cells, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,15 +100,7 @@ def full(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
 
 
 @pytest.fixture
-def cell() -> Iterator[Callable[[str], Any]]:
-    """Return what runs one cell in a shell with the extension loaded."""
-    shell = InteractiveShell.instance()
-    shell.colors = "nocolor"
-    shell.run_line_magic("load_ext", "jupyter_mlops")
-
-    def run(source: str) -> Any:
-        return shell.run_cell(source, store_history=False)
-
-    run.shell = shell  # type: ignore[attr-defined]
-    yield run
-    InteractiveShell.clear_instance()
+def cell() -> Iterator[Cells]:
+    """Return what runs one cell in a fresh shell with the extension loaded."""
+    with started() as cells:
+        yield cells

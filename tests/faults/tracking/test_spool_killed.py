@@ -182,9 +182,9 @@ def test_a_lost_answer_is_no_second_run(team: Project, postgres: Postgres, sign:
     runs.sync(project=project)
     listed = runs.list(project=project)
     assert sorted(run.name for run in listed) == ["before", "meant once"]
-    run = next(run for run in listed if run.name == "meant once")
-    assert (run.status, run.params, run.metrics) == ("finished", {"C": "0.5"}, {"score": 0.5})
-    history = runs.open_store(project).client.get_metric_history(run.run_id, "score")
+    once = next(run for run in listed if run.name == "meant once")
+    assert (once.status, once.params, once.metrics) == ("finished", {"C": "0.5"}, {"score": 0.5})
+    history = runs.open_store(project).client.get_metric_history(once.run_id, "score")
     assert len(history) == 1
     losing.close()
     assert os.environ.get("MLFLOW_HTTP_REQUEST_MAX_RETRIES") != "0"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlops import data
-from jupyter_mlops.data.cache import md5
+from jupyter_mlops.data.objects import md5
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError, NotFound
 from jupyter_mlops.project import Project
 

@@ -192,7 +192,9 @@ def test_the_same_line_in_a_terminal(project: Project, table: Path) -> None:
         "--key",
         "id",
     ]
-    done = subprocess.run([*words, "--json"], capture_output=True, check=True, cwd=project.root)
+    done = subprocess.run(
+        [*words, "--json"], capture_output=True, check=True, cwd=project.root, text=True
+    )
     assert json.loads(done.stdout)["rows_removed"] == 10
     done = subprocess.run(words, capture_output=True, check=True, cwd=project.root, text=True)
     assert done.stdout.startswith("Rows: 4 added, 10 removed, 190 changed (200 → 194)")

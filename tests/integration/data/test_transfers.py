@@ -251,7 +251,7 @@ def test_versions_that_only_runs_know_are_pushed_when_asked(
 def test_the_projects_remote_may_be_one_that_dvc_knows_by_name(
     versioned: Project, tmp_path: Path
 ) -> None:
-    words = [DVC, "remote", "add", "--quiet", "lab", str(tmp_path / "lab")]
+    words = [str(DVC), "remote", "add", "--quiet", "lab", str(tmp_path / "lab")]
     subprocess.run(words, check=True, cwd=versioned.root)
     data.push(["train.csv"], project=_with_remote(versioned, "lab"))
     assert (tmp_path / "lab" / "files").is_dir()

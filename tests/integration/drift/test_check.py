@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,7 +179,11 @@ def test_a_check_that_cannot_be_made_says_in_one_line_what_to_type(tables, argum
 
 
 def test_a_mistake_records_nothing(project, tables):
-    for arguments in ({"reference": "old.csv", "current": "no.csv"}, {"service": "nowhere"}):
+    wrong: list[dict[str, Any]] = [
+        {"reference": "old.csv", "current": "no.csv"},
+        {"service": "nowhere"},
+    ]
+    for arguments in wrong:
         with pytest.raises(MlopsError):
             drift.check(**arguments, project=project)
     assert len(runs.list(kind="drift", project=project)) == 0

@@ -92,7 +92,7 @@ def mixed(rows: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
             "yes": rng.random(rows) < 0.4 + 0.2 * shift,
             "town": rng.choice(towns, rows, p=weights / weights.sum()),
             "town typed": pd.Categorical(rng.choice(towns, rows), categories=[*towns, "Rome"]),
-            "town missing": pd.Series(rng.choice([*towns, None], rows), dtype="string"),
+            "town missing": pd.Series(rng.choice(np.array([*towns, None]), rows), dtype="string"),
             "constant": np.ones(rows),
             "same": ["x"] * rows,
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,9 +113,8 @@ def test_a_wrong_format_and_a_missing_package_are_one_line_before_anything_runs(
 ) -> None:
     cell("%%mlops run case --format onxx\nx = 1")
     assert "onnx" in capsys.readouterr().out
-    found = format.find_spec
     monkeypatch.setattr(
-        format, "find_spec", lambda name: None if name == "skl2onnx" else found(name)
+        format, "find_spec", lambda name: None if name == "skl2onnx" else find_spec(name)
     )
     cell("%%mlops run case --format onnx\nran = 1")
     assert "pip install 'jupyter-mlops[onnx]'" in capsys.readouterr().out

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nbformat
 import pytest
@@ -17,22 +16,8 @@ from nbclient import NotebookClient
 from jupyter_mlops import runs, trust
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays.reproduce import reproduce
+from tests.integration.replays import histories
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-
-def _load(name: str) -> ModuleType:
-    """Import a module beside this one; the tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-histories = _load("histories")
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import statistics
@@ -20,10 +19,11 @@ from jupyter_mlops.cells import slices
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
+from tests.integration.replays import histories
+from tests.integration.replays import test_reproduce as reproducing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import ModuleType
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -31,16 +31,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::UserWarning"),
 ]
-
-
-def _load(name: str) -> ModuleType:
-    """Import a module beside this one; the tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_a_slice_has_only_the_cells_that_matter_and_a_replay_verified_it(
@@ -194,10 +184,9 @@ def test_a_cell_that_failed_half_way_may_matter() -> None:
 @pytest.mark.timeout(3600)
 def test_hard_notebooks_have_verified_slices(project: Project, tmp_path: Path) -> None:
     """How many slices of the hard notebooks verify, and how large they are, is printed."""
-    reproducing = _load("test_reproduce")
     waiting = []
     with ThreadPoolExecutor(2) as pool:
-        for case in reproducing.histories.CASES:
+        for case in histories.CASES:
             root = tmp_path / case.name.replace(" ", "-").replace(",", "")
             subprocess.run(["cp", "-r", str(project.root), str(root)], check=True)
             trust.grant(root, "init")
@@ -217,7 +206,7 @@ def test_hard_notebooks_have_verified_slices(project: Project, tmp_path: Path) -
         assert written.slice is not None
         kept.append(written.slice)
     shares = [len(item.cells) / item.of for item in kept]
-    total = len(reproducing.histories.CASES)
+    total = len(histories.CASES)
     states = sum(item.generators for item in kept)
     print(
         f"{total} histories: {len(kept)} slices verified, {states} of them with the run's random "

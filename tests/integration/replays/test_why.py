@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from jupyter_mlops import cli, runs
 from jupyter_mlops.errors import BackendFailed, NotFound, UsageError
 from jupyter_mlops.replays.why.why import why
+from tests.integration.environment import test_rebuilt as made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,7 +247,6 @@ def test_the_environment_is_swapped_where_the_packages_differ(
     project: Project, cell: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first run's package is installed by the real uv, from a wheel."""
-    made = _load("environment/test_rebuilt")
     wheels = [
         made.wheel(tmp_path / "wheels", "mlopsprobe", version, mlopsprobe=f"value = {value}\n")
         for version, value in (("1.0", 2.0), ("2.0", 5.0))
@@ -278,14 +277,3 @@ def _another_kernel(cell: Callable[[str], Any]) -> None:
     shell.run_line_magic("unload_ext", "jupyter_mlops")
     shell.reset()
     shell.run_line_magic("load_ext", "jupyter_mlops")
-
-
-def _load(name: str) -> Any:
-    """Import a module of the integration tests; they are no package."""
-    path = Path(__file__).parents[1] / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module

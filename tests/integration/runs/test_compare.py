@@ -15,7 +15,7 @@ from jupyter_mlops.runs.capsules import snapshot
 from jupyter_mlops.runs.comparison import file_changes, metric_history
 
 if TYPE_CHECKING:
-    from jupyter_mlops.runs.records import Comparison
+    from jupyter_mlops.runs.comparison.records import Comparison
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -133,5 +133,5 @@ def test_what_a_cell_logged_by_its_steps_is_not_logged_again(cell: Any) -> None:
     assert cell(f"{source}    mlflow.log_metric('loss', loss, step=step)\nscore = loss * 2").success
     walk = runs.get("walk")
     assert walk.metrics == {"loss": 0.5, "score": 1.0}
-    (curve,) = metric_history.curves(runs.open_store(Project.find()), [walk])
+    (curve,) = metric_history.read(runs.open_store(Project.find()), [walk])
     assert curve.lines == [[(0, 1.0), (1, 0.75), (2, 0.5)]]

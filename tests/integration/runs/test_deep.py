@@ -12,10 +12,11 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jupyter_mlops import installation, jobs, runs, workspace
+from jupyter_mlops import jobs, runs, workspace
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capture import deep_setup
+from jupyter_mlops.workspace import checkup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -249,8 +250,8 @@ def test_one_line_makes_a_kernel_in_which_a_recorded_cell_is_deep(
     project: Project, home: Path
 ) -> None:
     Path("t.csv").write_text("a\n1\n")
-    assert "Choose 'Python 3 (deep lineage)' under Kernel" in deep_setup.switch("on")
-    assert deep_setup.switch("on")  # again changes nothing
+    assert "Choose 'Python 3 (deep lineage)' under Kernel" in deep_setup.deep("on")
+    assert deep_setup.deep("on")  # again changes nothing
     outputs = _execute(
         project,
         "mlops-deep",
@@ -262,10 +263,10 @@ def test_one_line_makes_a_kernel_in_which_a_recorded_cell_is_deep(
     assert [use.path for use in run.data] == ["t.csv"]
     assert run.tags["mlops.lineage"] in {"Python, fanotify, deep", "Python, deep"}
     assert (
-        deep_setup.switch("off")
+        deep_setup.deep("off")
         == "The kernel 'Python 3 (deep lineage)' is removed; restart those that still run"
     )
-    assert deep_setup.switch("off") == "There is no kernel 'Python 3 (deep lineage)'"
+    assert deep_setup.deep("off") == "There is no kernel 'Python 3 (deep lineage)'"
     assert not home.exists()
 
 
@@ -297,17 +298,17 @@ def test_without_a_compiler_one_line_says_what_to_install(
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(MlopsError, match=r"needs a C compiler.*Debian: apt-get install gcc"):
-        deep_setup.switch("on")
+        deep_setup.deep("on")
     monkeypatch.setenv("MLOPS_LINEAGE_DEEP", "1")
     assert deep_setup.environment(Project.find()) == {}
-    finding = installation._lineage(Project.find())
+    finding = checkup._lineage(Project.find())
     assert (finding.status, finding.fix[:11]) == ("broken", "Install one")
     monkeypatch.setenv("CC", "/nowhere/cc")
     with pytest.raises(MlopsError, match="CC names a compiler that is not here: /nowhere/cc"):
-        deep_setup.switch("on")
+        deep_setup.deep("on")
     monkeypatch.setenv("CC", "/bin/false")
     with pytest.raises(BackendFailed, match="does not compile: no reason told"):
-        deep_setup.switch("on")
+        deep_setup.deep("on")
     assert not list(home.glob("*"))
 
 

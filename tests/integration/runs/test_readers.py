@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -14,16 +13,12 @@ import pytest
 
 from jupyter_mlops import trust
 from jupyter_mlops.runs.capture import deep_setup
+from tests.integration.runs import readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PROGRAM = Path(__file__).with_name("readers.py")
-_spec = importlib.util.spec_from_file_location("readers", _PROGRAM)
-assert _spec
-assert _spec.loader
-readers = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(readers)
 ROWS = readers.rows()
 
 

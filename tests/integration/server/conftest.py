@@ -11,7 +11,7 @@ from tornado.httpclient import HTTPClientError
 from jupyter_mlops import trust
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef] # in the place of the plugin's
 def jp_server_config():
     return {"ServerApp": {"jpserver_extensions": {"jupyter_mlops": True}}}
 
@@ -34,7 +34,7 @@ def ask(jp_fetch):
         try:
             response = await jp_fetch("mlops", "api", *route.split("/"), params=params)
         except HTTPClientError as error:
-            return error.code, json.loads(error.response.body)
+            return error.code, json.loads(error.response.body if error.response else b"null")
         return response.code, json.loads(response.body)
 
     return fetch

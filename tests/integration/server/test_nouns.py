@@ -64,6 +64,7 @@ async def test_a_service_that_was_never_built_is_not_found(jp_fetch, action):
             "mlops", "api", "services", "screening", action, method="POST", body="", params={}
         )
     assert error.value.code == 404
+    assert error.value.response is not None
     assert "screening" in json.loads(error.value.response.body)["message"]
 
 

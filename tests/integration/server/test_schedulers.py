@@ -38,7 +38,7 @@ async def test_a_project_with_jobs_has_a_scheduler_until_the_server_ends(
     (project.state / "locks").mkdir()
     await ask("status", path="team/screening")
     app = jp_serverapp.web_app.settings["jupyter_mlops"]
-    await eventually(lambda: app.schedulers._children)
+    await eventually(lambda: app.followed.schedulers._children)
     await eventually(lambda: scheduler_runs(project))
     await jp_serverapp.extension_manager.stop_all_extensions()
     assert not scheduler_runs(project)
@@ -48,4 +48,4 @@ async def test_a_project_without_jobs_starts_nothing(ask, project_folder, jp_ser
     await ask("status", path="team/screening")
     await asyncio.sleep(0.5)
     app = jp_serverapp.web_app.settings["jupyter_mlops"]
-    assert not app.schedulers._children
+    assert not app.followed.schedulers._children

@@ -27,7 +27,7 @@ async def test_a_waiting_run_is_sent_once_the_store_is_back(
         with runs.start("waits", project=project) as run:
             run.log_metrics({"x": 1.0})
         app = jp_serverapp.web_app.settings["jupyter_mlops"]
-        app.follow(project, "team/screening")
+        app.followed.follow(project, "team/screening")
         await asyncio.sleep(1)
         assert len(spool.waiting(project)) == 1
     finally:

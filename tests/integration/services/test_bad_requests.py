@@ -34,7 +34,7 @@ def frame(service_project: Project) -> pd.DataFrame:
 
 @pytest.fixture
 def row(frame: pd.DataFrame) -> dict[str, Any]:
-    return dict(frame.iloc[0].to_dict())
+    return {str(name): value for name, value in frame.iloc[0].to_dict().items()}
 
 
 def refused(answer: httpx.Response, status: int, words: str) -> None:

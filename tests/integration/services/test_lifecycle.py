@@ -68,7 +68,7 @@ def test_a_kernel_with_thousands_of_open_files_finds_its_service_ready(
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(4096, hard)), hard))
-    opened = []
+    opened: list[int] = []
     try:
         while not opened or opened[-1] < 1024:  # the first number that select() refuses
             opened.append(os.open(os.devnull, os.O_RDONLY))

@@ -85,7 +85,7 @@ def team(project: Project, store: Away) -> Project:
 
 
 @pytest.fixture
-def cell(team: Project) -> Iterator[Callable[[str], str]]:
+def cell(team: Project) -> Iterator[Callable[..., str]]:
     shell = InteractiveShell.instance()
     shell.colors = "nocolor"
     shell.run_line_magic("load_ext", "jupyter_mlops")
@@ -122,14 +122,14 @@ def _is_complete(run: runs.RunDetail, project: Project) -> None:
 
 @both
 def test_a_cell_is_recorded_while_the_store_is_away_and_sent_once_when_it_is_back(
-    team: Project, store: Away, cell: Callable[[str], str]
+    team: Project, store: Away, cell: Callable[..., str]
 ) -> None:
     store.go()
     said = cell(_TRAIN.replace("AWAY", ""))
     (line,) = said.splitlines()
     assert "recorded locally; it will be sent when " in line
     assert PASSWORD not in line
-    short = re.match(r"recorded · forest ([0-9a-f]{8}) ", line)[1]
+    (short,) = re.findall(r"^recorded · forest ([0-9a-f]{8}) ", line)
     (note,) = spool.waiting(team)
     assert note.run_id.startswith(short)
     assert runs.get(short).metrics["score"] == 1.0
@@ -158,7 +158,7 @@ def test_a_cell_is_recorded_while_the_store_is_away_and_sent_once_when_it_is_bac
 
 @both
 def test_a_store_that_goes_away_in_the_middle_of_a_cell_gets_the_rest_later(
-    team: Project, store: Away, cell: Callable[[str], str]
+    team: Project, store: Away, cell: Callable[..., str]
 ) -> None:
     said = cell(_TRAIN.replace("AWAY", "go()"), go=store.go)
     assert "recorded locally" in said
@@ -175,7 +175,7 @@ def test_a_store_that_goes_away_in_the_middle_of_a_cell_gets_the_rest_later(
 
 @pytest.mark.slow
 def test_a_store_that_comes_back_in_the_middle_of_a_cell_gets_the_whole_at_once(
-    team: Project, store: Away, cell: Callable[[str], str]
+    team: Project, store: Away, cell: Callable[..., str]
 ) -> None:
     store.go()
     cell(_TRAIN.replace("AWAY", "come()"), come=store.come)
@@ -188,7 +188,7 @@ def test_a_store_that_comes_back_in_the_middle_of_a_cell_gets_the_whole_at_once(
 
 @pytest.mark.slow
 def test_a_restarted_store_costs_no_run(
-    team: Project, store: Away, cell: Callable[[str], str]
+    team: Project, store: Away, cell: Callable[..., str]
 ) -> None:
     def restart() -> None:
         store.go()
@@ -201,7 +201,7 @@ def test_a_restarted_store_costs_no_run(
 
 @pytest.mark.slow
 def test_a_plain_mlflow_call_in_a_cell_fails_there_and_the_run_says_so(
-    team: Project, store: Away, cell: Callable[[str], str]
+    team: Project, store: Away, cell: Callable[..., str]
 ) -> None:
     source = '%%mlops run broken\nimport mlflow\ndepth = 3\ngo()\nmlflow.log_metric("x", 1)'
     with pytest.raises(Exception, match="connection"):
@@ -248,7 +248,7 @@ def test_what_the_store_refuses_holds_up_no_other_and_is_named(team: Project, st
 
 
 @pytest.mark.slow
-def test_a_bucket_that_is_away_is_waited_for_too(team: Project, cell: Callable[[str], str]) -> None:
+def test_a_bucket_that_is_away_is_waited_for_too(team: Project, cell: Callable[..., str]) -> None:
     import boto3
 
     boto3.client("s3").create_bucket(Bucket="comes-later")
@@ -266,7 +266,7 @@ def test_a_bucket_that_is_away_is_waited_for_too(team: Project, cell: Callable[[
 
 @pytest.mark.slow
 def test_the_data_of_waiting_runs_is_kept(
-    team: Project, store: Away, cell: Callable[[str], str]
+    team: Project, store: Away, cell: Callable[..., str]
 ) -> None:
     store.go()
     cell("%%mlops run reader\nimport pandas as pd\nrows = len(pd.read_csv('train.csv'))")

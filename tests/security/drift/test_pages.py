@@ -194,7 +194,12 @@ def test_nothing_of_a_payload_runs_in_a_real_browser(
     path, _ = written["hostile"]
     dialogs: list[str] = []
     asked: list[str] = []
-    browser_page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def dismissed(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    browser_page.on("dialog", dismissed)
     browser_page.on("request", lambda request: asked.append(request.url))
     browser_page.goto(path.as_uri())
     frame = browser_page.frames[1]

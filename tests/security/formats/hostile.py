@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-Attack = Callable[[Path, str], None]
+#: Its value is not looked at.
+Attack = Callable[[Path, str], object]
 
 
 class Payload:

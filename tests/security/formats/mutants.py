@@ -25,7 +25,7 @@ import numpy as np
 
 SECONDS = 30
 #: What a changed value in JSON becomes: wrong types, wrong places, numbers out of range, names of functions.
-VALUES = [
+VALUES: list[Any] = [
     None, True, -1, 0, 1, 2**31, 2**63, 10**30, 1e308, "", "x", "os.system", "torch.hub.load", "builtins.eval", "../../x", [], {}, [[]],
     {"a": 1}, "__import__('os').system('touch CANARY')", "numpy.ctypeslib.load_library", "sklearn.tree._tree.Tree", "data/weights",
 ]  # fmt: skip
@@ -85,7 +85,10 @@ def booster_seeds() -> list[bytes]:
 
     given = rows()
     y = (given[:, 0] > 0).astype(int)
-    models = [LGBMClassifier(n_estimators=3, verbose=-1), XGBClassifier(n_estimators=3, n_jobs=1)]
+    models: list[Any] = [
+        LGBMClassifier(n_estimators=3, verbose=-1),
+        XGBClassifier(n_estimators=3, n_jobs=1),
+    ]
     return [skops.io.dumps(model.fit(given, y)) for model in models]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from nbclient import NotebookClient
 from jupyter_mlops import runs, workspace
 from jupyter_mlops.replays.export import export
 from jupyter_mlops.replays.reproduce import reproduce
+from tests.security.git import corpus
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -28,17 +28,6 @@ pytestmark = [
 ]
 
 
-def _load(name: str) -> Any:
-    """Import a module beside this one; the tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-corpus = _load("corpus")
 #: What can be in one configuration together.
 _TOGETHER = {
     "core.fsmonitor", "core.hooksPath", "diff.external", "diff driver textconv", "filter process",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import data, trust, workspace
+from jupyter_mlops import data, trust
 from jupyter_mlops.environment import git, packages
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.project import Project
@@ -21,24 +19,13 @@ from jupyter_mlops.replays import scratch_project
 from jupyter_mlops.replays.why import file_trees
 from jupyter_mlops.runs.capsules import snapshot
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell
+from jupyter_mlops.workspace import checkup, setup
+from tests.security.git import corpus
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.trials import Trials
-
-
-def _load(name: str) -> Any:
-    """Import a module beside this one; the tests are no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-corpus = _load("corpus")
 
 
 @pytest.fixture
@@ -107,9 +94,9 @@ def _verbs(project: Project) -> dict[str, Callable[[], object]]:
         ),
         "data gc": lambda: data.gc(project=project),
         "data add": added,
-        "doctor": lambda: workspace._git(),
-        "init": lambda: workspace._ensure_git(project.root),
-        "init below": lambda: workspace._ensure_git(project.root / "data"),
+        "doctor": lambda: checkup._git(),
+        "init": lambda: setup._ensure_git(project.root),
+        "init below": lambda: setup._ensure_git(project.root / "data"),
     }
 
 

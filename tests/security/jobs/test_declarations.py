@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import resource
 import time
@@ -107,11 +108,9 @@ def test_a_folder_of_jobs_that_is_a_link_is_not_followed(tmp_path: Path) -> None
 def test_a_file_that_grows_while_it_is_read_is_read_so_far(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jupyter_mlops import files
-
     path = folder / "a.yaml"
     path.write_text("notebook: a.ipynb\n")
-    fstat = files.os.fstat
+    fstat = os.fstat
 
     def growing(descriptor: int) -> Any:
         found = fstat(descriptor)
@@ -119,7 +118,7 @@ def test_a_file_that_grows_while_it_is_read_is_read_so_far(
             file.write(b"#" * 100_000)
         return found
 
-    monkeypatch.setattr(files.os, "fstat", growing)
+    monkeypatch.setattr(os, "fstat", growing)
     assert "larger than 65,536 bytes" in refused(path)
 
 

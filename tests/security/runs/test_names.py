@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,8 @@ from jupyter_mlops.tracking import search
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_mlops.tracking.store import Store
     from tests.trials import Trials
 
@@ -166,8 +168,12 @@ def test_a_clause_finds_at_least_what_is_asked(project: Project, trials: Trials)
 
 @pytest.mark.parametrize("name", ["", " ", "\0", "a\0b", "\n", "\ud800", "x" * 10_000])
 def test_what_no_run_is_called_is_one_line(project: Project, name: str) -> None:
-    for verb in (runs.get, runs.delete, runs.restore):
-        given = name if verb is runs.get else [name]
+    verbs: dict[Callable[..., Any], Any] = {
+        runs.show: name,
+        runs.delete: [name],
+        runs.restore: [name],
+    }
+    for verb, given in verbs.items():
         with pytest.raises((NotFound, UsageError)) as raised:
-            verb(given, project=project)  # type: ignore[operator]
+            verb(given, project=project)
         assert "\n" not in str(raised.value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from typing import Any
 
 import pytest
 from pytest_jupyter.jupyter_server import *  # noqa: F403
@@ -12,7 +13,7 @@ from pytest_jupyter.jupyter_server import *  # noqa: F403
 from jupyter_mlops import trust
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef] # in the place of the plugin's
 def jp_server_config():
     return {"ServerApp": {"jpserver_extensions": {"jupyter_mlops": True}}}
 
@@ -71,7 +72,7 @@ def request_of(jp_http_port, jp_base_url, jp_auth_header):
     return write
 
 
-def message_of(body: bytes) -> dict:
+def message_of(body: bytes) -> dict[str, Any]:
     """Return the answer's JSON, empty for anything else."""
     try:
         found = json.loads(body)

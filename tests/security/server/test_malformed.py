@@ -91,7 +91,7 @@ def malformed(chosen: random.Random, request_of) -> bytes:
     if chosen.random() < 0.6:
         query = f"path={chosen.choice(['ours', 'theirs', text(chosen)])}&{query}"
     headers = dict(chosen.sample(HEADERS, k=chosen.choice([0, 0, 0, 1, 1, 2])))
-    raw = request_of(
+    raw: bytes = request_of(
         chosen.choice(METHODS), f"mlops/api/{route}?{query}", headers, chosen.choice(BODIES)
     )
     if chosen.random() < 0.1:  # and some bytes of it changed

@@ -145,8 +145,8 @@ async def test_a_project_that_is_not_trusted_is_only_looked_at(
             assert "%mlops trust" in json.loads(body)["do"]
         tried += 1
     await asyncio.sleep(1)
-    assert app.schedulers._children == {}
-    assert app.syncing._projects.keys() <= {folders / "ours"}
+    assert app.followed.schedulers._children == {}
+    assert app.followed.syncing._projects.keys() <= {folders / "ours"}
     assert not (folders / "theirs" / ".mlops").exists()
     trials("REST routes: project that is not trusted", tried, "lists from files, the rest refused")
 
@@ -160,9 +160,9 @@ async def test_trust_by_the_panel_and_back(folders, jp_serverapp, send, request_
     assert (status, json.loads(body)["trusted"]) == (200, True)
     assert trust.is_trusted(folders / "theirs")
     async with asyncio.timeout(60):
-        while folders / "theirs" not in app.schedulers._children:
+        while folders / "theirs" not in app.followed.schedulers._children:
             await asyncio.sleep(0.1)
-    child = app.schedulers._children[folders / "theirs"]
+    child = app.followed.schedulers._children[folders / "theirs"]
     status, _, body = await send(request_of("DELETE", "mlops/api/trust?path=theirs"))
     assert (status, json.loads(body)["trusted"]) == (200, False)
     async with asyncio.timeout(60):

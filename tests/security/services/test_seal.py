@@ -254,8 +254,9 @@ def no_key(folder: Path, file: Path, pick: random.Random) -> None:
     content = (folder / seal.MANIFEST).read_bytes()
     empty = signing_key.signature(b"", seal._CONTEXT, content)
     plain = hashlib.sha256(content).hexdigest()
+    values: tuple[Any, ...] = (empty, plain, "", None, [], {})
     (folder / seal.SIGNATURES).write_text(
-        pick.choice([json.dumps({"user": value}) for value in (empty, plain, "", None, [], {})] + ["[]", "{", ""])
+        pick.choice([json.dumps({"user": value}) for value in values] + ["[]", "{", ""])
     )  # fmt: skip
 
 

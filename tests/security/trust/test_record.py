@@ -126,10 +126,10 @@ def test_a_damaged_record_says_no_and_is_written_anew(
     other.mkdir()
     spoilt = [b"", b"null", b"[]", b"{}", b'{"projects": []}', b"[" * 100_000, b"\xff\xfe\0"]
     for _ in range(1000):
-        content = bytearray(whole)
+        changed = bytearray(whole)
         for _ in range(chosen.randint(1, 8)):
-            content[chosen.randrange(len(content))] = chosen.randrange(256)
-        spoilt.append(bytes(content[: chosen.randint(1, len(content))]))
+            changed[chosen.randrange(len(changed))] = chosen.randrange(256)
+        spoilt.append(bytes(changed[: chosen.randint(1, len(changed))]))
     for number, content in enumerate(spoilt):
         record.write_bytes(content)
         os.utime(record, ns=(number, number))

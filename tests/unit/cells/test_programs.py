@@ -10,8 +10,8 @@ DATA = {"data/v1.csv", "data/v2.csv"}
 
 
 def _exchange(x: str | list[str], y: str | list[str]) -> Exchange:
-    of = [Program.of([side] if isinstance(side, str) else side) for side in (x, y)]
-    return Exchange(*of, is_data=DATA.__contains__)
+    of_x, of_y = (Program.of([side] if isinstance(side, str) else side) for side in (x, y))
+    return Exchange(of_x, of_y, is_data=DATA.__contains__)
 
 
 # before, after, parameters, data, whether the code is the same, and `before` with both put in

@@ -17,8 +17,8 @@ def _ran(
     namespace: dict[str, object] = dict(given)
     tree = ast.parse(source)
     result = None
-    if isinstance(tree.body[-1], ast.Expr):
-        last = tree.body.pop()
+    if isinstance(last := tree.body[-1], ast.Expr):
+        tree.body.pop()
         exec(compile(tree, "cell", "exec"), namespace)
         result = eval(compile(ast.Expression(last.value), "cell", "eval"), namespace)
     else:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from jupyter_mlops.data import comparison, samples
+from jupyter_mlops.data.records import ColumnDiff
 from jupyter_mlops.errors import UsageError
 
 
@@ -15,7 +16,7 @@ def _rows(old: pd.DataFrame, new: pd.DataFrame, *key: str) -> tuple[int, int, in
     return found.added, found.removed, found.changed
 
 
-def _column(old: object, new: object) -> comparison.ColumnDiff:
+def _column(old: object, new: object) -> ColumnDiff:
     (found,) = comparison.columns(pd.DataFrame({"x": old}), pd.DataFrame({"x": new}))
     return found
 
@@ -111,7 +112,7 @@ def test_few_rows_never_move() -> None:
         [np.inf, -np.inf],
         [b"x", 3],
         [[1], [2]],
-        pd.to_datetime(["2024-01-01", None]),
+        pd.to_datetime(["2024-01-01", "NaT"]),
         pd.to_timedelta(["1D", "2D"]),
         [1e308, -1e308],
         [1 + 2j, 2j],

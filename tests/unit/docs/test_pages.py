@@ -33,7 +33,7 @@ def test_a_line_to_be_typed_is_understood(lead: str, rest: str) -> None:
     surface = "shell" if "jupyter" in lead else "magic"
     words = shlex.split(rest, comments=True)
     call = parser.parse(words, surface=surface, cell=lead == "%%mlops")
-    assert call.verb
+    assert call.verb.help
 
 
 def test_the_lines_are_found_in_all_texts() -> None:

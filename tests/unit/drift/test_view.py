@@ -90,7 +90,9 @@ def test_the_html_is_static_and_every_name_in_it_is_text(odd):
     for tag, attributes in page.seen:
         assert not any(name.startswith("on") for name in attributes)
         if tag == "img":
-            picture = base64.b64decode(attributes["src"].removeprefix("data:image/svg+xml;base64,"))
+            picture = base64.b64decode(
+                (attributes["src"] or "").removeprefix("data:image/svg+xml;base64,")
+            )
             assert picture.startswith(b"<svg ")
     for shown in (HOSTILE, "<b>town</b>", "a<b", "c&d", "<u>careful</u>", "not in the reference"):
         assert shown in page.text
@@ -101,7 +103,8 @@ def test_drifted_columns_come_first_in_every_form(odd):
     assert [column.status for column in view.by_severity(odd)] == order
     lines = str(odd).splitlines()
     assert lines[0] == "DRIFT: 2 of 3 columns drifted (67%; the whole drifts from 50%)"
-    assert [re.match(r"drift|not evaluated|no drift", line)[0] for line in lines[-4:]] == order
+    shown = [re.findall(r"^(drift|not evaluated|no drift)", line) for line in lines[-4:]]
+    assert shown == [[status] for status in order]
 
 
 def test_the_text_draws_both_distributions(wide):
@@ -124,6 +127,7 @@ def test_a_far_outlier_does_not_flatten_the_picture():
     values = np.random.default_rng(2).normal(size=2000)
     report = drift.compare(pd.DataFrame({"x": values}), pd.DataFrame({"x": [*values, 1e12]}))
     histogram = report.columns[0].histogram
+    assert histogram is not None
     assert max(histogram.reference) < 0.2
     assert histogram.labels[-1].startswith("≥")
     assert len(set(histogram.labels)) == 18
@@ -137,4 +141,5 @@ def test_any_values_have_labels_that_tell_bins_apart(values):
     frame = pd.DataFrame({"x": values})
     column = drift.compare(frame, frame).columns[0]
     assert column.status == "no drift"
+    assert column.histogram is not None
     assert len(set(column.histogram.labels)) == len(column.histogram.labels)

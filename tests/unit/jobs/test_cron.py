@@ -41,13 +41,13 @@ def offset(where: ZoneInfo, moment: datetime) -> timedelta:
 def walked(expression: str, where: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """Return the ticks in (start, end), each asked for by the one before it."""
     found = []
-    moment: datetime | None = start
-    while (moment := cron.following(expression, where, moment)) and moment < end:
-        found.append(moment)
+    moment = start
+    while (tick := cron.following(expression, where, moment)) and tick < end:
+        found.append(moment := tick)
     back = []
     moment = end
-    while (moment := cron.previous(expression, where, moment)) and moment > start:
-        back.append(moment)
+    while (tick := cron.previous(expression, where, moment)) and tick > start:
+        back.append(moment := tick)
     assert found == back[::-1], "forward and backward are the same"
     return found
 

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from IPython.core.inputtransformer2 import TransformerManager
 
 from jupyter_mlops.secrets import redaction
 from jupyter_mlops.secrets.redaction import HIDDEN, is_secret_file, learn, redact, redact_json
+from tests.unit.secrets.secrets_corpus import APART, LOOKALIKES, SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def _corpus() -> Any:
-    path = Path(__file__).with_name("secrets_corpus.py")
-    spec = importlib.util.spec_from_file_location("secrets_corpus", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-SECRETS, APART, LOOKALIKES = _corpus().SECRETS, _corpus().APART, _corpus().LOOKALIKES
+    pass
 
 
 @pytest.fixture(autouse=True)
-def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test begin without what another has taught."""
     monkeypatch.setattr(redaction, "_known", {})
     monkeypatch.setattr(redaction, "_read", set())
-    return
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +76,7 @@ def test_a_frame_travels_without_losing_what_it_is() -> None:
             "x": [0.1, math.nan],
             "n": [1, 2],
             "s": ["a", None],
-            "t": pd.to_datetime(["2026-01-01", None]),
+            "t": pd.to_datetime(["2026-01-01", "NaT"]),
             "m": pd.array([1, None], dtype="Int64"),
         }
     )
@@ -87,8 +87,14 @@ def test_a_frame_travels_without_losing_what_it_is() -> None:
 
 
 def test_answers_are_equal_within_a_millionth_and_labels_exactly() -> None:
-    said = {"prediction": ["a", "b"], "probability": [[0.2, 0.8], [0.5, 0.5 + 9e-7]]}
-    wanted = {"prediction": ["a", "b"], "probability": [[0.2, 0.8], [0.5, 0.5]]}
+    said: dict[str, list[Any]] = {
+        "prediction": ["a", "b"],
+        "probability": [[0.2, 0.8], [0.5, 0.5 + 9e-7]],
+    }
+    wanted: dict[str, list[Any]] = {
+        "prediction": ["a", "b"],
+        "probability": [[0.2, 0.8], [0.5, 0.5]],
+    }
     assert answers.compare(said, wanted)[0].equal
     said["probability"][1][1] = 0.50001
     parity, difference = answers.compare(said, wanted)

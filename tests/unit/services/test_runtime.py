@@ -224,7 +224,7 @@ def table(kind: str) -> tuple[Any, Any, Any]:
     target = (frame["a"] + frame["n"] / 5 > 1).astype(int)
     schema = Schema(
         tuple(
-            Column(name, "long" if name == "n" else "double", str(frame[name].dtype))
+            Column(str(name), "long" if name == "n" else "double", str(frame[name].dtype))
             for name in frame
         )
     )
@@ -254,7 +254,7 @@ def test_a_forest_whose_trees_say_something_else_is_asked_itself() -> None:
 
     from jupyter_mlops.services.runtime.estimator import forest
 
-    class Doubled(RandomForestRegressor):
+    class Doubled(RandomForestRegressor):  # type: ignore[misc]
         def predict(self, X: Any) -> Any:  # noqa: N803
             return 2 * super().predict(X)
 

@@ -8,7 +8,7 @@ from jupyter_mlops import trust
 from tests.integration.server.conftest import *  # noqa: F403
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef] # in the place of the plugin's
 def jp_root_dir(project):
     return project.root
 

@@ -1,4 +1,4 @@
-"""Checks the parts that mlops needs: packages, git, the panel, the project's own stores."""
+"""`doctor`: what mlops needs, and whether it is there."""
 
 from __future__ import annotations
 
@@ -6,28 +6,17 @@ import sys
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import ClassVar, Literal
 
 from jupyter_mlops.environment import git
 from jupyter_mlops.errors import MlopsError, NotAProject
 from jupyter_mlops.project import Project
-from jupyter_mlops.records import Record, Records
+from jupyter_mlops.records import Records
 from jupyter_mlops.urls import without_password
-
-
-class Finding(Record):
-    """One thing that `doctor` looked at."""
-
-    shown: ClassVar[tuple[str, ...]] = ("part", "status", "detail", "fix")
-
-    part: str
-    status: Literal["ok", "missing", "broken"]
-    detail: str = ""
-    fix: str = ""
+from jupyter_mlops.workspace.records import Finding
 
 
 def doctor() -> Records[Finding]:
-    """Check the parts that mlops needs: packages, git, the panel, the project's own stores."""
+    """Check what mlops needs: packages, git, the panel, the project's stores."""
     parts = [
         _package("mlflow", "jupyter-mlops"),
         _package("dvc", "jupyter-mlops"),

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import wasserstein_distance
 
 from jupyter_mlops import drift
-from jupyter_mlops.drift.scores import SortedSample, by_counts
+from jupyter_mlops.drift import statistics
+from jupyter_mlops.drift.sorted_sample import SortedSample
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -26,7 +27,9 @@ def test_the_wasserstein_distance_is_exact_for_any_two_sizes(seed):
 
 
 def test_a_category_that_the_reference_never_had_drifts():
-    score = by_counts({"a": 50, "b": 50, "c": 10}, {"a": 50, "d": 1})
+    score = statistics.of_categories(
+        statistics.Categories.counted({"a": 50, "b": 50, "c": 10}, {"a": 50, "d": 1})
+    )
     assert (score.method, score.score, score.drift) == ("chi-square p_value", 0.0, True)
 
 
@@ -102,3 +105,16 @@ def test_importing_the_noun_loads_no_backend():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_statistic_is_a_row_of_one_table(monkeypatch):
+    shift = statistics.Statistic(
+        "mean shift", "≤", -1.0, lambda _: True, lambda columns: -abs(np.mean(columns.current))
+    )
+    monkeypatch.setattr(statistics, "OF_NUMBERS", (shift, *statistics.OF_NUMBERS))
+    monkeypatch.setitem(statistics._RULES, shift.name, shift.drift_if)
+    frames = [pd.DataFrame({"x": np.linspace(0, 1, 50) + by}) for by in (0, 9)]
+    report = drift.compare(*frames)
+    assert (report.columns[0].method, report.columns[0].status) == ("mean shift", "drift")
+    assert "mean shift" in str(report)
+    assert "≤ -1" in str(report)

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from jupyter_mlops import signing_key
 from jupyter_mlops.errors import MlopsError
-
-if TYPE_CHECKING:
-    from jupyter_mlops.runs.batch import Bundle
 
 #: The signature of each of these artifacts is kept beside it.
 CAPSULE, MANIFEST = "mlops/capsule.json", "mlops/manifest.json"
@@ -17,17 +13,19 @@ SUFFIX = ".sig"
 _CONTEXT = b"jupyter_mlops artifact of a run, version 1\0"
 
 
-def sign(bundle: Bundle) -> None:
-    """Sign what the bundle holds of a run's capsule and manifest, as it will be stored.
+def of(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Return the signature files of a run's capsule and manifest, as far as `files` holds them.
 
-    Where no key can be made the run has no signature, and counts as somebody else's.
+    Empty where no key can be made: the run then counts as recorded by somebody else.
     """
+    signed: dict[str, bytes] = {}
     with suppress(MlopsError, OSError):
         key = signing_key.read(make=True)
         for name in (CAPSULE, MANIFEST):
-            if key and name in bundle.files:
-                found = signing_key.signature(key, context(name), bundle.files[name])
-                bundle.files[name + SUFFIX] = found.encode()
+            if key and name in files:
+                found = signing_key.signature(key, context(name), files[name])
+                signed[name + SUFFIX] = found.encode()
+    return signed
 
 
 def context(name: str) -> bytes:

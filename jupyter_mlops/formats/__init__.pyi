@@ -1,0 +1,17 @@
+from jupyter_mlops.formats.common.format import Format as Format
+from jupyter_mlops.formats.common.format import NotKept as NotKept
+from jupyter_mlops.formats.common.format import Packed as Packed
+from jupyter_mlops.formats.common.registry import AUTO as AUTO
+from jupyter_mlops.formats.common.registry import choices as choices
+from jupyter_mlops.formats.common.registry import get as get
+from jupyter_mlops.formats.common.registry import help_text as help_text
+from jupyter_mlops.formats.common.registry import register as register
+from jupyter_mlops.formats.common.registry import require as require
+from jupyter_mlops.formats.common.registry import with_weights as with_weights
+from jupyter_mlops.formats.common.storage import Verdict as Verdict
+from jupyter_mlops.formats.common.storage import declared as declared
+from jupyter_mlops.formats.common.storage import judge as judge
+from jupyter_mlops.formats.common.storage import load as load
+from jupyter_mlops.formats.common.storage import refuse_pickle as refuse_pickle
+from jupyter_mlops.formats.common.storage import save as save
+from jupyter_mlops.formats.common.storage import weights as weights

@@ -1,0 +1,21 @@
+"""`jupyter mlops scheduler`: the scheduler of a project, in a terminal."""
+
+from __future__ import annotations
+
+from jupyter_mlops.jobs.scheduler_process import WHY
+from jupyter_mlops.project import Project
+
+
+def scheduler(*, project: Project | None = None) -> None:
+    """Run the scheduler in this terminal until it is interrupted.
+
+    Where one runs already, this one waits and takes over when the other ends.
+
+    Raises:
+        NotTrusted: the project is not trusted.
+    """
+    project = project or Project.find()
+    project.require_trust(WHY)
+    from jupyter_mlops.jobs import scheduler as daemon  # only now: DBOS takes a second to import
+
+    daemon.serve(project)

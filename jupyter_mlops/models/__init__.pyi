@@ -1,0 +1,14 @@
+from jupyter_mlops.models.evaluation.evaluate import evaluate as evaluate
+from jupyter_mlops.models.evaluation.gate import gate as gate
+from jupyter_mlops.models.evaluation.promote import promote as promote
+from jupyter_mlops.models.evaluation.records import Evaluation as Evaluation
+from jupyter_mlops.models.evaluation.records import Gate as Gate
+from jupyter_mlops.models.model import Model as Model
+from jupyter_mlops.models.model import load_model as load_model
+from jupyter_mlops.models.model import load_weights as load_weights
+from jupyter_mlops.models.model import model_files as model_files
+from jupyter_mlops.models.model import signature as signature
+from jupyter_mlops.models.model import training_data as training_data
+from jupyter_mlops.models.registry import list as list
+from jupyter_mlops.models.registry import register as register
+from jupyter_mlops.runs.records import ModelVersion as ModelVersion

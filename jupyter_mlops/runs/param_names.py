@@ -1,0 +1,22 @@
+"""Names for parameters in a run that has parameters already."""
+
+from __future__ import annotations
+
+
+def free_names(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
+    """Return our parameters under names that are free: MLflow takes no second value for a name."""
+    found = {}
+    for key, value in ours.items():
+        if key not in theirs:
+            found[key] = value
+        elif not _same(value, theirs[key]):
+            found[f"cell.{key}"] = value
+    return found
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two texts say the same value: `1` and `1.0` do."""
+    try:
+        return one == other or float(one) == float(other)
+    except ValueError:
+        return False

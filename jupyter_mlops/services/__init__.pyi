@@ -1,0 +1,13 @@
+from jupyter_mlops.services.builder import build as build
+from jupyter_mlops.services.lifecycle import get as get
+from jupyter_mlops.services.lifecycle import list as list
+from jupyter_mlops.services.lifecycle import start as start
+from jupyter_mlops.services.lifecycle import stop as stop
+from jupyter_mlops.services.prediction_log import log as log
+from jupyter_mlops.services.prediction_log import predictions as predictions
+from jupyter_mlops.services.records import Answer as Answer
+from jupyter_mlops.services.records import Logged as Logged
+from jupyter_mlops.services.records import Parity as Parity
+from jupyter_mlops.services.records import Service as Service
+from jupyter_mlops.services.requests import predict as predict
+from jupyter_mlops.services.requests import test as test

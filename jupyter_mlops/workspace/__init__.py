@@ -1,0 +1,5 @@
+"""The verbs without a noun: what concerns the whole project."""
+
+from jupyter_mlops import lazy
+
+__getattr__, __dir__, __all__ = lazy.attributes(__name__, __file__)

@@ -1,0 +1,12 @@
+from jupyter_mlops.jobs.terminal_scheduler import scheduler as scheduler
+from jupyter_mlops.magics.auto import auto as auto
+from jupyter_mlops.runs.capture.deep_setup import deep as deep
+from jupyter_mlops.workspace.checkup import doctor as doctor
+from jupyter_mlops.workspace.overview import status as status
+from jupyter_mlops.workspace.records import Finding as Finding
+from jupyter_mlops.workspace.records import Initialised as Initialised
+from jupyter_mlops.workspace.records import ProjectOverview as ProjectOverview
+from jupyter_mlops.workspace.records import Trust as Trust
+from jupyter_mlops.workspace.setup import init as init
+from jupyter_mlops.workspace.trusted import trust as trust
+from jupyter_mlops.workspace.trusted import trust_of as trust_of
