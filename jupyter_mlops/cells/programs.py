@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_mlops.cells import literals
 from jupyter_mlops.cells.literals import Line, Opposite
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -236,5 +237,4 @@ def _words(pair: Opposite) -> list[str]:
 
 
 def _short(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return cut(ast.unparse(node), _LONGEST)

@@ -10,6 +10,7 @@ from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MissingBackend, MlopsError
 from jupyter_mlops.formats import onnx_model
 from jupyter_mlops.paths import below
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,7 +133,7 @@ def _converted(model: Any, sample: Any, *, classifies: bool) -> bytes:
             )
             return bytes(converted.SerializeToString())
         except Exception as error:  # the converters raise whatever they stumble over
-            why = why or f"{type(error).__name__}: {_first_line(error)}"
+            why = why or f"{type(error).__name__}: {error_line(error)}"
     raise NotConverted(f"skl2onnx does not convert it ({why})")
 
 
@@ -159,7 +160,7 @@ def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
     except NotConverted:
         raise
     except Exception as error:  # what cannot be traced is many kinds
-        raise NotConverted(f"torch.onnx does not export it ({_first_line(error)})") from error
+        raise NotConverted(f"torch.onnx does not export it ({error_line(error)})") from error
     finally:
         module.train(was_training)
     answers = answers.cpu().numpy()
@@ -182,7 +183,3 @@ def _same(what: str, given: Any, wanted: Any) -> None:
     if wrong.any():
         rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
         raise NotConverted(f"as ONNX its {what} differ in {rows} of {len(wrong)} rows")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

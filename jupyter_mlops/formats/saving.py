@@ -13,6 +13,7 @@ from jupyter_mlops.environment.packages import pinned
 from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.formats import onnx_flavor, skops_flavor, torch_flavor
 from jupyter_mlops.model_files.skops_trusted import TRUSTED
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +111,7 @@ def _log_sklearn(found: Fitted, params: list[Param], metrics: list[Metric], *, p
             pip_requirements=needs,
         )
     except Exception as error:
-        raise MlopsError(f"'{found.name}' cannot be stored: {_first_line(error)}") from error
+        raise MlopsError(f"'{found.name}' cannot be stored: {error_line(error)}") from error
     return "pickle"
 
 
@@ -152,12 +153,8 @@ def _log_torch(found: Fitted, params: list[Param], metrics: list[Metric], format
             found.model, name="model", serialization_format="pickle", pip_requirements=needs
         )
     except Exception as error:
-        raise MlopsError(f"'{found.name}' cannot be stored: {_first_line(error)}") from error
+        raise MlopsError(f"'{found.name}' cannot be stored: {error_line(error)}") from error
     return "pickle"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 @contextmanager

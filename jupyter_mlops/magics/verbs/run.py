@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from jupyter_mlops.magics.table import Arg, Noun, Verb
+from jupyter_mlops.runs.kinds import KINDS
 
 _HOME = "jupyter_mlops.runs.query"
 _RUN = "a run's name (its latest), its id, or the start of its id"
@@ -30,7 +31,7 @@ NOUN = Noun(
                 Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
                 Arg("sort", "a metric, the largest first (-NAME: the smallest)", ("--sort", "-s"), default="", complete="metric"),
                 Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
-                Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=KINDS),
                 Arg("columns", "metrics and parameters to show, by commas", ("--columns", "-c"), many=True, complete="metric"),
                 Arg("limit", "at most so many", ("--limit", "-n"), int, 50),
             ),
@@ -59,7 +60,7 @@ NOUN = Noun(
                 Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
                 Arg("sort", "the metric that comes last and gives the colours", ("--sort", "-s"), default="", complete="metric"),
                 Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
-                Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=KINDS),
                 Arg("columns", "the axes, by commas; default: what varies", ("--columns", "-c"), many=True, complete="metric"),
                 Arg("limit", "at most so many", ("--limit", "-n"), int, 500),
             ),

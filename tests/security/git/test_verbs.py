@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops import data, trust, workspace
+from jupyter_mlops import data, installation, trust, workspace
 from jupyter_mlops.environment import git, packages
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.project import Project
@@ -107,7 +107,7 @@ def _verbs(project: Project) -> dict[str, Callable[[], object]]:
         ),
         "data gc": lambda: data.gc(project=project),
         "data add": added,
-        "doctor": lambda: workspace._git(),
+        "doctor": lambda: installation._git(),
         "init": lambda: workspace._ensure_git(project.root),
         "init below": lambda: workspace._ensure_git(project.root / "data"),
     }
