@@ -49,7 +49,7 @@ def heal(project: Project) -> list[str]:
 
 
 def _suspicious(file: Path) -> bool:
-    """Return, at the price of one small read, whether the file may hold somebody up."""
+    """Return whether the file may block a `dvc` command; it costs one small read."""
     if is_link(file):
         return True
     try:

@@ -12,7 +12,7 @@ fork or `nohup`, and whatever it did to its environment. The execution is over w
 
 Processes get SIGTERM and a second, then SIGKILL; the kernel and, after a kill, everything SIGKILL at once. SIGINT
 goes on to the kernel. The keeper is never in the kernel's process group, so a signal to that group spares it. Killed
-itself, it takes the kernel with it, and what is left carries the execution's mark (`processes.py`).
+itself, it takes the kernel with it, and what is left carries the execution's mark (`owned.py`).
 
 A process whose environment has `MLOPS_OUTLIVES` stays: a service that was started with `--detach`.
 

@@ -241,9 +241,9 @@ def _state(project: Project, name: str) -> Path:
 
 
 def _running(project: Project, name: str) -> dict[str, Any] | None:
-    """Return what was noted of the service's process if that very process lives, else None.
+    """Return the note of the service's process, None if that process does not run.
 
-    The note says whom to ask, so in a project that is not trusted it is not read.
+    The note holds an address that would be contacted, so it is not read in a project that is not trusted.
     """
     if not project.trusted:
         return None

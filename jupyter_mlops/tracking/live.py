@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def announce(project: Project, attempt: str, left: dict[str, Any] | None = None) -> None:
-    """Note that this process is about to make a run, which will carry the tag `attempt`."""
+    """Note that this process is about to make a run with the tag `attempt`."""
     _write(project, _announced(attempt), left, attempt=attempt)
 
 
 def mark(
     project: Project, run_id: str, left: dict[str, Any] | None = None, *, spooled: bool = False
 ) -> None:
-    """Note that this process is executing `run_id`, and what the run keeps if it dies.
+    """Note that this process is executing `run_id`, and what is written into the run if the process dies.
 
     Args:
         project: the run's.
@@ -65,7 +65,7 @@ def forget(project: Project, attempt: str) -> None:
 def give_up(
     project: Project, attempt: str, store: Store, left: dict[str, Any] | None, error: str
 ) -> None:
-    """Close a run that was made, perhaps, when its maker was interrupted."""
+    """Close the run of an attempt that was interrupted, if it was made."""
     for run_id in _made_by(store, attempt):
         leave(store, run_id, left, error)
         store.client.set_terminated(run_id, "KILLED")
@@ -86,7 +86,7 @@ def leave(store: Store, run_id: str, left: dict[str, Any] | None, error: str) ->
 def close_dead(store: Store) -> list[str]:
     """Mark as killed every run of this host whose process is gone; return their ids.
 
-    Only runs that are noted in this project: the others of a team's store are not ours to close.
+    Only runs that are noted in this project: the other runs of a team's store are not closed.
     """
     closed = []
     for note in (store.project.state / "live").glob("*.json"):
@@ -106,7 +106,7 @@ def close_dead(store: Store) -> list[str]:
 
 
 def _owner(note: Path) -> dict[str, Any] | None:
-    """Return what a note says, None of one that no process of ours wrote, or writes just now."""
+    """Return what a note says; None of one that is not complete, or that mlops cannot have written."""
     try:
         owner: dict[str, Any] = files.json_in(note)
     except (OSError, ValueError):
@@ -139,11 +139,11 @@ def _is_open(store: Store, run_id: str) -> bool:
     except MlflowException as error:
         if team.is_away(error):
             raise
-        return False  # it is gone for good, or never was in this store
+        return False  # it was deleted, or is in another store
 
 
 def _made_by(store: Store, attempt: str) -> list[str]:
-    """Return the id of the run that an attempt made, if it came so far."""
+    """Return the id of the run that an attempt made; empty if it made none."""
     return [run.info.run_id for run in search.tagged(store, spool.ATTEMPT, attempt)]
 
 

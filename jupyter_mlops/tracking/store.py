@@ -21,6 +21,7 @@ from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.secrets.redaction import redact, redact_items
+from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import moved, places, team, turns
 
 if TYPE_CHECKING:
@@ -165,8 +166,7 @@ def client_of(uri: str) -> mlflow.MlflowClient:
         engine = client._tracking_client.store.engine  # noqa: SLF001 - MLflow has no other way to it
         turns.taken_by(engine, Path(f"{engine.url.database}-turn"))
     except Exception as error:  # SQLAlchemy's kinds, or MLflow's
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error
+        raise BackendFailed(f"The store {uri} cannot be opened: {error_line(error)}") from error
     return client
 
 
