@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_mlops.cells import literals, source
 from jupyter_mlops.cells.literals import Line, Opposite
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -195,5 +196,4 @@ def _words(pair: Opposite) -> list[str]:
 
 
 def _short(node: ast.expr) -> str:
-    text = ast.unparse(node)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return cut(ast.unparse(node), _LONGEST)

@@ -49,7 +49,7 @@ def heal(project: Project) -> list[str]:
 
 
 def _suspicious(file: Path) -> bool:
-    """Return whether the file may have entries; this costs one small read."""
+    """Return whether the file may block a `dvc` command; it costs one small read."""
     if is_link(file):
         return True
     try:

@@ -3,8 +3,8 @@
 `process.json` names the executing process and the kernel (on Linux its keeper) by pid and start time; `cancel` asks that
 process to stop; `kernel.log` holds what the kernel wrote outside of its cells.
 
-These files are read as anybody's: a note never says whom to end. That is told by the mark that the processes
-carry, whose name comes from the project's folder and the run's id (`jupyter_mlops.processes.owned`).
+Anybody may have written these files, so a note never says which process to end. The mark does that the processes
+carry in their environment; its name comes from the project's folder and the run's id (`processes/owned.py`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:
 
 
 def owner(project: Project, run_id: str) -> Owner | None:
-    """Return who executes `run_id`, if it is being executed on this machine and the note is sound."""
+    """Return who executes `run_id`; None if nobody on this machine does, or the note cannot be read."""
     try:
         note = untrusted_json.json_object(folder(project, run_id) / "process.json")
     except untrusted_json.Unreadable:

@@ -1,1 +1,1 @@
-"""Processes that an execution starts: kernels below a keeper, and all of them ended together."""
+"""Which process it is, and the processes that an execution starts: kernels below a keeper, all ended together."""

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.services.records import Parity
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,5 +72,4 @@ def _difference(a: Any, b: Any) -> float:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+    return cut(str(value), 60)

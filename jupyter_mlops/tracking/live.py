@@ -139,7 +139,7 @@ def _is_open(store: Store, run_id: str) -> bool:
     except MlflowException as error:
         if team.is_away(error):
             raise
-        return False  # it was deleted, or never was in this store
+        return False  # it was deleted, or is in another store
 
 
 def _made_by(store: Store, attempt: str) -> list[str]:

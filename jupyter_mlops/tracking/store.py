@@ -20,6 +20,7 @@ from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.progress import say
 from jupyter_mlops.secrets.redaction import redact, redact_items
+from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import moved, places, team, turns
 from jupyter_mlops.tracking.loading import import_mlflow as import_mlflow
 
@@ -152,8 +153,7 @@ def client_of(uri: str) -> mlflow.MlflowClient:
         engine = client._tracking_client.store.engine  # noqa: SLF001 - MLflow has no public access
         turns.taken_by(engine, Path(f"{engine.url.database}-turn"))
     except Exception as error:  # of SQLAlchemy or of MLflow
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise BackendFailed(f"The store {uri} cannot be opened: {first}") from error
+        raise BackendFailed(f"The store {uri} cannot be opened: {error_line(error)}") from error
     return client
 
 

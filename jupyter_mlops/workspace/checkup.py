@@ -11,6 +11,7 @@ from jupyter_mlops.environment import git
 from jupyter_mlops.errors import MlopsError, NotAProject
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
+from jupyter_mlops.text import counted
 from jupyter_mlops.urls import without_password
 from jupyter_mlops.workspace.records import Finding
 
@@ -117,7 +118,11 @@ def _versions(project: Project) -> Finding:
         return Finding(part="data versions", status="broken", detail=error.what, fix=error.do)
     lost = [path for path, version in known if version not in held]
     if not lost:
-        return Finding(part="data versions", status="ok", detail=f"{len(known)} of runs, all kept")
+        return Finding(
+            part="data versions",
+            status="ok",
+            detail=f"runs have {counted(len(known), 'version')}, all in the cache",
+        )
     if project.settings.tracking.uri:
         # A team's runs have versions that only the remote, or another's cache, holds.
         here = f"{len(known) - len(lost)} of {len(known)} of the team's runs are in this cache"
@@ -125,7 +130,7 @@ def _versions(project: Project) -> Finding:
     return Finding(
         part="data versions",
         status="missing",
-        detail=f"{len(lost)} of {len(known)} that runs refer to are not in the cache, e.g. {lost[0]}",
-        # DVC's own gc knows nothing of runs.
-        fix="dvc pull, where they were pushed; and `data gc` instead of `dvc gc`",
+        detail=f"{len(lost)} of {len(known)} versions of runs are not in the cache, e.g. {lost[0]}",
+        # DVC's own gc deletes what only runs refer to.
+        fix="If they were pushed: %mlops data pull. Use `data gc`, not `dvc gc`",
     )

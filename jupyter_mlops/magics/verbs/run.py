@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jupyter_mlops import formats
 from jupyter_mlops.magics.table import Arg, Noun, Verb
+from jupyter_mlops.runs.kinds import KINDS
 
 _RUN = "a run's name (its latest), its id, or the start of its id"
 
@@ -41,7 +42,7 @@ def _noun() -> Noun:
                     Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
                     Arg("sort", "a metric, the largest first (-NAME: the smallest)", ("--sort", "-s"), default="", complete="metric"),
                     Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
-                    Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                    Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=KINDS),
                     Arg("columns", "metrics and parameters to show, separated by commas", ("--columns", "-c"), many=True, complete="metric"),
                     Arg("limit", "maximum number of runs", ("--limit", "-n"), int, 50),
                 ),
@@ -69,7 +70,7 @@ def _noun() -> Noun:
                     Arg("filter", "MLflow's filter syntax", ("--filter", "-f"), default=""),
                     Arg("sort", "the metric on the last axis; it sets the colours", ("--sort", "-s"), default="", complete="metric"),
                     Arg("experiment", "only this experiment", ("--experiment", "-e"), default=""),
-                    Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=("cell", "job", "sweep", "drift")),
+                    Arg("kind", "only runs of this kind", ("--kind", "-k"), default="", choices=KINDS),
                     Arg("columns", "the axes, separated by commas; default: what varies", ("--columns", "-c"), many=True, complete="metric"),
                     Arg("limit", "maximum number of runs", ("--limit", "-n"), int, 500),
                 ),
