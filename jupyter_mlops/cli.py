@@ -1,7 +1,7 @@
 """`jupyter mlops NOUN VERB …`: the same table of verbs in a terminal.
 
-Results go to standard output, progress and errors to standard error. Exit codes: 0 done, 1 the
-engine or the job failed, 2 the user can mend it, 130 interrupted.
+Results go to standard output, progress and errors to standard error. Exit codes: 0 success, 1 the
+engine or the job failed, 2 an error that the user can correct, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ def main(words: Sequence[str] | None = None) -> int:
         print("mlops: interrupted", file=sys.stderr)
         return _INTERRUPTED
     except BrokenPipeError:
-        # The reader has gone (`| head`); what Python would flush at its end has nowhere to go.
+        # The reader closed the pipe (`| head`): discard the output that Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _without_iri_grammar() -> None:
-    """Spare this process a second: jsonschema builds a grammar of IRIs when it is imported.
+    """Hide a package from jsonschema, whose import would build a grammar of IRIs for a second.
 
-    It does without where that package is missing; no notebook or schema of ours holds an IRI.
+    jsonschema works without the package; our notebooks and schemas have no IRIs.
     """
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def _answer(words: Sequence[str]) -> int:
     try:
-        with disk_errors.told():  # also of the output that is printed
+        with disk_errors.told():  # also for the printed output
             return _run(words)
     except parser.Help as asked:
         print(asked.text, flush=True)
@@ -58,7 +58,7 @@ def _answer(words: Sequence[str]) -> int:
 def _run(words: Sequence[str]) -> int:
     call = parser.parse(words, surface="shell")
     if "detach" in call.arguments:
-        # What a shell starts would end with the command itself.
+        # A process that is not detached would end with the command.
         call.arguments["detach"] = True
     with _results_only() as results:
         value = call.run()
@@ -74,7 +74,7 @@ def _run(words: Sequence[str]) -> int:
 
 @contextmanager
 def _results_only() -> Iterator[TextIO]:
-    """Keep standard output for the result: what libraries and children print goes to stderr."""
+    """Reserve standard output for the result; output of libraries and children goes to stderr."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

@@ -1,6 +1,6 @@
-"""Small pictures that need no script: bars of text, and drawings in an `<img>`.
+"""Small static charts without scripts: bars of text, and SVG in an `<img>`.
 
-JupyterLab's sanitiser drops scripts and inline SVG; an `<img>` with a data address stays.
+JupyterLab's sanitiser removes scripts and inline SVG, but not an `<img>` with a data URL.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from jupyter_mlops import tables
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Plain colours that read on white and on black. Of two things that are compared: the first, the second.
+#: The colours of two compared items, visible on white and on black.
 OLD, NEW = "#8c96a3", "#2f80ed"
 #: One colour for each of several runs.
 SERIES = (tables.BLUE, "#d9733b", tables.GREEN, "#9b59b6", tables.AMBER, tables.GREY)
 
 _RAMP = "▁▂▃▄▅▆▇█"
-# Whole pixels for each of 18 bins keep a picture short.
+# Whole pixels for each of 18 bins make the SVG short.
 _WIDTH, _HEIGHT = 144, 30
 _WIDEST_BAR = 24
 
 
 def bars(values: Sequence[float], low: float, high: float) -> str:
-    """Return values as bars of text, one character each, the lowest bar at `low`."""
+    """Return values as bars of text, one character each; `low` has the lowest bar."""
     span = (high - low) or 1.0
     return "".join(_RAMP[min(7, int((value - low) / span * 7.999))] for value in values)
 
@@ -33,7 +33,7 @@ def bars(values: Sequence[float], low: float, high: float) -> str:
 def pair_of_bars(
     old: Sequence[float], new: Sequence[float], most: int | None = None
 ) -> tuple[str, str]:
-    """Return two distributions as bars of text on one scale, neighbouring bins summed up to `most` bars."""
+    """Return two distributions as bars of text on one scale; neighbouring bins are summed to at most `most` bars."""
     every = -(-max(len(old), 1) // most) if most else 1
     both = [[sum(side[i : i + every]) for i in range(0, len(side), every)] for side in (old, new)]
     highest = _highest(*both)
@@ -42,13 +42,13 @@ def pair_of_bars(
 
 
 def pair(old: Sequence[float], new: Sequence[float], *, numeric: bool, says: str) -> str:
-    """Return two distributions in one image: areas for the bins of numbers, pairs of bars for categories.
+    """Return two distributions in one image: areas for bins of numbers, pairs of bars for categories.
 
     Args:
-        old: the share of each bin or category, before.
-        new: the same, after.
+        old: the share of each bin or category in the first distribution.
+        new: the same for the second distribution.
         numeric: whether the bins are of numbers.
-        says: what the picture shows, for those who do not see it.
+        says: alternative text of the image.
     """
     highest, step = _highest(old, new), _WIDTH / max(len(old), 1)
     if numeric and len(old) > 1:
@@ -67,7 +67,7 @@ def pair(old: Sequence[float], new: Sequence[float], *, numeric: bool, says: str
 
 
 def image(shapes: str, width: int, height: int, *, says: str, hover: bool = False) -> str:
-    """Return SVG shapes as an HTML image; `says` is what it shows, in words, on `hover` too."""
+    """Return SVG shapes as an HTML image; `says` is its alternative text, with `hover` also its title."""
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">{shapes}</svg>'
     data = base64.b64encode(svg.encode()).decode()
     words = tables.escape(says)
@@ -79,13 +79,13 @@ def image(shapes: str, width: int, height: int, *, says: str, hover: bool = Fals
 
 
 def key(colour: str) -> str:
-    """Return a small square of a colour, to stand before what it means."""
+    """Return a small square of a colour, for a legend."""
     style = f"display:inline-block;width:10px;height:10px;border-radius:2px;background:{colour}"
     return f'<span style="{style}"></span>'
 
 
 def part(value: float, most: float, longest: int) -> str:
-    """Return a bar of text as long as `value` is; of small squares where it is negative."""
+    """Return a bar of text with a length proportional to `value`; small squares if negative."""
     return ("▪" if value < 0 else "█") * round(longest * abs(value) / most) if most else ""
 
 
@@ -93,10 +93,10 @@ def part_html(value: float, values: Sequence[float], colour: str, width: int) ->
     """Return a bar to the right for a positive value, to the left for a negative one.
 
     Args:
-        value: this bar's.
-        values: those of all bars, which share one scale and one zero.
-        colour: the bar's.
-        width: pixels of the longest bars of both directions together.
+        value: the bar's value.
+        values: the values of all bars, which share one scale and one zero.
+        colour: the bar's colour.
+        width: total pixels of the longest bars of both directions.
     """
     left = -min(0.0, *values)
     room = max(0.0, *values) + left

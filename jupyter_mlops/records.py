@@ -1,7 +1,7 @@
-"""What verbs return: pydantic models that are also the wire format, and lists of them.
+"""Return types of the verbs: pydantic models, which are also the wire format, and lists of them.
 
-A record shows itself as text and as HTML that still reads without a kernel; `Records.df` is the
-same list as a DataFrame.
+A record has a text form and an HTML form that needs no kernel; `Records.df` is the same list as a
+DataFrame.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Record(BaseModel):
-    """One thing of a noun. Unknown fields are errors."""
+    """Base class of the records. Unknown fields are errors."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -30,18 +30,18 @@ class Record(BaseModel):
         ser_json_inf_nan="null",
         protected_namespaces=(),
     )
-    #: The fields that a list shows; none: all.
+    #: The fields that a list shows; empty: all.
     shown: ClassVar[tuple[str, ...]] = ()
-    #: The full name of the module whose functions `text` and `html` show this record; none: a table of its
-    #: fields does. It is imported when the record is shown: a view knows its records, no record imports a view.
+    #: The full name of the module whose functions `text` and `html` show this record; empty: a table of its
+    #: fields. It is imported when the record is shown: a view imports its records, no record imports a view.
     view: ClassVar[str] = ""
 
     def row(self) -> dict[str, Any]:
-        """Return what a table shows of this record, by column title."""
+        """Return this record's table row, by column title."""
         return {name: getattr(self, name) for name in self.shown or type(self).model_fields}
 
     def details(self) -> list[tuple[str, Any]]:
-        """Return (title, value) pairs for the record shown by itself, without what is empty."""
+        """Return the (title, value) pairs of a single record's display, without empty values."""
         pairs = [(name, getattr(self, name)) for name in type(self).model_fields]
         return [(name, value) for name, value in pairs if value not in (None, "", [], {})]
 
@@ -63,17 +63,17 @@ class Record(BaseModel):
 
 
 class TextRecord(Record):
-    """A record that some lines of text show in full: there is no HTML of it."""
+    """A record that is displayed as text, without HTML."""
 
     def _repr_html_(self) -> None:  # type: ignore[override]
-        """Let the notebook show the text."""
+        """Return None, so that the notebook shows the text."""
 
 
 R = TypeVar("R", bound=Record)
 
 
 class Records(Sequence[R], Generic[R]):
-    """A list of records that reads well inline; `empty` says what to type when there are none."""
+    """A list of records, displayed as a table; `empty` is the text of an empty list."""
 
     def __init__(self, items: Iterable[R], *, empty: str = "Nothing yet.") -> None:
         self.items = list(items)
@@ -103,7 +103,7 @@ class Records(Sequence[R], Generic[R]):
         return "[" + ",".join(item.to_json() for item in self.items) + "]"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what the table shows, a dict for each line."""
+        """Return the table's rows, a dict for each record."""
         return [item.row() for item in self.items]
 
     def __str__(self) -> str:

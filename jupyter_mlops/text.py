@@ -1,4 +1,4 @@
-"""Text for people: cut to a length, lists and errors in one line, counts with their noun."""
+"""Format text for users: limited length, lists and errors in one line, counts with their noun."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Characters of an error that a message quotes.
+#: Maximum number of an error's characters in a message.
 LONGEST_ERROR = 200
 
 
 def cut(text: str, longest: int) -> str:
-    """Return a text of at most `longest` characters; one that was longer ends in `…`."""
+    """Return a text of at most `longest` characters; a cut text ends with `…`."""
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def one_line(text: str, longest: int) -> str:
-    """Return a text in one line, its runs of blanks and line ends as one blank each, cut to `longest`."""
+    """Return a text in one line, with single blanks for all white space, cut to `longest`."""
     return cut(" ".join(text.split()), longest)
 
 
 def printable(value: object, longest: int = 80) -> str:
-    """Return a value in quotes and in ASCII, cut to `longest`: a stored text may hold anything."""
+    """Return a value in quotes and in ASCII, cut to `longest`; for untrusted text."""
     return cut(ascii(value), longest)
 
 
 def error_line(error: BaseException | str, longest: int = LONGEST_ERROR) -> str:
-    """Return the first line of what an error says, cut to `longest`; the name of its type if it says nothing."""
+    """Return the first line of an error's message, cut to `longest`; without a message, its type's name."""
     said = str(error).strip()
     if said:
         return one_line(said.splitlines()[0], longest)

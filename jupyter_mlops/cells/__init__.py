@@ -1,1 +1,1 @@
-"""Notebook source read as Python: names, literals, constants, the files that it needs."""
+"""Static analysis of notebook source: names, literals, constants, the files that it reads."""

@@ -1,7 +1,7 @@
-"""Constants that move out of their cells into the parameters cell of a job.
+"""Move constants from their cells into the parameters cell of a job.
 
-Only values that a parameter can be given (JSON) move, and only where the result of the notebook is
-surely the same; `recorded_values` also records other literals.
+A constant moves only if its value is valid for a parameter (JSON) and the notebook's result is
+surely the same. `recorded_values` also records other literals.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from jupyter_mlops.cells import names, source
 def hoist(sources: list[str]) -> tuple[dict[str, str], list[str]]:
     """Return the lines of the constants by name, and the cells without those lines.
 
-    A constant moves when nothing else gives its name a value: the statement is the only one on its
-    lines and at the top level, and no cell may define names that its code does not show.
+    A constant moves if no other code assigns its name, its statement is at the top level and alone
+    on its lines, and no cell can define names that its code does not show.
     """
     read = [names.read(text) for text in sources]
     if any(item.unknown for item in read):
@@ -68,7 +68,7 @@ def _constants(text: str) -> list[tuple[str, int, int]]:
 
 
 def _is_constant(value: ast.expr) -> bool:
-    """Whether a value can be given as a parameter: what JSON has, at most a flat list of it."""
+    """Whether a value is valid for a parameter: a JSON scalar or a flat list of JSON scalars."""
     if isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub):
         value = value.operand
         return isinstance(value, ast.Constant) and isinstance(value.value, (int, float))
@@ -82,7 +82,7 @@ def _is_constant(value: ast.expr) -> bool:
 
 
 def _changed_elsewhere(name: str, sources: list[str]) -> bool:
-    """Whether a cell uses the name before it is made, or deletes or augments it."""
+    """Whether a cell uses the name before its assignment, or deletes or augments it."""
     for text in sources:
         read = names.read(text)
         if name in read.makes:

@@ -1,8 +1,8 @@
-"""Literals in Python code: their values, and the pairs of them in statements that are otherwise equal.
+"""Literals in Python code: their values, and pairs of literals in statements of the same shape.
 
-A literal is a constant, or an expression of constants alone: `-1`, `10**-3`, `[64, 32]`, `{"a": 1}`.
-The shape of a statement is the statement without its literals, and without keyword arguments whose
-value is a literal (`max_depth=4`): a call with one more of them has the same shape. Comments, layout,
+A literal is a constant, or an expression of constants only: `-1`, `10**-3`, `[64, 32]`, `{"a": 1}`.
+The shape of a statement is the statement without its literals and without keyword arguments whose
+value is a literal (`max_depth=4`): a call with an additional one has the same shape. Comments, layout,
 docstrings and statements that only display something have no shape.
 """
 
@@ -40,7 +40,7 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 class Line:
     """One statement, without the statements inside it; `context` names the functions around it.
 
-    `node` is None for a cell that is no Python, whose shape is its text.
+    `node` is None for a cell that is not Python; its shape is its text.
     """
 
     node: ast.AST | None
@@ -51,9 +51,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Opposite:
-    """Two literals in the same place of two statements; `label` is the name of the place, if it has one.
+    """Two literals in the same place of two statements; `label` is the name of the place, if any.
 
-    Or two calls, of which one has other literal keyword arguments than the other.
+    Or two calls with different literal keyword arguments.
     """
 
     x: ast.expr
@@ -62,12 +62,12 @@ class Opposite:
 
     @property
     def calls(self) -> bool:
-        """Whether these are calls whose keyword arguments are to be exchanged."""
+        """Whether these are calls with different literal keyword arguments."""
         return isinstance(self.x, ast.Call)
 
     @property
     def same(self) -> bool:
-        """Whether nothing would change if one were put in the other's place."""
+        """Whether both literals are equal in source."""
         return not self.calls and ast.dump(self.x) == ast.dump(self.y)
 
 
@@ -102,10 +102,10 @@ def opposites(x: Any, y: Any, label: str = "") -> Iterator[Opposite]:
 
 
 def named(line: Line) -> Iterator[tuple[tuple[str, ...], ast.expr, str]]:
-    """Yield (key, literal, label) of the literals that keep their meaning in a changed statement.
+    """Yield (key, literal, label) of the literals that can be found again in a changed statement.
 
-    They are what a name is assigned, a keyword argument of a function, a default, an item of a
-    dict.
+    They are the value of an assigned name, a keyword argument, a parameter's default, or an item of
+    a dict.
     """
     node = line.node
     if node is None:
@@ -146,7 +146,7 @@ def value(node: ast.expr) -> Any:
 
 
 def is_literal(node: Any) -> bool:
-    """Whether an expression is made of constants alone."""
+    """Whether an expression has only constants."""
     if isinstance(node, ast.Constant):
         return node.value is not Ellipsis
     if isinstance(node, ast.UnaryOp):
@@ -163,7 +163,7 @@ def is_literal(node: Any) -> bool:
 
 
 def is_look(node: ast.AST) -> bool:
-    """Whether a statement only shows something, or is a docstring."""
+    """Whether a statement only displays something, or is a docstring."""
     if not isinstance(node, ast.Expr):
         return False
     if isinstance(node.value, ast.Call):
@@ -175,12 +175,12 @@ def is_look(node: ast.AST) -> bool:
 
 
 def literal_keywords(call: ast.Call) -> dict[str, ast.keyword]:
-    """Return the keyword arguments of a call that are no part of its shape."""
+    """Return the keyword arguments of a call that are not part of its shape."""
     return {item.arg: item for item in call.keywords if item.arg and is_literal(item.value)}
 
 
 def texts(node: ast.AST) -> list[str]:
-    """Return the strings in a literal; of an f-string, the parts that are fixed."""
+    """Return the strings in a literal; for an f-string, its fixed parts."""
     return [
         item.value
         for item in ast.walk(node)
@@ -194,7 +194,7 @@ def _shape_of_head(node: ast.AST) -> str:
 
 def _fields(node: ast.AST) -> list[str]:
     """Return the fields that are part of a shape."""
-    whole = isinstance(node, (ast.Lambda, ast.IfExp))  # their `body` is no block
+    whole = isinstance(node, (ast.Lambda, ast.IfExp))  # their `body` is not a block
     return [name for name in node._fields if whole or name not in _NO_SHAPE]
 
 
@@ -245,7 +245,7 @@ def _defaults(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[Any]:
 
 
 def _target(node: ast.AST) -> str:
-    """Return the one name that a statement assigns; else an empty string."""
+    """Return the name that a statement assigns, if it is one; else an empty string."""
     if isinstance(node, ast.Assign) and len(node.targets) == 1:
         target = node.targets[0]
     elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):

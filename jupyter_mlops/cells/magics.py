@@ -1,6 +1,6 @@
-"""The magics that a reader of notebook source knows, and what each does with its text.
+"""The known IPython magics, and the meaning of their text.
 
-This is the only list of them. What is not in it may do anything: then no name is called undefined.
+This is the only list of them. Any other magic may define any name, so that no name counts as undefined.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from enum import Enum, auto
 
 
 class Body(Enum):
-    """What the body of a cell magic is."""
+    """Kind of the body of a cell magic."""
 
-    #: Python that runs in the notebook's namespace: its names stay.
+    #: Python that runs in the notebook's namespace: its names remain.
     PYTHON = auto()
-    #: Python that runs inside a function: it sees the notebook's names, its own are gone afterwards.
+    #: Python that runs inside a function: it can read the notebook's names, its own do not remain.
     FUNCTION = auto()
     #: Input of another program (a shell, another Python process, a profiler).
     PROGRAM = auto()
-    #: Text that is shown or written to a file.
+    #: Text that is displayed or written to a file.
     TEXT = auto()
     UNKNOWN = auto()
 
@@ -35,14 +35,14 @@ CELL = {
     ),
 }  # fmt: skip
 
-#: Cell magics that run their body as a cell, which may await at its top level. Others refuse that.
+#: Cell magics whose body may have a top-level await.
 AWAIT = frozenset({"capture", "mlops"})
 
-#: Options of programs that give a name of the notebook a value.
+#: Options of program magics that assign the output to a name.
 PROGRAM_OUTPUTS = ("--out", "--err", "--proc")
 
-#: Magics whose line is Python, and their one-letter options; a colon follows those with a value.
-#: The line of such a cell magic is Python that runs before the body, in the same namespace.
+#: Magics whose line is Python, and their one-letter options; a colon follows an option with a value.
+#: As a cell magic, the line runs before the body, in the same namespace.
 STATEMENT = {
     "time": "",
     "timeit": "n:r:tcp:qov:",
@@ -53,7 +53,7 @@ STATEMENT = {
     "debug": "b:",
 }
 
-#: Line magics that give no name a value.
+#: Line magics that define no name.
 INERT = frozenset({
     "alias", "alias_magic", "autoawait", "autocall", "autoindent", "automagic", "autoreload",
     "bookmark", "cat", "cd", "clear", "colors", "conda", "config", "cp", "dhist", "dirs",

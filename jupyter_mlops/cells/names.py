@@ -1,10 +1,10 @@
-"""Module-level names that a cell assigns (makes) and that it takes from the cells before it.
+"""Module-level names that a cell assigns (makes), and names that it takes from earlier cells.
 
-They come from Python's symbol table, which knows scopes, comprehensions and `global`. Where other
-names may get values (star imports, `exec`, some magics), the names are unknown.
+They come from Python's symbol table, which handles scopes, comprehensions and `global`. If a cell may
+define other names (star imports, `exec`, some magics), its names are unknown.
 
-This looks at a cell as a whole, for proposals and explanations; `undefined_names`, which refuses
-notebooks, follows the order in which the lines run and reports only certain errors.
+This module analyses a cell as a whole, for proposals and explanations. `undefined_names`, which
+refuses notebooks, follows the execution order of the lines and reports only certain errors.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     import symtable
     from collections.abc import Iterator
 
-#: Names that every notebook has: builtins, and what IPython gives.
+#: Names that every notebook has: builtins, and IPython's own names.
 GIVEN = frozenset(dir(builtins)) | {
     "get_ipython", "display", "In", "Out", "exit", "quit", "open", "_", "__", "___", "_i", "_ii",
     "_iii", "_ih", "_oh", "_dh", "_sh", "_exit_code", "__name__", "__doc__", "__builtin__",
     "__builtins__", "__package__", "__loader__", "__spec__", "__annotations__", "__session__",
     "__vsc_ipynb_file__",
 }  # fmt: skip
-#: What has a scope of its own without a name.
+#: Nodes with a scope of their own but no name.
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """`makes` and `takes` of one cell; with `unknown` it may make any name at all."""
+    """Names that one cell makes and takes; with `unknown` it may make any name."""
 
     makes: frozenset[str] = frozenset()
     takes: frozenset[str] = frozenset()
@@ -43,23 +43,23 @@ class Names:
 
 @lru_cache(maxsize=4096)
 def read(text: str) -> Names:
-    """Return the names of one cell as it was typed, magics and all."""
+    """Return the names of one cell from its original source, with magics."""
     cell = source.read(text)
     if cell.tree is None:
         return Names(
             makes=cell.made, unknown=cell.may_define
-        )  # where it is no Python, it cannot have run
+        )  # source that is not Python did not run
     program = cell.program
     found = of_program(program, cell.text if program is cell.tree else "")
     return replace(found, makes=found.makes | cell.made, unknown=cell.may_define)
 
 
 def of_program(program: ast.Module, text: str = "") -> Names:
-    """Return the names of parsed code; `text` is its text, where it has one."""
+    """Return the names of parsed code; `text` is its source, if available."""
     try:
         table = source.symbols(program, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return Names()  # it cannot have run
+        return Names()  # such code did not run
     makes, uses = _of_table(table)
     # `x += 1` reads x, which the symbol table does not count as a use.
     uses |= {
@@ -78,8 +78,8 @@ def of_program(program: ast.Module, text: str = "") -> Names:
 def bound(node: ast.AST) -> Iterator[str]:
     """Yield the names that one statement (or a part of it) assigns in its own scope.
 
-    Unlike the symbol table it counts what may stay without a value: `x: int`, a `global` of a function
-    that is not called.
+    Unlike the symbol table, it includes names that may have no value: `x: int`, a `global` in a
+    function that is never called.
     """
     stack: list[ast.AST] = [node]
     while stack:
@@ -87,7 +87,7 @@ def bound(node: ast.AST) -> Iterator[str]:
         if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             yield item.name
             stack += [*item.decorator_list, *defaults(item)]
-            # A function's `global x` binds in the module once the function was called.
+            # A function's `global x` binds in the module when the function is called.
             yield from (
                 name for sub in ast.walk(item) if isinstance(sub, ast.Global) for name in sub.names
             )
@@ -96,7 +96,7 @@ def bound(node: ast.AST) -> Iterator[str]:
             stack += [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
             continue
         if isinstance(item, COMPREHENSIONS):
-            # Only a walrus leaks out of a comprehension.
+            # Only a walrus assigns outside of a comprehension.
             for sub in ast.walk(item):
                 if isinstance(sub, ast.NamedExpr) and isinstance(sub.target, ast.Name):
                     yield sub.target.id
@@ -115,7 +115,7 @@ def bound(node: ast.AST) -> Iterator[str]:
 
 
 def defaults(item: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.AST]:
-    """Return what is evaluated when a function or a class is made, its decorators and body aside."""
+    """Return the expressions evaluated at a definition: defaults, or bases; without decorators and body."""
     if isinstance(item, ast.ClassDef):
         return [*item.bases, *item.keywords]
     return [*item.args.defaults, *(value for value in item.args.kw_defaults if value)]
@@ -143,7 +143,7 @@ def _of_table(table: symtable.SymbolTable) -> tuple[set[str], set[str]]:
 
 
 def _taken_first(tree: ast.Module, name: str) -> bool:
-    """Whether a cell that makes `name` reads the one it found first: `x = x + 1`, `x += 1`."""
+    """Whether a cell that makes `name` first reads its earlier value: `x = x + 1`, `x += 1`."""
     for statement in _in_order(tree.body):
         loads = stores = False
         for node in _same_scope(statement):
@@ -157,7 +157,7 @@ def _taken_first(tree: ast.Module, name: str) -> bool:
         if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
             loads = loads or statement.target.id == name
         if loads or stores:
-            # In `for x in xs` and `with a as x` the name is made before the body reads it.
+            # In `for x in xs` and `with a as x` the name is assigned before the body reads it.
             return loads and not (
                 stores and isinstance(statement, (ast.For, ast.With, ast.AsyncFor, ast.AsyncWith))
             )
@@ -165,7 +165,7 @@ def _taken_first(tree: ast.Module, name: str) -> bool:
 
 
 def _in_order(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Yield simple statements, and the headers of compound ones before what is in them."""
+    """Yield simple statements, and the header of each compound one before its content."""
     for statement in body:
         parts = [
             getattr(statement, part, []) for part in ("body", "handlers", "orelse", "finalbody")
@@ -196,7 +196,7 @@ def _header(statement: ast.stmt) -> ast.stmt | None:
 
 
 def _same_scope(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk `node`, not into functions, classes and comprehensions."""
+    """Walk `node` without the inside of functions, classes and comprehensions."""
     waiting = [node]
     while waiting:
         item = waiting.pop()

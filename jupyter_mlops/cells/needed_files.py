@@ -1,8 +1,8 @@
 """Files that a notebook reads by a literal path, and modules that it imports.
 
-A job is refused for what is missing, so `reads` leaves out a path that the notebook mentions anywhere
-else (it may write, download or test for it), one inside a `try`, a pattern and a URL. `possible_paths`
-proposes: it leaves out nothing.
+A missing file refuses the job, so `reads` excludes a path that the notebook mentions anywhere else (it
+may write, download or test for it), a path inside a `try`, a pattern and a URL. `possible_paths` is
+for proposals and excludes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _READERS = {
     "scan_ipc", "scan_ndjson", "read_ipc", "read_ndjson", "read_avro", "loadtxt", "genfromtxt", "fromfile",
     "imread", "load_model", "loadmat", "open_dataset", "read_text", "read_bytes", "read_image", "read_file",
 }  # fmt: skip
-# `load` and `open` of these only: `json.load` takes a file object, many others no path at all.
+# Only their `load` and `open` take a path: `json.load` takes a file object.
 _LOADERS = {
     "np",
     "numpy",
@@ -63,14 +63,14 @@ _IMPORT_GUARDS = {"ImportError", "ModuleNotFoundError", "Exception", "BaseExcept
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A literal path that is read in a cell."""
+    """A literal path that a cell reads."""
 
     path: str
     cell: int
 
 
 def reads(trees: list[tuple[int, ast.Module]], text: str) -> list[Read]:
-    """Return the literal paths that are read and mentioned nowhere else; `text` is what is not Python."""
+    """Return the literal paths that are read and mentioned nowhere else; `text` is the non-Python source."""
     mentioned: Counter[str] = Counter()
     found: list[tuple[Read, int]] = []
     for number, tree in trees:
@@ -92,7 +92,7 @@ def reads(trees: list[tuple[int, ast.Module]], text: str) -> list[Read]:
 
 
 def changes_folder(trees: list[tuple[int, ast.Module]], text: str) -> bool:
-    """Whether the notebook changes its working folder, so that relative paths cannot be judged."""
+    """Whether the notebook changes its working folder; then relative paths cannot be checked."""
     return any(
         isinstance(node, ast.Attribute) and node.attr in {"chdir", "fchdir"}
         for _, tree in trees
@@ -101,7 +101,7 @@ def changes_folder(trees: list[tuple[int, ast.Module]], text: str) -> bool:
 
 
 def possible_paths(text: str) -> Iterator[str]:
-    """Yield the strings of a cell that may be paths, whatever it does with them."""
+    """Yield all strings of a cell that may be paths."""
     for node in ast.walk(source.read(text).program):
         if (
             isinstance(node, ast.Constant)
@@ -114,7 +114,7 @@ def possible_paths(text: str) -> Iterator[str]:
 
 
 def exists(path: str, folder: Path) -> bool:
-    """Whether a kernel whose working folder is `folder` would find `path`."""
+    """Whether `path` exists for a kernel with the working folder `folder`."""
     try:
         return (folder / Path(path).expanduser()).exists()
     except (OSError, RuntimeError, ValueError):
@@ -147,7 +147,7 @@ def _paths(tree: ast.Module) -> Iterator[str]:
 
 
 def _unguarded(tree: ast.AST, guards: set[str]) -> Iterator[ast.AST]:
-    """Walk a tree, leaving out functions and branches (they may not run) and guarded `try` bodies."""
+    """Walk a tree without functions and branches, which may not run, and guarded `try` bodies."""
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()

@@ -12,7 +12,7 @@ _OWN_EXTENSION = (["load_ext", "jupyter_mlops"], ["reload_ext", "jupyter_mlops"]
 
 
 def recording(source: str) -> list[str] | None:
-    """Return the words after `%%mlops` on top of a cell; None where it has no such line."""
+    """Return the words after `%%mlops` on top of a cell; None if there is no such line."""
     magic = cell_magic(source)
     return words(magic.line) if magic is not None and magic.name == "mlops" else None
 
@@ -26,7 +26,7 @@ def without_recording(source: str) -> str:
 def without_own_lines(source: str) -> str:
     """Return a cell without its `%mlops` lines and those that load this extension.
 
-    A line stays where the rest would not be the same code without it: in a text, or alone in a block.
+    A line stays if its removal changes the other code: inside a string, or alone in a block.
     """
     lines = source.splitlines()
     if not any(map(_OWN_LINE.match, lines)) or parse(source).plain:
@@ -44,7 +44,7 @@ def without_own_lines(source: str) -> str:
 
 
 def is_own(statement: ast.AST) -> bool:
-    """Whether a statement is a `%mlops` line, or loads this extension; no replay does it again."""
+    """Whether a statement is a `%mlops` line, or loads this extension; a replay skips it."""
     if not isinstance(statement, (ast.Expr, ast.Assign)) or not is_magic(statement.value):
         return False
     line = " ".join(
@@ -56,6 +56,6 @@ def is_own(statement: ast.AST) -> bool:
 
 
 def _rest(lines: list[str]) -> list[str] | None:
-    """Return the code of a cell's lines without those of this tool; None where it is not Python."""
+    """Return the AST dumps of a cell's statements without this tool's; None if it is not Python."""
     tree = parse("\n".join(lines)).tree
     return None if tree is None else [ast.dump(item) for item in tree.body if not is_own(item)]

@@ -1,16 +1,15 @@
-"""Two histories of cells compared as programs: a difference is a parameter, a data file, or code.
+"""Compare two histories of cells as programs: a difference is a parameter, a data file, or code.
 
-- Where two statements are equal except for literals, a literal that differs is a parameter; so
-  is a keyword argument with a literal value that only one of them has.
-- Where a statement changed otherwise too, the literal that a name is assigned, a keyword argument,
-  a default or an item of a dict keeps its meaning: it is a parameter if both histories have that
-  one, once each.
+- If two statements are equal except for literals, a different literal is a parameter. So is a
+  keyword argument with a literal value that only one of them has.
+- If a statement also changed otherwise, the literal of an assigned name, a keyword argument, a
+  default or an item of a dict is a parameter, if it occurs once in each history.
 - A string (also an f-string) that names one of the data files is data.
 - Everything else is code: statements that only one history has, their order, and cells that are
   not Python.
 
-Statements are paired by their shape, wherever they stand; of several alike, the latest with the
-latest, because the last execution of a cell is the one that holds.
+Statements are paired by their shape, at any position. Of several with the same shape, the latest
+ones are paired, because the last execution of a cell is the valid one.
 """
 
 from __future__ import annotations
@@ -33,14 +32,14 @@ _LONGEST = 40
 
 @dataclass(frozen=True)
 class Program:
-    """The cells of a history, in the order in which they ran."""
+    """The cells of a history, in execution order."""
 
     cells: tuple[source.Cell, ...]
 
     @classmethod
     def of(cls, sources: Iterable[str]) -> Program:
-        """Read cells as they were typed."""
-        # Not the shared trees: the same cell may stand here twice, and its nodes are told apart.
+        """Parse cells from their original source."""
+        # No shared trees: a cell may occur twice, and its nodes must differ by identity.
         return cls(tuple(map(source.parse, sources)))
 
     @cached_property
@@ -55,7 +54,7 @@ class Program:
         return found
 
     def same_code(self, other: Program) -> bool:
-        """Whether the two differ in literals at most."""
+        """Whether the two programs differ only in literals."""
         return [(item.depth, item.shape) for item in self.lines] == [
             (item.depth, item.shape) for item in other.lines
         ]
@@ -63,7 +62,7 @@ class Program:
 
 @dataclass
 class Exchange:
-    """What of `y` may be put into `x`; `is_data` says whether a string names a data file."""
+    """The literals of `x` that `y` can replace; `is_data` says whether a string names a data file."""
 
     x: Program
     y: Program
@@ -82,7 +81,7 @@ class Exchange:
         return [_rewritten(cell, new) for cell in self.x.cells]
 
     def said(self, kind: Kind) -> list[str]:
-        """Return each difference of a kind in words: `max_depth 4 → 6`."""
+        """Return each difference of a kind as text: `max_depth 4 → 6`."""
         told: dict[str, None] = {}
         for pair in self.found[kind]:
             for line in _words(pair):
@@ -108,7 +107,7 @@ def _pairs(x: list[Line], y: list[Line]) -> Iterable[Opposite]:
         if key not in by_shape:
             alone.append(line)
             continue
-        # Of more in `x` than in `y`, the earlier ones all stand opposite to the first.
+        # If `x` has more than `y`, all earlier ones are paired with the first of `y`.
         taken[key] = taken.get(key, 0) + 1
         opposite = by_shape[key][max(0, len(by_shape[key]) - taken[key])]
         together.append((line, opposite))
@@ -154,7 +153,7 @@ def _rewritten(cell: source.Cell, new: dict[int, ast.expr]) -> str:
         begin = starts[first - 1] + column
         end = starts[(node.end_lineno or first) - 1] + (node.end_col_offset or 0)
         raw = raw[:begin] + text.encode() + raw[end:]
-    # What does not fit (an expression in a `case`) is left as it was.
+    # A replacement that does not parse (an expression in a `case`) is not made.
     new_source = cell.head + raw.decode()
     return new_source if source.parse(new_source).tree else cell.source
 
@@ -169,7 +168,7 @@ def _text(node: ast.expr) -> str:
 
 
 def _rebuilt(node: Any, new: dict[int, ast.expr]) -> Any:
-    """Return `node` with every replacement inside it made."""
+    """Return a copy of `node` with all replacements."""
     if isinstance(node, list):
         return [_rebuilt(item, new) for item in node]
     if not isinstance(node, ast.AST):

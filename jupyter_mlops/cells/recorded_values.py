@@ -1,7 +1,7 @@
-"""The values that a run records of a cell: its parameters and its metrics.
+"""The values of a cell that a run records: its parameters and its metrics.
 
-A constant here is any finite literal, as it is only recorded; what `constants` moves must also be a
-value that a parameter can be given.
+Here a constant is any finite literal, because it is only recorded. The constants that `constants`
+moves must also be valid parameter values.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _FIGURES_AND_FLAGS = {"True", "False", "None"}
 
 @dataclass
 class CellCode:
-    """The names in a cell that matter to a recorder, in order of appearance."""
+    """The names in a cell that a recorder needs, in order of appearance."""
 
     constants: dict[str, Any] = field(default_factory=dict)
     assigned: list[str] = field(default_factory=list)
@@ -34,11 +34,11 @@ class CellCode:
 
 
 def read(text: str, transformed: str = "") -> CellCode:
-    """Read one cell.
+    """Parse one cell.
 
     Args:
-        text: the cell as it was typed.
-        transformed: the cell as the shell runs it, for shells with input transformers of their own.
+        text: the cell's original source.
+        transformed: the source that the shell runs, for shells with their own input transformers.
 
     Raises:
         SyntaxError: it is not Python.
@@ -62,7 +62,7 @@ def read(text: str, transformed: str = "") -> CellCode:
 
 
 def parameters(code: CellCode, namespace: dict[str, Any]) -> dict[str, Any]:
-    """Return the cell's constants, and the simple values of the user's that it uses."""
+    """Return the cell's constants, and the simple values from the namespace that it uses."""
     found = {
         name: namespace.get(name, value)
         for name, value in code.constants.items()
@@ -75,11 +75,11 @@ def parameters(code: CellCode, namespace: dict[str, Any]) -> dict[str, Any]:
 
 
 def metrics(code: CellCode, namespace: dict[str, Any], result: Any) -> dict[str, float]:
-    """Return the numbers that the cell computed by name, and the number(s) it ends in.
+    """Return the computed numbers by name, and the number(s) of the cell's last expression.
 
-    A name counts when it is assigned at the top level by a call, a subscript or arithmetic, and
-    holds a float (Python's, numpy's, or a tensor of one element). The last expression counts when
-    it is a number, or a dict of numbers.
+    A name counts if it is assigned at the top level by a call, a subscript or arithmetic, and its
+    value is a float (Python, numpy, or a tensor of one element). The last expression counts if it
+    is a number, or a dict of numbers.
     """
     found = {}
     for name in code.computed:
@@ -169,7 +169,7 @@ def _call(node: ast.Call, code: CellCode) -> None:
 
 
 def _constants(target: ast.expr, value: ast.expr) -> dict[str, Any]:
-    """Return the names that an assignment gives constants: `a = 1`, and `a, b = 1, 2`."""
+    """Return the names and values of an assignment of constants: `a = 1`, and `a, b = 1, 2`."""
     constant = literals.value(value)
     if constant is literals.MISSING:
         return {}
@@ -184,7 +184,7 @@ def _constants(target: ast.expr, value: ast.expr) -> dict[str, Any]:
 
 
 def _short_name(value: ast.expr) -> str:
-    """Return what to call the last expression's number: `accuracy`, or `score` of `m.score(X)`."""
+    """Return a metric's name for an expression: `accuracy`, or `score` for `m.score(X)`."""
     if isinstance(value, ast.Name):
         return value.id
     if isinstance(value, ast.Call):

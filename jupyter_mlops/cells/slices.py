@@ -1,7 +1,7 @@
-"""Proposals for the cells that a recorded cell needs. They come from the code alone, so a replay decides.
+"""Propose the cells that a recorded cell needs. This is a static analysis, so a replay decides.
 
-`wide` takes all cells that may matter: aliases, mutations, module state, random numbers, files.
-`narrow` takes only the last cell that assigns each name.
+`wide` selects all cells that may matter: aliases, mutations, module state, random numbers, files.
+`narrow` selects only the last cell that assigns each name.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _BUILTINS = frozenset(dir(builtins))
 
 @dataclass(frozen=True, slots=True)
 class Effects:
-    """What a cell does besides assigning names.
+    """Effects of a cell other than its assigned names.
 
     `changes` are names whose objects it may change, `links` pairs of names that may share an object.
-    `late` are names that are read when a function is called, not when it is made. `modules` are the
+    `late` are names that are read at a function's call, not at its definition. `modules` are the
     names of imported modules, `commands` the names whose attributes it calls or sets without using a
-    result. `beyond` says that it may change what no name refers to: files, random generators.
+    result. With `beyond` it may change state outside of names: files, random generators.
     """
 
     changes: frozenset[str] = frozenset()
@@ -51,11 +51,11 @@ class Effects:
 
 
 def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
-    """Return the numbers (from 0) of all cells that may matter to the last one, which is included.
+    """Return the numbers (from 0) of all cells that the last cell may need, and its own.
 
     Args:
-        sources: the cells in the order in which they ran.
-        failed: the numbers of the cells that ended in an error.
+        sources: the cells in execution order.
+        failed: the numbers of the cells that ended with an error.
     """
     read = [names.read(text) for text in sources]
     done = [effects(text) for text in sources]
@@ -84,7 +84,7 @@ def wide(sources: Sequence[str], failed: Iterable[int] = ()) -> list[int]:
 
 
 def narrow(sources: Sequence[str]) -> list[int]:
-    """Return the numbers of the cells that last assigned what is needed, the last cell included."""
+    """Return the numbers of the cells that last assigned the needed names, and of the last cell."""
     read = [names.read(text) for text in sources]
     late: frozenset[str] = frozenset()
     while True:
@@ -95,7 +95,7 @@ def narrow(sources: Sequence[str]) -> list[int]:
             if item.makes & needed or (item.unknown and needed):
                 kept.append(number)
                 needed = (needed - item.makes) | item.takes
-        # A function reads what its names lead to when it is called, not when it is made.
+        # A function reads its names at the call, not at the definition.
         more = late.union(*(effects(sources[number]).late for number in kept))
         if more == late:
             return sorted(kept)
@@ -114,7 +114,7 @@ def lacks(sources: Sequence[str], kept: Iterable[int]) -> bool:
 
 @lru_cache(maxsize=4096)
 def effects(text: str) -> Effects:
-    """Return what a cell does besides assigning names."""
+    """Return the effects of a cell other than its assigned names."""
     cell = source.read(text)
     if cell.tree is None:
         return Effects(beyond=True)
@@ -163,7 +163,7 @@ class _Reader(ast.NodeVisitor):
         self.changes |= touched
         base = _base(function)
         if base is not None:
-            # `rows.append(x)`: from now on, what changes x changes what is in rows.
+            # `rows.append(x)`: a later change of x also changes the content of rows.
             self.links |= {(base, name) for part in given for name in _names(part)}
         called = getattr(function, "attr", getattr(function, "id", ""))
         if called in _DRAWING or called == "open" or called.startswith(_WRITING):
@@ -212,7 +212,7 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
         taken = names.of_program(ast.Module([node], [])).takes
         self.late |= taken
-        # What it changes, a call of it changes.
+        # A call of the function changes the same objects.
         self.links |= {(node.name, name) for name in taken}
 
     def visit_Lambda(self, node: ast.Lambda) -> None:
@@ -232,7 +232,7 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def _base(node: ast.expr) -> str | None:
-    """Return `a` of `a.b[0].c`."""
+    """Return `a` for `a.b[0].c`."""
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else None

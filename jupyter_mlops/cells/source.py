@@ -1,8 +1,8 @@
-"""Notebook source as Python: the one place that parses it.
+"""Notebook source as Python: the only module that parses it.
 
-A cell is read as IPython runs it: line magics, shell lines and help become calls; the body of a cell
-magic (`%%time`, `%%mlops run`, …) is read as what `magics` says that it is. IPython leaves valid
-Python as it is, so its transformer, which is slow, is asked only for cells that are not.
+A cell is parsed as IPython runs it: line magics, shell lines and help become calls; `magics` defines
+the kind of the body of a cell magic (`%%time`, `%%mlops run`, …). IPython does not change valid
+Python, so its slow transformer runs only for other cells.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _COROUTINE = 0x80  # CO_COROUTINE
 _HELP = re.compile(r"%%\w+\?")
-# What hardly any Python has: lines of magics, of the shell and of help. A notebook's prompt, `In [1]: x`,
-# is an annotation to Python.
+# Rare in Python: lines of magics, of the shell and of help. Python parses a notebook's prompt,
+# `In [1]: x`, as an annotation.
 _NO_PYTHON = re.compile(r"(?m)^[ \t]*[%!]|=[ \t]*[%!]|\?[ \t]*$|\A\s*In \[")
 _STATEMENT_NAME = re.compile(rf"""['"](?:{"|".join(magics.STATEMENT)})['"]""")
 _SHELL_CALLS = {"system", "getoutput"}
-# Code that may give any name a value.
+# Code that may assign any name.
 _ANY_NAME = {"exec", "eval", "globals", "locals", "vars", "setattr", "__import__"}
 _ANY_ATTRIBUTE = {
     "user_ns", "push", "run_cell", "run_code", "load_session", "ev", "ex", "run_path",
@@ -52,11 +52,11 @@ class CellSyntaxError(Exception):
 class Cell:
     """One cell as Python.
 
-    `tree` is None where the cell is in another language, or does not parse (then `error` says why).
-    `text` is the Python that the tree's positions refer to; `offset` lines of the cell stand above it.
+    `tree` is None if the cell is in another language, or does not parse (then `error` says why).
+    `text` is the Python of the tree's positions; `offset` is the number of the cell's lines above it.
     `head` are the `%%` lines, `magics` the names in them, `setup` the Python in them. `made` are the
-    names that their options give values: `%%capture out`. `unknown` says that one of them may do
-    anything. `automagic` is the name of a magic that the cell may be, as it lacks the `%`: `ls`.
+    names that their options assign: `%%capture out`. With `unknown` one of them may do anything.
+    `automagic` is the name of a magic that the cell may be without its `%`: `ls`.
     """
 
     source: str
@@ -73,7 +73,7 @@ class Cell:
 
     @property
     def plain(self) -> bool:
-        """Whether the cell is Python as it was typed, without any magic."""
+        """Whether the original source is Python without any magic."""
         return self.tree is not None and not self.head and self.text == self.source
 
     @property
@@ -83,15 +83,15 @@ class Cell:
 
     @property
     def body(self) -> list[ast.stmt]:
-        """The statements whose names stay after the cell, with their places in `text`."""
+        """The statements whose names remain after the cell, with their positions in `text`."""
         return [] if self.tree is None or self.in_function else self.tree.body
 
     @cached_property
     def program(self) -> ast.Module:
-        """The cell as it runs; empty where it is not Python.
+        """The executed program of the cell; empty if it is not Python.
 
-        `%time x = f()` is `x = f()` here. The Python of a magic that is part of a statement stands before
-        it. What runs in a function (`%%timeit`) is in one. Positions have no meaning.
+        `%time x = f()` is `x = f()` here. The Python of a magic inside a statement is placed before the
+        statement. Code that runs in a function (`%%timeit`) is in one. Positions have no meaning.
         """
         if self.tree is None:
             return ast.Module([], [])
@@ -103,7 +103,7 @@ class Cell:
 
     @cached_property
     def may_define(self) -> bool:
-        """Whether names may get values that the program does not show."""
+        """Whether the cell may assign names that the program does not show."""
         return self.unknown or any(map(_may_define, ast.walk(self.program)))
 
     @cached_property
@@ -116,11 +116,11 @@ class Cell:
 
     @property
     def in_function(self) -> bool:
-        """Whether the cell runs in a function, as `%%timeit` runs it."""
+        """Whether the cell runs in a function, as with `%%timeit`."""
         return bool(self.magics) and _in_function(self.magics[-1])
 
     def comments(self) -> dict[int, str]:
-        """Return the trailing comment of each line of `text`; a `#` in a string is none."""
+        """Return the trailing comment of each line of `text`; a `#` in a string does not count."""
         import io
         import tokenize
 
@@ -130,18 +130,18 @@ class Cell:
                 if token.type == tokenize.COMMENT:
                     found[token.start[0]] = token.string.lstrip("#:! ").strip()
         except (tokenize.TokenError, SyntaxError):
-            pass  # what was read so far stands
+            pass  # keep the comments found so far
         return found
 
 
 @lru_cache(maxsize=256)
 def read(source: str) -> Cell:
-    """Parse one cell; its trees are shared with other readers, who change nothing in them."""
+    """Parse one cell; callers share the cached trees and must not change them."""
     return parse(source)
 
 
 def parse(source: str) -> Cell:
-    """Parse one cell into a tree of its own."""
+    """Parse one cell into a new tree."""
     head, body, unknown = "", source, False
     made: frozenset[str] = frozenset()
     above: list[str] = []
@@ -187,7 +187,7 @@ def _refusal(source: str) -> CellSyntaxError | None:
 
 
 def checked(source: str) -> Cell:
-    """Parse one cell, and compile it: the tree alone lacks what the compiler refuses.
+    """Parse one cell and compile it: the compiler finds more errors than the parser.
 
     Raises:
         CellSyntaxError: the cell would fail before its first line runs.
@@ -198,7 +198,7 @@ def checked(source: str) -> Cell:
 
 
 def awaits(source: str) -> bool:
-    """Whether a cell awaits at its top level; one that does not compile does not."""
+    """Whether a cell has a top-level await; False if it does not compile."""
     if "await" not in source and "async" not in source:
         return False
     tree = read(source).tree
@@ -210,7 +210,7 @@ def awaits(source: str) -> bool:
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two cells are the same code: comments, layout and `%%` lines aside."""
+    """Whether two cells are the same code, without comments, layout and `%%` lines."""
     if one.strip() == other.strip():
         return True
     trees = read(one).tree, read(other).tree
@@ -218,7 +218,7 @@ def same(one: str, other: str) -> bool:
 
 
 def symbols(program: ast.Module, text: str = "") -> symtable.SymbolTable:
-    """Return Python's symbol table of a program; `text` is its text, where it has one.
+    """Return Python's symbol table of a program; `text` is its source, if available.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: it does not compile.
@@ -226,14 +226,14 @@ def symbols(program: ast.Module, text: str = "") -> symtable.SymbolTable:
     if not text:
         text = ast.unparse(program)
     if "await" in text:
-        # The symbol table knows no await outside a function; without it the names are the same.
+        # The symbol table refuses await outside a function; without await the names are the same.
         text = ast.unparse(_Await().visit(copy.deepcopy(program)))
     with _quiet():
         return symtable.symtable(text, "<cell>", "exec")
 
 
 def is_magic(node: ast.AST) -> bool:
-    """Whether an expression is what IPython makes of `%magic`, `!command` and `name?`."""
+    """Whether an expression is IPython's call for `%magic`, `!command` or `name?`."""
     return (
         isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
@@ -244,7 +244,7 @@ def is_magic(node: ast.AST) -> bool:
 
 
 class CellMagic(NamedTuple):
-    """A cell magic: its line as typed (`head`), its name and the rest of that line, and its body."""
+    """A cell magic: its original line (`head`), its name, the rest of that line, and its body."""
 
     head: str
     name: str
@@ -253,7 +253,7 @@ class CellMagic(NamedTuple):
 
 
 def cell_magic(source: str) -> CellMagic | None:
-    """Return the cell magic on top of a cell; None where there is none."""
+    """Return the cell magic on top of a cell; None if there is none."""
     stripped = source.lstrip()
     if not stripped.startswith("%%") or _HELP.match(stripped):
         return None
@@ -263,7 +263,7 @@ def cell_magic(source: str) -> CellMagic | None:
 
 
 class _Code(NamedTuple):
-    """Python without cell magics; `dropped` counts the empty lines that IPython takes off its top."""
+    """Python without cell magics; `dropped` counts the empty leading lines that IPython removes."""
 
     text: str
     tree: ast.Module | None = None
@@ -320,14 +320,14 @@ def _compiled(tree: ast.Module, flags: int) -> CodeType:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Show no warning: an invalid escape in the user's cell is not ours."""
+    """Suppress warnings, such as for an invalid escape in the user's cell."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def _first_word(body: str) -> str:
-    """Return the first word of a cell of one line, where IPython takes it for a magic if it can."""
+    """Return the first word of a cell of one line, which IPython may run as a magic."""
     line = body.strip()
     if "\n" in line:
         return ""
@@ -336,7 +336,7 @@ def _first_word(body: str) -> str:
 
 
 def words(line: str) -> list[str]:
-    """Return the words of a magic's line, quotes taken off."""
+    """Return the words of a magic's line, without quotes."""
     try:
         return shlex.split(line)
     except ValueError:
@@ -344,18 +344,18 @@ def words(line: str) -> list[str]:
 
 
 def _outputs(line: str) -> frozenset[str]:
-    """Return the names that `%%bash --out a --err b` gives values."""
+    """Return the names that `%%bash --out a --err b` assigns."""
     parts = [part for word in words(line) for part in word.split("=", 1)]
     return frozenset(
         value
         for option, value in itertools.pairwise(parts)
-        # argparse takes a shortened option too.
+        # argparse also accepts a shortened option.
         if len(option) > 2 and any(name.startswith(option) for name in magics.PROGRAM_OUTPUTS)
     )
 
 
 def _statement(name: str, line: str) -> list[ast.stmt] | None:
-    """Return the Python in a magic's line, its options taken off; None where it is something else."""
+    """Return the Python in a magic's line, without its options; None if it is not Python."""
     options = magics.STATEMENT[name]
     while line.startswith("-"):
         word, _, line = line.partition(" ")
@@ -369,7 +369,7 @@ def _statement(name: str, line: str) -> list[ast.stmt] | None:
 
 
 def _expanded(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Return statements with the Python in magics' lines; the given ones stay as they are."""
+    """Return statements with the Python of magics' lines; the given statements are not changed."""
     found: list[ast.stmt] = []
     for statement in body:
         inside = _with_blocks_expanded(statement)
@@ -387,7 +387,7 @@ def _expanded(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _with_blocks_expanded(node: Any) -> Any:
-    """Return a copy of a compound statement with its blocks expanded; a simple statement itself."""
+    """Return a copy of a compound statement with expanded blocks; a simple statement unchanged."""
     blocks = {
         name: _expanded(value)
         if isinstance(value[0], ast.stmt)
@@ -432,7 +432,7 @@ def _texts(call: ast.Call) -> list[str]:
 
 
 def _command(call: ast.AST) -> str:
-    """Return a `%magic` or a `!command` as a line; empty where the line is Python."""
+    """Return a `%magic` or a `!command` as a line; empty if the line is Python."""
     name, line = _line_magic(call)
     if name:
         python = name in magics.STATEMENT and _statement(name, line) is not None

@@ -1,7 +1,7 @@
-"""Names that a notebook uses before it defines them, when its cells run from top to bottom.
+"""Names that a notebook uses before it defines them, if its cells run from top to bottom.
 
-A job is refused for them, so only what would raise a NameError is reported. Where names are unknown
-(star imports, `exec`, some magics, names that functions look up when they are called), nothing is.
+They refuse a job, so only a sure NameError is reported. If names are unknown (star imports, `exec`,
+some magics, names that a function looks up at its call), nothing is reported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _GUARDS = {"NameError", "Exception", "BaseException", "UnboundLocalError"}
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
-    """A name used in a cell (by number) that is not defined there; `later` is where it is, if at all."""
+    """An undefined name in a cell (by number); `later` is the cell that defines it, if any."""
 
     name: str
     cell: int
@@ -30,7 +30,7 @@ class Undefined:
 
 @dataclass
 class Notebook:
-    """The module-level names, as they come to be while the cells are visited in order."""
+    """The module-level names while the cells are visited in order."""
 
     everywhere: dict[str, int] = field(default_factory=dict)
     defined: set[str] = field(default_factory=set)
@@ -42,13 +42,13 @@ class Notebook:
     def cell(
         self, number: int, tree: ast.Module, *, defines: Iterable[str] = (), report: bool = True
     ) -> None:
-        """Visit one cell; with `report` off (a cell that may fail) it only defines names."""
+        """Visit one cell; without `report` (a cell that may fail) it only defines names."""
         for statement in tree.body:
             _Visit(self, number, silent=not report).statement(statement, top=True)
         self.defined.update(defines)
 
     def finish(self) -> list[Undefined]:
-        """Return what is undefined, once all cells were visited."""
+        """Return the undefined names, after all cells were visited."""
         for name, cell in self.deferred:
             if name not in self.everywhere and not known(name) and not self.anything:
                 self.found.setdefault(name, Undefined(name, cell))
@@ -56,19 +56,19 @@ class Notebook:
 
 
 def known(name: str) -> bool:
-    """Whether every notebook has this name: a builtin, IPython's own, `_3`, `_i3`."""
+    """Whether every notebook has this name: a builtin, a name of IPython, `_3`, `_i3`."""
     return name in GIVEN or name.lstrip("_i").isdigit()
 
 
 class _Visit:
-    """One statement's visit: uses are checked in the order in which Python evaluates them."""
+    """Visitor of one statement: it checks uses of names in Python's evaluation order."""
 
     def __init__(self, notebook: Notebook, cell: int, *, silent: bool) -> None:
         self.notebook = notebook
         self.cell = cell
         self.silent = silent
-        self.scopes: list[set[str]] = []  # class bodies and comprehensions that run at once
-        self.within: list[set[str]] = []  # functions: what they look up is looked up later
+        self.scopes: list[set[str]] = []  # class bodies and comprehensions, which run immediately
+        self.within: list[set[str]] = []  # functions, which look up names at the call
 
     def statement(self, node: ast.stmt, *, top: bool = False) -> None:
         notebook = self.notebook
@@ -84,7 +84,7 @@ class _Visit:
             return
         elif isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
             self._uses(node.iter if not isinstance(node, ast.While) else node.test)
-            # A later line of the body may define what an earlier one uses in the next round.
+            # A later line of the body may define a name for an earlier line's next iteration.
             self._define(bound(node))
             self._block([*node.body, *node.orelse])
         elif isinstance(node, ast.If):
@@ -158,7 +158,7 @@ class _Visit:
                 name for sub in ast.walk(item) if isinstance(sub, ast.Global) for name in sub.names
             }
         self.within.append(names - shared)
-        hidden, self.scopes = self.scopes, []  # a function does not see its class's names
+        hidden, self.scopes = self.scopes, []  # a function cannot read its class's names
         for item in body:
             if isinstance(item, ast.stmt):
                 self.statement(item)
@@ -168,7 +168,7 @@ class _Visit:
         self.within.pop()
 
     def _uses(self, node: ast.AST) -> None:
-        """Check every name that evaluating `node` looks up."""
+        """Check every name that the evaluation of `node` looks up."""
         if isinstance(node, ast.Name):
             if not isinstance(node.ctx, ast.Store):
                 self._use(node.id)
@@ -229,7 +229,7 @@ class _Visit:
 
     def _define(self, names: Iterable[str]) -> None:
         if self.within:
-            return  # a function's own names; its `global` ones come with `bound`
+            return  # a function's local names; `bound` yields its `global` ones
         if self.scopes:
             self.scopes[-1].update(names)
         else:

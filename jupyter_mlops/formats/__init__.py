@@ -1,9 +1,9 @@
-"""Formats of models. One file here is one format: what it holds, how it is saved, judged, loaded and served.
+"""Formats of models. Each file is one format: it saves, checks, loads and packs models of that format.
 
-A new format is `NAME.py` with `FORMAT = …` (see `common/format.py`), and beside it the module that loads its file
-in a Bento, `model_files/NAME_file.py`. Nothing else names it. Formats from elsewhere: `register`.
+A new format is `NAME.py` with `FORMAT = …` (see `common/format.py`), and the module that loads its file in a Bento,
+`model_files/NAME_file.py`. No other file names it. Another package adds a format by `register`.
 
-Importing this loads no format.
+This import loads no format.
 """
 
 from jupyter_mlops import lazy

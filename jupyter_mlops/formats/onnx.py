@@ -1,4 +1,4 @@
-"""onnx, on request: the model converted, and compared with itself on the rows that it was trained on."""
+"""onnx, on request: convert the model, and compare both models' predictions on the training rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.formats.common.fitted import Fitted
 
-#: ONNX computes in single precision.
+#: Absolute and relative; ONNX computes in single precision.
 _TOLERANCE = 1e-4
 _METADATA = "mlops"
 
 
 class Onnx(Format):
-    """MLflow's flavour onnx; what ONNX does not keep (columns, labels) is in the metadata of `MLmodel`."""
+    """MLflow's flavour onnx; columns and labels, which ONNX does not store, are metadata in `MLmodel`."""
 
     name = "onnx"
     help = "scikit-learn and torch, converted"
@@ -32,7 +32,7 @@ class Onnx(Format):
     extra = "onnx"
 
     def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
-        """Convert a model, compare the answers, and log it; MLflow adds the run's params and metrics."""
+        """Convert a model, compare its predictions, and log it; MLflow adds the run's params and metrics."""
         import mlflow.models
         import mlflow.onnx
         import onnx
@@ -52,21 +52,21 @@ class Onnx(Format):
         )
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
-        """Whether MLflow says so; its file may have any name."""
+        """Whether MLflow's flavour is onnx; the file may have any name."""
         return self.name in flavors
 
     def library(self, flavors: Flavors) -> str:
-        """It needs no library but its own."""
+        """Return the format's own name: it needs no other library."""
         return self.name
 
     def check(self, folder: Path, flavors: Flavors) -> None:
-        """Raise unless the model stands alone, and has known operators only."""
+        """Raise unless the model uses no other files and only known operators."""
         from jupyter_mlops.model_files import onnx_file
 
         onnx_file.check(_path(folder, flavors).read_bytes())
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
-        """Return a session that predicts."""
+        """Return a session with `predict`."""
         from jupyter_mlops.formats.common import mlmodel
         from jupyter_mlops.model_files import onnx_file
 
@@ -74,7 +74,7 @@ class Onnx(Format):
         content = _path(folder, mlmodel.flavors(text)).read_bytes()
         onnx_file.check(content)
         try:
-            # Made of bytes, so that it cannot name files beside it.
+            # Loaded from bytes, so that the model cannot read other files.
             return onnx_file.Session.of(content, mlmodel.metadata(text, _METADATA))
         except ImportError:
             raise MissingBackend(
@@ -90,7 +90,7 @@ class Onnx(Format):
         example: Any,
         allow_code: bool,
     ) -> Packed:
-        """Write the bytes that the session was made of."""
+        """Write the bytes that the session was loaded from."""
         (target / self.file).write_bytes(model.content)
         return Packed(
             self.name,
@@ -102,7 +102,7 @@ class Onnx(Format):
         )
 
     def is_network(self, model: Any) -> bool:
-        """Whether it was a torch module."""
+        """Whether the model was converted from a torch module."""
         return bool(model.about.get("of") == "torch")
 
 
@@ -149,7 +149,7 @@ def _sklearn(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
 
 
 def _converted(model: Any, sample: Any, *, classifies: bool) -> bytes:
-    """Convert with one input for all features; a table's columns get their own where that is refused."""
+    """Convert with one input for all features; if that fails, with one input for each column."""
     import skl2onnx
     from skl2onnx.common import data_types
 
@@ -176,7 +176,7 @@ def _converted(model: Any, sample: Any, *, classifies: bool) -> bytes:
                 model, initial_types=inputs, options={"zipmap": False} if classifies else None
             )
             return bytes(converted.SerializeToString())
-        except Exception as error:  # the converters raise whatever they meet
+        except Exception as error:  # the converters raise many types
             why = why or f"{type(error).__name__}: {_first_line(error)}"
     raise NotKept(f"skl2onnx does not convert it ({why})")
 
@@ -195,7 +195,7 @@ def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
             answers = module(torch.from_numpy(rows).to(device))
             if not isinstance(answers, torch.Tensor):
                 raise NotKept("it returns more than one tensor")
-            # The newer exporter needs onnxscript; tracing is enough, and its answers are compared.
+            # The newer exporter needs onnxscript; tracing is enough, and its outputs are compared.
             torch.onnx.export(
                 module, (torch.from_numpy(rows[:2]).to(device),), buffer, dynamo=False,
                 input_names=["X"], output_names=["output"],
@@ -203,7 +203,7 @@ def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
             )  # fmt: skip
     except NotKept:
         raise
-    except Exception as error:  # what cannot be traced is many kinds
+    except Exception as error:  # a failed trace raises many types
         raise NotKept(f"torch.onnx does not export it ({_first_line(error)})") from error
     answers = answers.cpu().numpy()
     about = {"of": "torch", "columns": [], "answer": [*answers.shape[1:]]}
@@ -212,7 +212,7 @@ def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
 
 
 def _same(what: str, given: Any, wanted: Any) -> None:
-    """Raise unless ONNX answers as the model does: labels exactly, numbers closely."""
+    """Raise unless ONNX predicts the same: equal labels, numbers within the tolerance."""
     import numpy as np
 
     given, wanted = np.asarray(given), np.asarray(wanted)

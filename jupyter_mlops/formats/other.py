@@ -1,4 +1,4 @@
-"""MLflow's other flavours. MLflow reads them by code that `MLmodel` names, so they are loaded only if that is allowed."""
+"""MLflow's other flavours. `MLmodel` names the code that loads them, so loading needs the user's permission."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _KNOWN = ("sklearn", "pytorch", "onnx")
 
 
 class Other(Format):
-    """Every model that no other format knows; it cannot be asked for."""
+    """Every model that no other format matches; a user cannot choose it."""
 
     name = "unknown"
     order = sys.maxsize
     runs_code = True
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
-        """Whatever it is."""
+        """Return True for every model."""
         return True
 
     def declared(self, flavors: Flavors) -> bool:
-        """Whatever it is."""
+        """Return True for every model."""
         return True
 
     def label(self, flavors: Flavors) -> str:
-        """Return MLflow's name of its flavour."""
+        """Return the name of MLflow's flavour."""
         return min(flavors.keys() - {"python_function"}, default=self.name)
 
     def library(self, flavors: Flavors) -> str:
-        """Return MLflow's name of its flavour."""
+        """Return the name of MLflow's flavour."""
         return next((name for name in _KNOWN if name in flavors), next(iter(flavors), ""))
 
     def check(self, folder: Path, flavors: Flavors) -> None:
-        """Raise: MLflow imports what `MLmodel` names."""
+        """Raise: MLflow imports the module that `MLmodel` names."""
         from jupyter_mlops.model_files.refused import Refused
 
         raise Refused("MLflow loads it by code that it names")
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
-        """Return what MLflow loads."""
+        """Load the model with MLflow."""
         from jupyter_mlops.formats.common import mlmodel, registry
 
         if not allow_code:

@@ -1,4 +1,4 @@
-"""pickle: what no other format holds. Loading one runs the code in it, so it is loaded only if that is allowed."""
+"""pickle: for models that no other format can store. Loading runs code, so it needs the user's permission."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ class Pickle(Format):
                 _save_sklearn(found)
             else:
                 _save_torch(found)
-        except Exception as error:  # a pickler raises whatever the model's parts raise
+        except Exception as error:  # a pickler raises any error of the model's parts
             lines = str(error).strip().splitlines()
             raise NotKept(lines[0] if lines else type(error).__name__) from error
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
-        """Whether MLflow reads a pickle for it, as no other format was found."""
+        """Whether MLflow loads it from a pickle; the other formats are tried first."""
         return bool(self.libraries & flavors.keys())
 
     def declared(self, flavors: Flavors) -> bool:
-        """Whether MLflow reads a pickle for it."""
+        """Whether MLflow loads it from a pickle."""
         return bool(self.libraries & flavors.keys())
 
     def library(self, flavors: Flavors) -> str:
-        """Return whose pickle it is."""
+        """Return the library of the pickled model."""
         return "sklearn" if "sklearn" in flavors else "pytorch"
 
     def check(self, folder: Path, flavors: Flavors) -> None:
@@ -79,7 +79,7 @@ class Pickle(Format):
         example: Any,
         allow_code: bool,
     ) -> Packed:
-        """Pickle an estimator; export a torch module, or pickle it where that fails."""
+        """Pickle an estimator; export a torch module, or pickle it if the export fails."""
         if self.is_network(model):
             from jupyter_mlops.formats.common import torch_modules
 

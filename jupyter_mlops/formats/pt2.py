@@ -1,4 +1,4 @@
-"""pt2: torch modules that `torch.export` traced, loaded without running code."""
+"""pt2: torch modules traced by `torch.export`, loaded without running code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXAMPLE_ROWS = 8
 
 
 class Pt2(Format):
-    """The graph of a torch module and its weights, by MLflow's pytorch flavour."""
+    """Graph and weights of a torch module, in MLflow's pytorch flavour."""
 
     name = "pt2"
     help = "torch, traced"
@@ -47,14 +47,14 @@ class Pt2(Format):
             with torch_modules.evaluating(found.model) as device:
                 output = found.model(torch.from_numpy(example).to(device))
                 signature = mlflow.models.infer_signature(example, output.cpu().numpy())
-                # What it cannot trace it shows whole on stderr.
+                # After a failed trace, it prints the whole graph to stderr.
                 with contextlib.redirect_stderr(io.StringIO()):
                     mlflow.pytorch.log_model(
                         found.model.cpu(), name="model", serialization_format="pt2",
                         input_example=example, signature=signature,
                         pip_requirements=pinned("torch", "numpy"),
                     )  # fmt: skip
-        except Exception as error:  # what torch.export cannot trace is many kinds
+        except Exception as error:  # a failed trace raises many types
             raise NotKept(
                 f"torch.export cannot trace this model ({type(error).__name__})"
             ) from error
@@ -64,7 +64,7 @@ class Pt2(Format):
         return "pytorch" in flavors and (folder / self.file).is_file()
 
     def declared(self, flavors: Flavors) -> bool:
-        """Whether MLflow's flavour says so."""
+        """Whether MLflow's flavour has this serialization format."""
         return flavors.get("pytorch", {}).get("serialization_format") == self.name
 
     def check(self, folder: Path, flavors: Flavors) -> None:
@@ -113,7 +113,7 @@ class Pt2(Format):
         return torch_modules.pickled("model.pt2") if allow_code else torch_modules.exported_as_pt2()
 
     def is_network(self, model: Any) -> bool:
-        """Every torch module is one."""
+        """Return True: each model of this format is a torch module."""
         return True
 
     def outputs(self, model: Any, rows: Any) -> Any:

@@ -1,7 +1,7 @@
-"""safetensors: torch modules that cannot be traced, as weights, JSON and the source of their classes.
+"""safetensors: torch modules that cannot be traced, stored as weights, JSON and the source of their classes.
 
-The weights load without any code. A module of torch's own classes does too; one of the notebook's classes runs their
-source, so it asks for the same consent as a pickle.
+The weights load without running code, and so does a module of torch's own classes. A module of the notebook's classes
+runs their source, so it needs the same permission as a pickle.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _EXAMPLE_ROWS = 8
 
 
 class Safetensors(Format):
-    """`model.safetensors`, `structure.json`, and `model.py` where a notebook's cells define the classes."""
+    """`model.safetensors`, `structure.json`, and `model.py` if a notebook's cells define the classes."""
 
     name = "safetensors"
     help = "torch, any"
@@ -36,7 +36,7 @@ class Safetensors(Format):
     has_weights = True
 
     def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
-        """Log a module, if it can be built again and then answers alike."""
+        """Log a module, if it can be rebuilt and the rebuilt module has the same outputs."""
         import mlflow.models
 
         from jupyter_mlops.environment.packages import pinned
@@ -55,10 +55,10 @@ class Safetensors(Format):
                 signature = mlflow.models.infer_signature(example, answers)
         except NotKept:
             raise
-        except Exception as error:  # whatever building it again raises, a pickle may hold it
+        except Exception as error:  # a rebuild raises many types; a pickle may still work
             raise NotKept(f"{type(error).__name__}: {error}") from error
         code = not all(map(torch_structure.is_torchs, classes))
-        # What brings the classes that are neither torch's nor the notebook's.
+        # The packages of classes that are neither torch's nor the notebook's.
         packages = {kind.__module__.partition(".")[0] for kind in classes} - {"torch", "__main__"}
         needs = pinned("torch", "numpy", "safetensors", *sorted(packages))
 
@@ -78,7 +78,7 @@ class Safetensors(Format):
         mlflow_log.log(write, params=params, metrics=metrics)
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
-        """Whether it is a torch model with weights of this format."""
+        """Whether it is a torch model with a safetensors file."""
         named = bool({self.name, "pytorch"} & flavors.keys())
         return named and (folder / self.file).is_file()
 
@@ -93,7 +93,7 @@ class Safetensors(Format):
             raise Refused("Its class is kept as source")
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
-        """Build the module again."""
+        """Rebuild the module."""
         from safetensors.torch import load_file
 
         from jupyter_mlops.formats.common import torch_structure
@@ -109,7 +109,7 @@ class Safetensors(Format):
         return torch_structure.build(structure, load_file(folder / self.file), source).eval()
 
     def weights(self, folder: Path) -> dict[str, Any]:
-        """Return what the file holds."""
+        """Return the weights in the file."""
         from safetensors.torch import load_file
 
         from jupyter_mlops.model_files import safetensors_file
@@ -127,13 +127,13 @@ class Safetensors(Format):
         example: Any,
         allow_code: bool,
     ) -> Packed:
-        """Export the module, or pickle it where that fails and the user allowed it."""
+        """Export the module, or pickle it if the export fails and the user allows it."""
         from jupyter_mlops.formats.common import torch_modules
 
         return torch_modules.pack(model, target, example=example, allow_code=allow_code)
 
     def is_network(self, model: Any) -> bool:
-        """Every torch module is one."""
+        """Return True: each model of this format is a torch module."""
         return True
 
     def outputs(self, model: Any, rows: Any) -> Any:
@@ -147,7 +147,7 @@ FORMAT = Safetensors()
 
 
 def _stored(folder: Path) -> tuple[dict[str, Any], str]:
-    """Return the structure, and the source where there is some."""
+    """Return the structure and the source of the classes; the source may be empty."""
     source = folder / _SOURCE
     return (
         json.loads((folder / _STRUCTURE).read_text(encoding="utf-8")),
@@ -156,7 +156,7 @@ def _stored(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def _same_answers(module: Any, again: Any, example: Any) -> Any:
-    """Return what the module answers, if the one that was built again answers alike."""
+    """Return the module's outputs; raise NotKept if the rebuilt module's outputs differ."""
     import torch
 
     from jupyter_mlops.formats.common import torch_modules

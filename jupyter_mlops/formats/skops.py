@@ -1,8 +1,8 @@
-"""skops: scikit-learn's estimators, LightGBM's and XGBoost's, loaded without running code.
+"""skops: scikit-learn, LightGBM and XGBoost estimators, loaded without running code.
 
-It is written as `mlflow.sklearn` does with skops, faster: MLflow loads every model back once it is written, to see
-whether its types are trusted; that doubles the time. Here the types are read from the file, and each new set of them
-is judged once. `mlflow.sklearn.load_model` and `mlflow.pyfunc.load_model` read what is written.
+The files are the same as from `mlflow.sklearn` with skops, but are written faster: MLflow loads each written model to
+check its types, which doubles the time. Here the types are read from the file, and each new set of types is checked
+once. `mlflow.sklearn.load_model` and `mlflow.pyfunc.load_model` can load the model.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from jupyter_mlops.formats.common.fitted import Fitted
 
 _SCHEMA = "schema.json"
-#: What brings the estimators that are not scikit-learn's own.
+#: The packages of estimators that are not scikit-learn's own.
 _PACKAGES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost", "xgboost-cpu")}
 _TYPE = re.compile(rb'"__(class|module)__": "([^"]+)"')
 _judged: dict[frozenset[bytes], frozenset[str]] = {}
-#: Roughly what skops trusts by itself. The exact list costs the import of every estimator, and is asked
-#: when the model is loaded.
+#: Approximately the types that skops trusts by default. The exact list needs the import of every estimator; it is
+#: used when the model is loaded.
 _USUAL = re.compile(
     r"builtins\.\w+|collections\.\w+|datetime\.\w+|functools\.partial|numpy(\.\w+)*|scipy\.(special|sparse)(\.\w+)*"
     r"|sklearn(\.\w+)*\.[A-Z]\w*|sklearn\._loss\.\w+\.Cy\w+|sklearn\.ensemble\._hist_gradient_boosting\.binning\._BinMapper",
@@ -39,7 +39,7 @@ _FUNCTIONS_OF_BUILTINS = re.compile(
 
 
 class Skops(Format):
-    """An archive of JSON and arrays, whose every type skops or our reviewed list trusts."""
+    """An archive of JSON and arrays; skops or our reviewed list trusts each of its types."""
 
     name = "skops"
     help = "scikit-learn, LightGBM, XGBoost"
@@ -50,7 +50,7 @@ class Skops(Format):
     remedy = "Load it by skops.io.load yourself, if you trust where it comes from"
 
     def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
-        """Log an estimator, if nothing in it is outside the trusted types."""
+        """Log an estimator, if all its types are trusted."""
         from jupyter_mlops.environment.packages import pinned
         from jupyter_mlops.formats.common import estimators, mlflow_log
         from jupyter_mlops.model_files.skops_trusted import TRUSTED
@@ -78,11 +78,11 @@ class Skops(Format):
         return "sklearn" in flavors and (folder / self.file).is_file()
 
     def declared(self, flavors: Flavors) -> bool:
-        """Whether MLflow's flavour says so."""
+        """Whether MLflow's flavour has this serialization format."""
         return flavors.get("sklearn", {}).get("serialization_format") == self.name
 
     def check(self, folder: Path, flavors: Flavors) -> None:
-        """Raise unless the file names trusted types only."""
+        """Raise unless the file names only trusted types."""
         from jupyter_mlops.model_files import skops_file
         from jupyter_mlops.model_files.refused import Refused
         from jupyter_mlops.model_files.skops_trusted import TRUSTED
@@ -127,10 +127,10 @@ FORMAT = Skops()
 
 
 def dumps(model: Any) -> bytes:
-    """Return a model as a skops file, as `skops.io.dumps` would, in less than half of its time.
+    """Return a model as a skops file, like `skops.io.dumps`, in less than half of its time.
 
-    skops indents its JSON for the eye, which keeps Python's fast encoder from being used: of a forest
-    of 100 trees that takes longer than all the rest.
+    skops indents its JSON, which excludes Python's fast encoder. For a forest of 100 trees the slow
+    encoder takes more than half of the time.
     """
     import io
     import zipfile
@@ -139,7 +139,7 @@ def dumps(model: Any) -> bytes:
 
     try:
         from skops.io._utils import SaveContext, get_state
-    except ImportError:  # these two names are skops' own
+    except ImportError:  # these two names are private to skops
         content: bytes = skops.io.dumps(model)
         return content
     buffer = io.BytesIO()
@@ -153,7 +153,7 @@ def dumps(model: Any) -> bytes:
 
 
 def untrusted_types(content: bytes) -> frozenset[str]:
-    """Return the types in a skops file that skops does not trust by itself."""
+    """Return the types in a skops file that skops does not trust by default."""
     import io
     import zipfile
 
@@ -161,7 +161,7 @@ def untrusted_types(content: bytes) -> frozenset[str]:
 
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = archive.read(_SCHEMA)
-    # The names tell which types there are; only a set that is new has to be judged by skops.
+    # skops checks each new set of type names once.
     kinds = frozenset(name for _, name in set(_TYPE.findall(schema)))
     if kinds not in _judged:
         _judged[kinds] = frozenset(skops.io.get_untrusted_types(data=content))
@@ -176,7 +176,7 @@ def _write(
     pip_requirements: list[str],
     model: Any,
 ) -> None:
-    """Write a model's folder as `mlflow.sklearn.save_model` does."""
+    """Write a model's folder in the layout of `mlflow.sklearn.save_model`."""
     import platform
 
     import mlflow.pyfunc

@@ -1,6 +1,6 @@
-"""The noun `job`: a notebook made callable, run once, over a grid, or on a schedule.
+"""The noun `job`: run a notebook once, over a grid, or on a schedule.
 
-Importing this loads nothing heavy; papermill and DBOS are loaded by the verbs that need them.
+This import is light: the verbs load papermill and DBOS when they need them.
 """
 
 from jupyter_mlops import lazy

@@ -1,4 +1,4 @@
-"""`job check`: the parameters of a notebook, and what would make it fail, found before anything runs."""
+"""`job check`: find a notebook's parameters and problems before it is executed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """A notebook read and checked once: what `job check` shows and what `job run` starts from.
+    """A notebook with its check result: `job check` shows it, `job run` executes it.
 
-    `given` holds the typed values that were given, `params` all of them, defaults included.
+    `given` holds the user's values, typed; `params` adds the defaults.
     """
 
     path: Path
@@ -38,7 +38,7 @@ class Checked:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Every parameter's value in the coming execution; expressions are left out."""
+        """Value of every parameter in the execution; defaults that are expressions are left out."""
         known = {item.name: item.default for item in self.check.parameters if not item.expression}
         return {**known, **self.given}
 
@@ -62,7 +62,7 @@ def check(
     cwd: str = "",
     project: Project | None = None,
 ) -> Check:
-    """Find a notebook's parameters and whatever would make it fail as a job.
+    """Return a notebook's parameters and the problems that would make it fail as a job.
 
     Raises:
         NotFound: there is no such notebook.
@@ -74,7 +74,7 @@ def check(
 def examine(
     notebook: str | Path, *, params: dict[str, Any] | None, cwd: str = "", project: Project
 ) -> Checked:
-    """Read a notebook and check it together with the values given for its parameters."""
+    """Read a notebook and check it with the given parameter values."""
     path = notebooks.locate(notebook, project)
     content = notebooks.read(path)
     cells = notebooks.code_cells(content)
@@ -98,7 +98,7 @@ def examine(
 
 
 def again(checked: Checked, params: dict[str, Any]) -> Checked:
-    """Return the same notebook with other values for its parameters; only those are checked again."""
+    """Return the same notebook with other parameter values; only the values are checked again."""
     declared, tagged = parameters.find(checked.cells)
     given, refused = _given(params, declared, tagged)
     problems = [item for item in checked.check.problems if "parameter" not in item.what]
@@ -226,7 +226,7 @@ def _name_problems(
     parsed: list[tuple[CodeCell, source.Cell]], *, broken: bool
 ) -> Iterator[Problem]:
     if broken:
-        return  # what the broken cell would define is not known
+        return  # the names that the broken cell defines are unknown
     state = undefined_names.Notebook()
     for cell, code in parsed:
         for name in [
@@ -236,8 +236,8 @@ def _name_problems(
             state.everywhere.setdefault(name, cell.number)
     for cell, code in parsed:
         if code.automagic and code.automagic not in state.defined:
-            continue  # `ls` alone in a cell is a magic, unless the notebook has that name
-        # A star import or an unknown magic in this very cell may come before the name's use.
+            continue  # `ls` alone in a cell is a magic, unless the notebook defines that name
+        # A star import or an unknown magic in this cell may define the name before its use.
         state.anything = state.anything or code.may_define
         state.cell(
             cell.number,
@@ -279,7 +279,7 @@ def _file_problems(
 def _import_problems(
     parsed: list[tuple[CodeCell, source.Cell]], folder: Path, project: Project
 ) -> Iterator[Problem]:
-    """Yield the imports that cannot work; only for the kernel that is this very Python."""
+    """Yield a problem for each module that is not installed; only for this Python's own kernel."""
     text = "\n".join(cell.source for cell, _ in parsed)
     if any(
         word in text

@@ -1,9 +1,9 @@
-"""When a cron expression fires, in a zone whose clocks change.
+"""Ticks of a cron expression in a time zone with daylight saving time.
 
-An expression that names hours ("30 2 * * *") means times of day: each fires once a day. In the night in which an hour
-comes twice, the first one counts; a time that is skipped fires as much later as the clocks go forward. An expression
-for every hour ("30 * * * *", "*/10 * * * *") means an interval: it goes on through both hours and leaves out the one
-that is not there. This is what cron itself does (Vixie cron, Debian), and croniter does not.
+An expression that names hours ("30 2 * * *") means times of day: each fires once a day. When the clocks go back, it
+fires in the first of the two equal hours. When they go forward, a skipped time fires later by the size of the change.
+An expression for every hour ("30 * * * *", "*/10 * * * *") means an interval: it fires in both equal hours and not in
+the skipped hour. cron itself does this (Vixie cron, Debian); croniter does not.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from jupyter_mlops.text import cut, error_line, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Characters; above every expression that a person writes. croniter's time grows with the length.
+#: In characters. croniter's running time grows with the length.
 LONGEST = 200
-# croniter's H and R: a random time is another one in each process.
+# croniter's H and R mean a random time, which differs in each process.
 _RANDOM = re.compile(r"(?:^|[\s,])[hr](?:[\s,(/]|$)", re.IGNORECASE)
-#: How far from a change of the clocks its effect reaches: of one by hours, and of one by a day (Samoa).
+#: Range of effect of a clock change: of a change by hours, and of a change by a day (Samoa).
 _NEAR, _FAR = timedelta(hours=3), timedelta(hours=26)
 _INSTANT = timedelta(microseconds=1)
 _MOST_STEPS = 100_000
@@ -32,7 +32,7 @@ def parse(text: str) -> str:
     """Return a cron expression of 5 fields (or 6, the last one seconds), or an alias such as `@daily`.
 
     Raises:
-        ValueError: it is not one, or never fires.
+        ValueError: the text is not a cron expression, or never fires.
     """
     if len(text) > LONGEST:
         raise ValueError(f"'{cut(text, 30)}' is longer than {LONGEST} characters")
@@ -48,14 +48,14 @@ def parse(text: str) -> str:
             f"'{text}' means a random time (H, R), which would be another one each time"
         )
     try:
-        _iterator(text, datetime.now()).get_next(datetime)  # noqa: DTZ005 - only whether there is one
-    except Exception as error:  # croniter raises a dozen kinds, some by mistake
+        _iterator(text, datetime.now()).get_next(datetime)  # noqa: DTZ005 - only checks that a tick exists
+    except Exception as error:  # croniter raises many exception types, some by mistake
         raise ValueError(f"'{text}' is not a cron expression: {error_line(error)}") from None
     return text
 
 
 def zone(name: str) -> tzinfo:
-    """Return a time zone by its name; empty: this machine's.
+    """Return the time zone with that name; an empty name means this machine's.
 
     Raises:
         ValueError: there is no such zone.
@@ -74,7 +74,7 @@ def zone(name: str) -> tzinfo:
 
 
 def between(cron: str, where: tzinfo, after: datetime, until: datetime) -> list[datetime]:
-    """Return the ticks in (after, until], in order, in UTC; for a span of hours at most."""
+    """Return the ticks in (after, until], sorted, in UTC; the span is a few hours at most."""
     found: set[datetime] = set()
     for offset in _offsets(where, after, until):
         start = _wall(after, offset)
@@ -87,11 +87,11 @@ def between(cron: str, where: tzinfo, after: datetime, until: datetime) -> list[
 def previous(cron: str, where: tzinfo, before: datetime) -> datetime | None:
     """Return the last tick before a moment, in UTC, or None if there was none in 50 years."""
     start = _wall(before, max(_offsets(where, before, before)))
-    searched = before  # from here on there is none
+    searched = before  # no result at or after this time
     for wall in _walk(cron, start, forward=False):
         moments = _instants(cron, where, wall)
         if moments and min(moments) >= searched:
-            continue  # each second of such an hour would search the same hours again
+            continue  # else each second of that hour would search the same range again
         reach = _reach(where, wall)
         for moment in sorted(moments, reverse=True):
             if not reach and moment < before:
@@ -108,7 +108,7 @@ def previous(cron: str, where: tzinfo, before: datetime) -> datetime | None:
 def following(cron: str, where: tzinfo, after: datetime) -> datetime | None:
     """Return the first tick after a moment, in UTC, or None if there is none in 50 years."""
     start = _wall(after, min(_offsets(where, after, after)))
-    searched = after  # up to here there is none
+    searched = after  # no result at or before this time
     for wall in _walk(cron, start, forward=True):
         moments = _instants(cron, where, wall)
         if moments and max(moments) <= searched:
@@ -137,7 +137,7 @@ def _walk(cron: str, start: datetime, *, forward: bool) -> Iterator[datetime]:
 
 
 def _instants(cron: str, where: tzinfo, wall: datetime) -> set[datetime]:
-    """Return the moments for which a time on the wall stands."""
+    """Return the UTC instants of a local (wall clock) time."""
     if not _every_hour(cron):
         return {_as_utc(where, wall, 0)}
     moments = {_as_utc(where, wall, fold) for fold in (0, 1)}
@@ -145,13 +145,13 @@ def _instants(cron: str, where: tzinfo, wall: datetime) -> set[datetime]:
 
 
 def _offsets(where: tzinfo, after: datetime, until: datetime) -> set[timedelta]:
-    """Return what a clock may show more than UTC in a span; also what it did before it was put forward."""
+    """Return the zone's UTC offsets in a span, and shortly before and after it."""
     moments = (after - _FAR, after - _NEAR, after, until, until + _NEAR)
     return {moment.astimezone(where).utcoffset() or timedelta() for moment in moments}
 
 
 def _reach(where: tzinfo, wall: datetime) -> timedelta:
-    """Return how far around a time the clocks' change matters; nothing where they do not change."""
+    """Return the range of effect of a clock change near a time; zero if there is none."""
     middle = _as_utc(where, wall, 0)
     for reach in (_NEAR, _FAR):
         moments = (middle - reach, middle, middle + reach)

@@ -1,8 +1,8 @@
-"""One declared job: what `jobs/NAME.yaml` says, read without trust.
+"""One declared job: read `jobs/NAME.yaml` as untrusted input.
 
-The file comes with a clone, so anybody may have written it. It is a small regular file of plain YAML: mappings, lists
-and scalars, no tags of Python's, bounded in size, depth and what its aliases come to. What it declares are JSON values
-and a notebook and a working folder below the project. Everything else is one line of error.
+The file comes with a clone, so anybody may have written it. It must be a small regular file of plain YAML: mappings,
+lists and scalars, no Python tags, with limits on size, depth and expanded aliases. Its values must be JSON values; its
+notebook and working folder must be below the project. Anything else is a one-line error.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.text import error_line, printable
 
 FOLDER = "jobs"
-#: Seconds; 30 years. An infinite or larger one is no timeout but a mistake.
+#: In seconds: about 30 years. A larger or infinite timeout is a mistake.
 LONGEST_TIMEOUT = 1e9
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-#: Bytes; a job's file has some hundred.
+#: In bytes; a usual job file has a few hundred.
 _LARGEST = 65_536
 _DEEPEST, _MOST_VALUES, _MOST_DIGITS, _MOST_BITS = 32, 10_000, 300, 1000
 _NUMBERS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")}
@@ -35,7 +35,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Schedule(BaseModel):
-    """One `jobs/NAME.yaml`; its name is the file's."""
+    """Content of one `jobs/NAME.yaml`; `name` comes from the file's name."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -70,7 +70,7 @@ class Schedule(BaseModel):
 
 
 def find(name: str, project: Project) -> Schedule | None:
-    """Return the declared job of that name, unless there is a file of that name or none is declared.
+    """Return the declared job with that name; None if there is none, or a file has that name.
 
     Its notebook and its working folder are absolute paths below the project.
     """
@@ -83,12 +83,12 @@ def find(name: str, project: Project) -> Schedule | None:
 
 
 def names_job(name: str) -> bool:
-    """Return whether a job can have that name."""
+    """Return whether this is a valid job name."""
     return _NAME.fullmatch(name) is not None
 
 
 def path_of(name: str, project: Project) -> Path:
-    """Return where the job `name` is declared."""
+    """Return the path of a job's declaration."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{printable(name)} cannot name a job",
@@ -98,7 +98,7 @@ def path_of(name: str, project: Project) -> Path:
 
 
 def shown_name(path: Path) -> str:
-    """Return the name that a file gives its job; of one that no job can have, a printable form."""
+    """Return the job name of a declaration file; a printable form if the name is not valid."""
     return path.stem if _NAME.fullmatch(path.stem) else ascii(path.stem)[1:-1][:80]
 
 
@@ -106,8 +106,8 @@ def load(path: Path) -> Schedule:
     """Read one declaration, `PROJECT/jobs/NAME.yaml`.
 
     Raises:
-        UsageError: it cannot be read, and which line or key is wrong.
-        UnsafePath: it names a notebook or folder outside of the project.
+        UsageError: it cannot be read; the message names the wrong line or key.
+        UnsafePath: its notebook or working folder is outside of the project.
     """
     where = f"{FOLDER}/{shown_name(path)}.yaml"
     if not _NAME.fullmatch(path.stem):
@@ -124,11 +124,11 @@ def load(path: Path) -> Schedule:
 
 
 def parsed(content: bytes, path: Path) -> Schedule:
-    """Return the declaration that `content` is, of the file `path`.
+    """Parse `content`, the bytes of the declaration file `path`.
 
     Raises:
-        UsageError: it is none, and which line or key is wrong.
-        UnsafePath: it names a notebook or folder outside of the project.
+        UsageError: it is not a valid declaration; the message names the wrong line or key.
+        UnsafePath: its notebook or working folder is outside of the project.
     """
     where = f"{FOLDER}/{shown_name(path)}.yaml"
     if len(content) > _LARGEST:
@@ -145,7 +145,7 @@ def parsed(content: bytes, path: Path) -> Schedule:
 
 
 def located(job: Schedule, root: Path) -> Schedule:
-    """Return a declared job with absolute paths, whatever the working folder is.
+    """Return the job with absolute paths for its notebook and working folder.
 
     Raises:
         UnsafePath: its notebook or its working folder is not below the project.
@@ -155,14 +155,14 @@ def located(job: Schedule, root: Path) -> Schedule:
     folder = ""
     if job.cwd:
         inside = [part for part in job.cwd.split("/") if part not in {"", "."}]
-        # The project's own folder may be meant; a path that begins with `/` never is.
+        # `.` means the project's folder; a path that begins with `/` does not.
         own = not inside and not job.cwd.startswith("/")
         folder = str(root if own else paths.below(root, job.cwd, source=source))
     return job.model_copy(update={"notebook": str(notebook), "cwd": folder})
 
 
 def check_timeout(seconds: float) -> None:
-    """Refuse a timeout that is none: negative, infinite, not a number."""
+    """Raise UsageError for a negative, infinite or NaN timeout."""
     if not 0 <= seconds <= LONGEST_TIMEOUT:
         raise UsageError(
             f"--timeout {seconds:g} is not a number of seconds", "For example: --timeout 3600"
@@ -183,10 +183,10 @@ def _invalid(error: ValidationError, where: str) -> UsageError:
 
 
 def _plain_yaml(content: bytes, where: str) -> Any:
-    """Return what YAML says, in JSON's types.
+    """Parse YAML and return its values in JSON types.
 
     Raises:
-        UsageError: it is not YAML, or not such as a job needs.
+        UsageError: it is not YAML, exceeds a limit, or has a value that is not allowed.
     """
     try:
         _bounded(content, where)
@@ -204,9 +204,7 @@ def _plain_yaml(content: bytes, where: str) -> Any:
     except yaml.YAMLError as error:
         why = _printable(error_line(error))
         raise UsageError(f"{where} cannot be read: {why}") from None
-    except (
-        Exception
-    ) as error:  # what a scalar's own type raises: a 30th of February, too many digits
+    except Exception as error:  # raised by a scalar's type: 30 February, too many digits
         why = error_line(error)
         raise UsageError(
             f"{where} has a value that cannot be read: {_printable(why)}", "Write it in quotes"
@@ -214,9 +212,9 @@ def _plain_yaml(content: bytes, where: str) -> Any:
 
 
 def _bounded(content: bytes, where: str) -> None:
-    """Refuse what would be costly to build, looking at one event after the other.
+    """Refuse YAML that is too deep or too large, from its parse events.
 
-    The parser itself keeps its state in a list; building nested values goes down the C stack.
+    The parser keeps its state in a list; the construction of nested values recurses on the C stack.
     """
     depth = 0
     for number, event in enumerate(yaml.parse(content, Loader=_Loader)):
@@ -231,7 +229,7 @@ def _bounded(content: bytes, where: str) -> None:
             raise UsageError(f"{where} has more than {_MOST_VALUES:,} values")
         if isinstance(event, yaml.ScalarEvent):
             if event.value == "<<" and not event.style:
-                # Merged into each other, keys multiply while they are built.
+                # Nested merge keys multiply the number of values.
                 raise UsageError(f"{line}: '<<' is not read in a job", "Write the keys out")
             if len(event.value) > _MOST_DIGITS and (
                 event.tag in _NUMBERS or _NUMBER.fullmatch(event.value)
@@ -240,13 +238,13 @@ def _bounded(content: bytes, where: str) -> None:
 
 
 def _json(given: Any, where: str) -> Any:
-    """Return YAML's values as JSON's; aliases are counted as often as they are used."""
+    """Convert YAML values to JSON values; each use of an alias counts."""
     left = _MOST_VALUES
 
     def plain(value: Any, depth: int) -> Any:
         nonlocal left
         left -= 1
-        if depth > _DEEPEST:  # also one that contains itself
+        if depth > _DEEPEST:  # also a value that contains itself
             raise UsageError(f"{where} is nested more than {_DEEPEST} deep")
         if left < 0:
             raise UsageError(f"{where} has more than {_MOST_VALUES:,} values with its aliases")
@@ -264,7 +262,7 @@ def _json(given: Any, where: str) -> Any:
 
 
 def _text(value: str, where: str) -> str:
-    """Return text that can be stored and sent: no part of a character, no NUL."""
+    """Return the text unchanged; refuse lone surrogates and NUL."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -1,6 +1,6 @@
-"""A notebook executed cell by cell in a kernel of its own: papermill's engine, made to notice everything.
+"""papermill engine that detects kernel death and early exit.
 
-What stock papermill does not tell: a kernel killed from outside leaves cells that all say
+Stock papermill misses three failures: after a kill of the kernel, all cells have the status
 `completed`; `exit()` in a cell ends the kernel without an error; a full disk leaves half a file.
 Here an execution is complete only if every cell ran and the kernel answered after the last one.
 """
@@ -40,10 +40,10 @@ _PATIENCE = 5.0
 
 @dataclass
 class Request:
-    """What to execute: a notebook (a copy, changed in place) and where and how its kernel runs.
+    """A notebook to execute (a copy, changed in place), and the settings of its kernel.
 
-    `mark` is the name under which the kernel's processes are found (`processes.owned`). `on_cell` is called in the
-    thread that called `execute`: as a cell begins, and as it ends with its seconds.
+    `mark` identifies the kernel's processes (`processes.owned`). `on_cell` is called in the thread that called
+    `execute`: when a cell begins (seconds: None), and when it ends.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Request:
 
 @dataclass
 class NotebookOutcome:
-    """How it ended: complete, or in which cell (by number) and why not; `stopped` when asked to."""
+    """Result of an execution: complete, or the failed cell's number and error; `stopped` on request."""
 
     complete: bool = False
     stopped: bool = False
@@ -74,14 +74,14 @@ class NotebookOutcome:
 
 
 def execute(request: Request) -> NotebookOutcome:
-    """Execute the notebook; the executed copy is at `request.output` whatever happened.
+    """Execute the notebook; the executed copy is written to `request.output`, also after a failure.
 
-    Blocks until the kernel and what it started are gone. Safe in any thread, also while an event
-    loop runs in it.
+    Blocks until the kernel and its child processes ended. Safe in any thread, also in one with a
+    running event loop.
     """
     outcome = NotebookOutcome()
     over = threading.Event()
-    # Not joined: an interrupt during `Thread.join` makes Python 3.11 take the thread for ended.
+    # No join: after an interrupt of `Thread.join`, Python 3.11 treats the thread as ended.
     threading.Thread(
         target=_execute, args=(request, outcome, over), name="notebook", daemon=True
     ).start()
@@ -89,7 +89,7 @@ def execute(request: Request) -> NotebookOutcome:
         while not over.is_set() or not request.events.empty():
             with contextlib.suppress(queue.Empty):
                 request.on_cell(*request.events.get(timeout=_STOP_POLL))
-    except BaseException:  # an interrupt: the kernel must be gone before anyone hears of it
+    except BaseException:  # an interrupt: end the kernel first
         request.stop.set()
         over.wait(30)
         raise
@@ -109,7 +109,7 @@ def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) 
     except OSError as error:
         outcome.complete = False
         outcome.error = f"The executed notebook cannot be written: {error.strerror or error}"
-    except Exception as error:  # whatever the kernel or its client raised, the job did not finish
+    except Exception as error:  # after any error of the kernel or its client, the job failed
         outcome.complete = False
         outcome.error = outcome.error or error_line(f"{type(error).__name__}: {error}")
     finally:
@@ -118,7 +118,7 @@ def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) 
 
 
 class _Saving(NotebookExecutionManager):  # type: ignore[misc]
-    """papermill's bookkeeping; the file is replaced whole, at most once a second while cells run."""
+    """papermill's execution manager with atomic saves, at most one per second while cells run."""
 
     def save(self, **_kwargs: Any) -> None:
         now = time.monotonic()
@@ -136,7 +136,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
     def execute_notebook(
         cls, nb: Any, kernel_name: str, output_path: str | None = None, **kwargs: Any
     ) -> Any:
-        # papermill makes its own manager here by name; ours saves atomically.
+        # papermill creates its own manager here; ours saves atomically.
         nb.metadata.setdefault("papermill", {}).update(
             {"input_path": str(kwargs["request"].path), "output_path": output_path}
         )
@@ -160,7 +160,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         outcome: NotebookOutcome,
         **_kwargs: Any,
     ) -> Any:
-        # The connection is a unix socket in a private folder: no port, and a path short enough.
+        # The connection is a unix socket in a private folder: no port, and a short path.
         private = temporary.make()
         try:
             client = _Client(
@@ -172,7 +172,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
 
 
 def _complete(state: Any) -> None:
-    """Close papermill's metadata; a cell that was never reached stays `pending`, unlike in papermill."""
+    """Complete papermill's metadata; a cell that did not run stays `pending`, unlike in papermill."""
     pending = [
         cell for cell in state.nb.cells if cell.metadata.papermill["status"] == state.PENDING
     ]
@@ -187,7 +187,7 @@ def _complete(state: Any) -> None:
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
-    """papermill's client on an event loop of its own, reporting each cell."""
+    """papermill's client with its own event loop; reports the begin and end of each cell."""
 
     def __init__(
         self, nb_man: Any, request: Request, outcome: NotebookOutcome, **kwargs: Any
@@ -228,7 +228,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             raise
         finally:
             watcher.cancel()
-            with contextlib.suppress(Exception):  # it is gone already, which is what we want
+            with contextlib.suppress(Exception):  # the kernel is gone already
                 await self._async_cleanup_kernel()
             if not kept:
                 owned.kill_group(pid)
@@ -245,7 +245,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                     if self.outcome.failed_cell:
                         return
             current = None
-            # The kernel must still be there after the last cell: only then is the job complete.
+            # The job is complete only if the kernel still answers after the last cell.
             reply = await self.async_wait_for_reply(self.kc.kernel_info())
             self.nb.metadata["language_info"] = reply["content"]["language_info"]
             self.set_widgets_metadata()
@@ -259,7 +259,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         self.outcome.complete = not self.outcome.error
 
     async def _goodbye(self) -> None:
-        """Ask the kernel to shut down and wait for its answer: a dead one has none."""
+        """Send a shutdown request and wait for the reply; a dead kernel sends none."""
         asked = self.kc.shutdown()
         for _ in range(_GOODBYE):
             with contextlib.suppress(queue.Empty):
@@ -294,8 +294,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             self.request.events.put((known, time.monotonic() - started))
 
     async def _learn_secrets(self) -> None:
-        """Ask for the variables that are secrets by their names: a cell may have printed them."""
-        with contextlib.suppress(Exception):  # a kernel that is gone has said what it could
+        """Read the kernel's variables with secret names: a cell may have printed their values."""
+        with contextlib.suppress(Exception):  # the kernel may be gone
             asked = self.kc.execute(
                 "",
                 silent=True,
@@ -322,7 +322,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         return None if self.deadline is None else max(0.1, self.deadline - time.monotonic())
 
     def _log_tail(self) -> str:
-        """Return the last line the kernel wrote outside of its cells: a fatal signal's name, mostly."""
+        """Return the first line about a fatal error in the kernel's log, such as a signal's name."""
         try:
             lines = (
                 (self.request.output.parent / "kernel.log").read_text(errors="replace").split("\n")
@@ -334,7 +334,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         return f": {cut(told[0], 120)}" if told else ""
 
     async def _watch(self, provisioner: Any) -> None:
-        """Kill the kernel as soon as the execution is told to stop."""
+        """Kill the kernel when the stop event is set."""
         while not self.request.stop.is_set():  # noqa: ASYNC110 - another thread sets it
             await asyncio.sleep(_STOP_POLL)
         await provisioner.kill()

@@ -34,7 +34,7 @@ _CANCEL_POLL = 0.5
 
 @dataclass
 class Plan:
-    """One execution to come: what was checked, and how it is to run."""
+    """Plan of one execution: the checked notebook and the run's settings."""
 
     checked: Checked
     name: str
@@ -64,14 +64,14 @@ def run(
         notebook: its path, or the name of a job in `jobs/`.
         params: values for its parameters; text is read as the parameter's type.
         name: the run's name; default: the notebook's.
-        timeout: seconds for the whole notebook; 0: as `mlops.toml` says.
+        timeout: seconds for the whole notebook; 0: the value in `mlops.toml`.
         output: also write the executed notebook here.
         cwd: the kernel's working folder; default: the notebook's.
         force: run although `job check` found problems.
         project: default: the project at or above the working folder.
 
     Raises:
-        UsageError: the notebook would fail, and why; or a parameter is unknown or ill-typed.
+        UsageError: the notebook would fail, or a parameter is unknown or has the wrong type.
     """
     project = project or Project.find()
     job = declarations.find(notebook, project) or declarations.Schedule(notebook=notebook)
@@ -92,10 +92,10 @@ def run(
 
 
 def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False) -> Plan:
-    """Return the execution of a declared job, checked.
+    """Check a declared job and return the plan of its execution.
 
     Raises:
-        UsageError: it would fail, and why.
+        UsageError: it would fail; the message says why.
     """
     declarations.check_timeout(job.timeout)
     checked = checks.examine(job.notebook, params=job.params, cwd=job.cwd, project=project)
@@ -105,17 +105,17 @@ def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False
 
 
 def shown(plan: Plan, project: Project) -> Execution:
-    """Execute with a line of progress for each cell."""
+    """Execute the plan and print a progress line for each cell."""
     plan.on_cell = Lines(len(plan.checked.cells)).cell
     say(f"job {plan.name}: {plan.checked.check.notebook}{_with(plan.checked.given)}")
     try:
         return perform(plan, project)
     finally:
-        progress.finish()  # a cell that was interrupted leaves its line open
+        progress.finish()  # an interrupted cell leaves its line open
 
 
 def refuse(checked: Checked, *, force: bool) -> None:
-    """Raise what would make the notebook fail; with `force` only what cannot be run at all."""
+    """Raise the check's first problem; with `force` only one of a parameter or the kernel."""
     if not force:
         checked.refuse()
     wrong = [
@@ -126,7 +126,7 @@ def refuse(checked: Checked, *, force: bool) -> None:
 
 
 def perform(plan: Plan, project: Project) -> Execution:
-    """Execute and record; an interrupt ends it as killed, and is not raised again."""
+    """Execute the plan and record it; an interrupt ends it as killed and is not raised again."""
     checked = plan.checked
     started = datetime.now(UTC)
     result: Execution | None = None
@@ -216,7 +216,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
 
 
 def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, output: Path) -> None:
-    """Keep the executed notebook and the numbers of the runs that its cells recorded."""
+    """Store the executed notebook, and copy the metrics of the cells' runs to this run."""
     if output.exists():
         result.output = project.relative(output)
         with suppress(OSError):
@@ -224,7 +224,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
         if plan.output:
             files.replace(plan.output, output.read_bytes())
             result.output = project.relative(plan.output)
-    # What plain MLflow calls logged went into this run itself; cells' own runs are copied up.
+    # Plain MLflow calls log into this run; the metrics of the cells' own runs are copied.
     metrics: dict[str, float | None] = {}
     children = runs.parts(active.run_id, project=project)
     for child in sorted(children, key=lambda item: item.start_time):
@@ -237,7 +237,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
 
 
 def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, str]:
-    """Return the kernel's environment: ours, and what ties it to this run."""
+    """Return the kernel's environment: this process's variables, and those that link it to the run."""
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -289,13 +289,13 @@ def _with(params: dict[str, Any]) -> str:
 
 
 class Lines:
-    """The progress of one execution: a line for each cell, its time added when it is done."""
+    """Progress lines of one execution: one for each cell, with its duration at the end."""
 
     def __init__(self, count: int) -> None:
         self.count = count
 
     def cell(self, cell: CodeCell, seconds: float | None) -> None:
-        """Begin the cell's line, or end it with the time it took."""
+        """Begin the cell's line, or end it with the cell's duration."""
         if seconds is None:
             progress.begin(
                 f"[{cell.number:>{len(str(self.count))}}/{self.count}] {redaction.redact(cell.title)} …"

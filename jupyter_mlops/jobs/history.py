@@ -1,4 +1,4 @@
-"""Executions of notebooks: the list of them, what they printed, and how to stop one."""
+"""List the executions of notebooks, show their output, cancel one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATIENCE = 20.0
 def executions(
     job: str = "", *, limit: int = 50, project: Project | None = None
 ) -> Records[Execution]:
-    """List executions, the newest first; of one job, or of all.
+    """List the executions of one job or of all jobs, the newest first.
 
     Raises:
         NotFound: there is no such job.
@@ -61,7 +61,7 @@ def _execution(run: Run, project: Project) -> Execution:
 
 
 def logs(run: str, *, project: Project | None = None) -> Log:
-    """Return what an execution's cells printed, and the error that ended it; of a job, its last one.
+    """Return the output and the error of an execution; for a job's name, of its last execution.
 
     Raises:
         NotFound: there is no such run or job, or its executed notebook is gone.
@@ -126,7 +126,7 @@ def _find(run: str, project: Project) -> Run:
 
 
 def cancel(run: str, *, project: Project | None = None) -> Execution:
-    """Stop an execution (of a job: the one that runs) and its kernel; it is recorded as killed.
+    """Stop an execution (for a job's name: its running one) and its kernel; record it as killed.
 
     Raises:
         NotFound: there is no such run or job.
@@ -145,7 +145,7 @@ def cancel(run: str, *, project: Project | None = None) -> Execution:
 
 
 def _cancel_sweep(found: Run, project: Project) -> Execution:
-    """Stop every point that runs, and those still to come."""
+    """Stop the running points of a sweep and skip the rest."""
     if found.status != "running":
         raise Conflict(f"Sweep {found.run_id[:8]} is {found.status} already", "Nothing to cancel")
     files.replace(state.folder(project, found.run_id) / "cancel", "")
@@ -161,7 +161,7 @@ def _stop(found: Run, project: Project) -> None:
             "Cancel it where it runs",
         )
     if owner.process.alive:
-        # The executing process closes the run itself, with everything it has so far.
+        # The executing process closes the run itself, with its results so far.
         files.replace(state.folder(project, found.run_id) / "cancel", "")
         say(f"stopping {found.name} ({found.run_id[:8]}) …")
         _until_over(found, project)

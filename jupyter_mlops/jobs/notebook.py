@@ -1,4 +1,4 @@
-"""Notebooks as the job verbs see them: found, read, and their code cells counted from 1."""
+"""Find and read notebooks for the job verbs; code cells are numbered from 1."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAY_FAIL_TAG = "raises-exception"
 
 @dataclass(frozen=True, slots=True)
 class CodeCell:
-    """One code cell: its number (code cells only, from 1), its place among all cells, its text."""
+    """One code cell: its number among code cells (from 1), its index among all cells, its source."""
 
     number: int
     index: int
@@ -30,12 +30,12 @@ class CodeCell:
 
     @property
     def title(self) -> str:
-        """What a progress line calls this cell: the heading above it, else its first line of code."""
+        """Title in a progress line: the heading above the cell, else its first line of code."""
         return self.stage or first_line(self.source)
 
 
 def locate(notebook: str | Path, project: Project) -> Path:
-    """Return the notebook's path: as given, under the project's root, or without its `.ipynb`.
+    """Return the notebook's path, also for one relative to the project or without `.ipynb`.
 
     Raises:
         NotFound: there is no such file.
@@ -76,7 +76,7 @@ def read(path: Path) -> Any:
             nbformat.validate(notebook, relax_add_props=True)
     except OSError as error:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}") from None
-    except Exception as error:  # nbformat has no one base class, and bad JSON raises a dozen kinds
+    except Exception as error:  # nbformat has no common base class, and bad JSON raises many types
         raise UsageError(
             f"{path.name} is not a notebook: {error_line(error)}",
             "Open it in JupyterLab and save it again",
@@ -85,7 +85,7 @@ def read(path: Path) -> Any:
 
 
 def code_cells(notebook: Any) -> list[CodeCell]:
-    """Return the code cells in order, each with the markdown heading that stands right above it."""
+    """Return the code cells in order, each with the markdown heading directly above it."""
     cells: list[CodeCell] = []
     stage = ""
     for index, cell in enumerate(notebook.cells):
@@ -112,7 +112,7 @@ def heading(markdown: str) -> str:
 
 
 def first_line(source: str, width: int = 60) -> str:
-    """Return the first line that says something: not blank, a comment or `%load_ext`."""
+    """Return the first line that is not blank, a comment, an import or `%load_ext`."""
     lines = [line.strip() for line in source.splitlines() if line.strip()]
     telling = [
         line for line in lines if not line.startswith(("#", "%load_ext", "import ", "from "))
@@ -122,6 +122,6 @@ def first_line(source: str, width: int = 60) -> str:
 
 
 def kernel_name(notebook: Any, project: Project) -> str:
-    """Return the kernel a notebook asks for: `mlops.toml`'s `jobs.kernel` first, then its own."""
+    """Return the kernel's name: `jobs.kernel` of `mlops.toml`, else the notebook's own."""
     own = notebook.metadata.get("kernelspec", {}).get("name", "")
     return project.settings.jobs.kernel or str(own or "")

@@ -1,4 +1,4 @@
-"""What is kept and shown of an execution, without its secrets; the kernel gets them as they are."""
+"""Remove secrets from the stored and shown parts of an execution; the kernel gets the real values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jupyter_mlops.secrets import redaction
 _BINARY = ("image/", "video/", "audio/", "application/pdf")
 _MARKUP = "image/svg+xml"
 _LARGEST_LOG = 5_000_000
-#: Evaluated in the kernel: its variables that may be secrets.
+#: Evaluated in the kernel: returns the variables that may be secrets.
 NAMED = (
     "__import__('json').dumps({k: v for k, v in [*globals().items()] if type(v) is str"
     " and 7 < len(v) < 20000 and __import__('re').search('(?i)pass|pwd|pw|secret|token|key|cred', k)})"
@@ -22,7 +22,7 @@ NAMED = (
 
 
 def params(given: dict[str, Any]) -> dict[str, Any]:
-    """Return parameters with `***` for those that are secrets; the others keep their types."""
+    """Return the parameters with `***` in place of secrets; other values keep their types."""
     hidden = {name: redaction.redact(str(value), key=name) for name, value in given.items()}
     return {
         name: value if hidden[name] == str(value) else hidden[name] for name, value in given.items()
@@ -43,13 +43,13 @@ def notebook(content: Any) -> Any:
 
 
 def learn(answer: dict[str, Any]) -> None:
-    """Remember the secrets among the variables that a kernel answered `NAMED` with."""
+    """Register the secrets in a kernel's answer to `NAMED`."""
     told = ast.literal_eval(answer["data"]["text/plain"])
     redaction.learn((), json.loads(told))
 
 
 def log(path: Path) -> None:
-    """Take secrets out of what a kernel wrote outside of its cells."""
+    """Remove secrets from a kernel's log file."""
     try:
         text = path.read_text(errors="replace") if path.stat().st_size <= _LARGEST_LOG else ""
     except OSError:
@@ -64,7 +64,7 @@ def _output(output: Any) -> None:
         if part in output:
             output[part] = redaction.redact("".join(output[part]))
     if "traceback" in output:
-        # One text: a key of several lines is seen as one.
+        # Joined: a key of several lines is found only in the whole text.
         output["traceback"] = redaction.redact("\n".join(output["traceback"])).split("\n")
     for kind, value in output.get("data", {}).items():
         if not kind.startswith(_BINARY) or kind == _MARKUP:

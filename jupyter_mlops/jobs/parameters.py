@@ -1,8 +1,8 @@
-"""A notebook's parameters: found in its tagged cell (or proposed), and given other values.
+"""Find a notebook's parameters (declared in the tagged cell, or proposed) and inject other values.
 
-Values are written over the constants where they stand, in a copy of the notebook. papermill puts
-them into a cell after the tagged one (before everything when there is none), so what the notebook
-derives from a default stays stale, and an untagged notebook's own `z = 1` wins over the given value.
+Injection replaces the constants in a copy of the notebook. papermill instead adds a cell after the
+tagged one, or before all cells if none is tagged. Then values derived from a default stay stale,
+and an untagged notebook's `z = 1` overrides the injected value.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TYPE_COMMENT = re.compile(r"^type:\s*(?P<type>[^\s#]+(?:\[[^\]]*\])?)\s*(?P<hel
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A parameter and where its value stands: the cell, and the value's expression in its text."""
+    """A parameter with its location: the cell, and the value's expression in the cell's source."""
 
     parameter: Parameter
     cell: CodeCell
@@ -41,7 +41,7 @@ def find(cells: list[CodeCell]) -> tuple[list[Declared], bool]:
 
 
 def _proposed(cells: list[CodeCell]) -> list[Declared]:
-    """Return the constants of the first cells: from the first that has one, while cells only set up."""
+    """Return the constants from the first cell with one, up to the first cell that is not only setup."""
     bindings = _bindings(cells)
     found: list[Declared] = []
     for cell in cells:
@@ -75,7 +75,7 @@ def _only_sets_up(cell: CodeCell) -> bool:
 
 
 def top_level(cell: CodeCell) -> list[ast.stmt]:
-    """Return a cell's statements; none where it is not Python."""
+    """Return a cell's statements; none if it is not Python."""
     try:
         return source.checked(cell.source).body
     except source.CellSyntaxError:
@@ -83,7 +83,7 @@ def top_level(cell: CodeCell) -> list[ast.stmt]:
 
 
 def is_constant(node: ast.expr) -> bool:
-    """Whether an expression is a constant as a parameter's default is."""
+    """Whether an expression is a constant that can be a parameter's default."""
     return literals.value(node) is not literals.MISSING
 
 
@@ -139,7 +139,7 @@ def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr, str]]:
 
 
 def _unique(declared: Iterator[Declared] | list[Declared]) -> list[Declared]:
-    """Keep the last declaration of each name, in the order of the first: that one is in force."""
+    """Return the last declaration of each name (the last assignment wins), in order of the first."""
     return list({item.parameter.name: item for item in declared}.values())
 
 
@@ -158,10 +158,10 @@ def _type_comment(comment: str) -> tuple[str, str]:
 
 
 def inject(notebook: Any, cells: list[CodeCell], given: dict[str, Any]) -> None:
-    """Write the given values into `notebook` (a copy): the constants there are replaced.
+    """Replace the constants in `notebook` (a copy) with the given values.
 
-    A parameter that the same cell binds in another way too (in an `if`, by `a = b = 1`) is also
-    assigned after the cell's last line, so that the given value wins.
+    If the same cell also binds a parameter in another way (in an `if`, by `a = b = 1`), an
+    assignment is added after the cell's last line, so that the given value wins.
     """
     declared, tagged = find(cells)
     by_cell: dict[int, list[Declared]] = {}
@@ -192,7 +192,7 @@ def _rewritten(cell: CodeCell, chosen: set[str], given: dict[str, Any]) -> str:
             if name in chosen and not chained:
                 edits.append((value, values.python(given[name])))
                 bound[name] -= 1
-    # The lines as typed, where IPython's transformation left the edited ones alone.
+    # Use the original lines if IPython's transformation did not change the edited ones.
     shift = parsed.offset
     same = all(
         text[line - 1].rstrip("\n") == original[line - 1 + shift].rstrip("\n")

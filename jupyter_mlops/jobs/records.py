@@ -1,4 +1,4 @@
-"""What the noun `job` says of itself."""
+"""Records that the verbs of the noun `job` return."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ JobStatus = Literal["queued", "running", "finished", "failed", "killed", "schedu
 class Parameter(Record):
     """A notebook's parameter: its type, default and help, as the notebook declares them.
 
-    Where the default is no constant, `expression` is its source and `default` is None.
+    If the default is not a constant, `expression` is its source and `default` is None.
     """
 
     shown: ClassVar[tuple[str, ...]] = ("name", "type", "default", "help")
@@ -27,13 +27,13 @@ class Parameter(Record):
     help: str = ""
 
     def row(self) -> dict[str, Any]:
-        """Return the line of this parameter in a list."""
+        """Return this parameter's table row."""
         default = self.expression or ("None" if self.default is None else self.default)
         return {"name": self.name, "type": self.type, "default": default, "help": self.help}
 
 
 class Problem(Record):
-    """Something that would make a job fail, found before it starts; `cell` counts code cells from 1."""
+    """A problem that would make a job fail; `cell` is a code cell's number, from 1."""
 
     shown: ClassVar[tuple[str, ...]] = ("cell", "what", "fix")
 
@@ -47,7 +47,7 @@ class Problem(Record):
 
 
 class Check(Record):
-    """What `job check` found: the parameters, where they come from, and what would fail."""
+    """Result of `job check`: the parameters, whether a tagged cell declares them, and the problems."""
 
     notebook: str
     tagged: bool
@@ -61,12 +61,12 @@ class Check(Record):
 
     @property
     def status(self) -> str:
-        """`ready`, or `failed`: the check's own outcome."""
+        """Outcome of the check: `ready` or `failed`."""
         return "ready" if self.ok else "failed"
 
     @property
     def error(self) -> str:
-        """The first problem in one line; empty where there is none."""
+        """The first problem in one line; empty if there is none."""
         return str(self.problems[0]) if self.problems else ""
 
     def _summary(self) -> str:
@@ -92,7 +92,7 @@ class Check(Record):
 
 
 class Execution(Record):
-    """One execution of a notebook: a run, and the executed notebook beside it."""
+    """One execution of a notebook: its run and the executed notebook."""
 
     shown: ClassVar[tuple[str, ...]] = (
         "run_id",
@@ -115,7 +115,7 @@ class Execution(Record):
     duration: float | None = None
 
     def row(self) -> dict[str, Any]:
-        """Return the line of this execution in a list."""
+        """Return this execution's table row."""
         return {
             "run": self.run_id[:8],
             "notebook": self.notebook,
@@ -126,7 +126,7 @@ class Execution(Record):
         }
 
     def details(self) -> list[tuple[str, Any]]:
-        """Return what is known of it, the outcome first."""
+        """Return the known fields as (title, value) pairs."""
         return _known(
             ("run", self.run_id),
             ("status", self.status),
@@ -140,7 +140,7 @@ class Execution(Record):
 
 
 class Sweep(Record):
-    """A notebook run over a grid: one execution for each point, the best of them by a metric."""
+    """Result of a sweep: one execution for each point of the grid, and the best one by a metric."""
 
     run_id: str
     notebook: str
@@ -182,7 +182,7 @@ class Job(Record):
     error: str = ""
 
     def row(self) -> dict[str, Any]:
-        """Return the line of this job in a list."""
+        """Return this job's table row."""
         return {
             "job": self.name,
             "notebook": self.notebook,
@@ -196,7 +196,7 @@ class Job(Record):
         }
 
     def details(self) -> list[tuple[str, Any]]:
-        """Return what is known of it, when it fires first."""
+        """Return the known fields as (title, value) pairs."""
         return _known(
             ("job", self.name),
             ("status", self.status),
@@ -218,7 +218,7 @@ class Jobs(Records[Job]):
         return [f"✗ {item.error}" for item in self.items if item.error]
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what the table shows, a dict for each job that can be read."""
+        """Return the table's rows: a dict for each job whose file can be read."""
         return [item.row() for item in self.items if not item.error]
 
     def __str__(self) -> str:
@@ -237,7 +237,7 @@ class Jobs(Records[Job]):
 
 
 class Log(str):
-    """A text that a notebook shows as it is, not as a Python literal."""
+    """A str that a notebook displays as plain text, not as its repr."""
 
     __slots__ = ()
 

@@ -1,10 +1,9 @@
 """The scheduler: one process per project that fires the jobs of `jobs/*.yaml`.
 
-Each tick is a DBOS workflow whose id is the job and the scheduled time, kept in
-`.mlops/scheduler.sqlite`: enqueueing it twice is one execution. A lock lets one scheduler work; the
-others stand by. A job's file that cannot be read is one line in the log, and the other jobs fire. After a kill the
-workflow is taken up again: its worker is waited for if it still
-lives, its result is used if it finished meanwhile, else it runs once more.
+Each tick is a DBOS workflow in `.mlops/scheduler.sqlite`. The workflow's id is the job's name and the scheduled time,
+so a tick that is enqueued twice is executed once. A lock allows one active scheduler; the others stand by. A job file
+that cannot be read is one line in the log; the other jobs fire. After a kill the workflow resumes: it waits for a
+worker that still runs, uses the result of one that finished, or else runs the worker once more.
 """
 
 from __future__ import annotations
@@ -30,15 +29,15 @@ if TYPE_CHECKING:
 
 _POLL = 0.5
 _STAND_BY = 1.0
-#: A tick this late still counts as on time; what is older was missed, and falls under `catch_up`.
+#: Maximum delay of a tick that is on time; an older tick is missed, and `catch_up` applies.
 _GRACE = timedelta(seconds=10)
 _TICK = timedelta(microseconds=1)
-#: Ticks of one job that may wait at once; a job slower than its schedule must not pile up for ever.
+#: Maximum number of waiting ticks of one job: a job may be slower than its schedule.
 _MOST_WAITING = 16
 
 
 def serve(project: Project, *, watch_stdin: bool = False) -> None:
-    """Run until interrupted, terminated or, with `watch_stdin`, until whoever started this is gone."""
+    """Run until SIGINT, SIGTERM or, with `watch_stdin`, until the parent process ends."""
     stop = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
@@ -70,7 +69,7 @@ def _until_parent_ends(stop: threading.Event) -> None:
 
 
 class _Daemon:
-    """The scheduler at work: it holds the lock."""
+    """The active scheduler, which holds the lock."""
 
     def __init__(self, project: Project, stop: threading.Event) -> None:
         self.project = project
@@ -88,7 +87,7 @@ class _Daemon:
         ticks.tidy(self.project)
         self._reload()
         self.considered.begun()
-        # Last: ticks that a killed scheduler left are taken up, by what is declared now.
+        # Last: this resumes the ticks of a killed scheduler, with the current declarations.
         ticks.launch(self.project, self.jobs)
         say(f"scheduler of '{self.project.name}' runs (pid {os.getpid()}); Ctrl-C ends it")
         self.project.announce("job", "scheduler started")
@@ -103,7 +102,7 @@ class _Daemon:
                 for job in list(self.jobs.values()):
                     try:
                         self._consider(job, now)
-                    except Exception as error:  # of one job; the others fire
+                    except Exception as error:  # the other jobs must fire
                         self._tell(job.name, f"job {job.name}: {type(error).__name__}: {error}")
                 self.stop.wait(_POLL)
         finally:
@@ -113,7 +112,7 @@ class _Daemon:
             self.project.announce("job", "scheduler stopped")
 
     def _reload(self) -> None:
-        """Read what changed in `jobs/`; a file that cannot be read keeps its job as it was."""
+        """Reload changed files in `jobs/`; a job whose file cannot be read keeps its old declaration."""
         stamps: dict[str, tuple[int, int]] = {}
         for path in (self.project.root / declarations.FOLDER).glob("*.yaml"):
             try:
@@ -139,7 +138,7 @@ class _Daemon:
         self.stamps = stamps
 
     def _tell(self, name: str, line: str) -> None:
-        """Say what is wrong with a job, once."""
+        """Print a problem of a job, once."""
         if self.told.get(name) != line:
             self.told[name] = line
             say(" ".join(line.split()))
@@ -157,12 +156,12 @@ class _Daemon:
             else:
                 ticks.enqueue(job, tick)
         if due:
-            # Only after the queue has it: killed in between, the tick is enqueued again, and is one.
+            # Only after the enqueue: after a kill in between, the tick is enqueued again, with the same id.
             self.considered.until(job, due[-1])
 
 
 def due_ticks(job: Schedule, last: datetime, now: datetime) -> list[datetime]:
-    """Return the ticks to fire in (last, now]: those on time, else at most one for all that were missed."""
+    """Return the ticks to fire in (last, now]: those on time, else at most one for all missed ones."""
     where = cron.zone(job.timezone)
     late = now - _GRACE
     on_time = cron.between(job.cron, where, max(last, late - _TICK), now)

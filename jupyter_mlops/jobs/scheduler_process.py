@@ -15,10 +15,10 @@ WHY = "its jobs run only once it is"
 
 
 def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
-    """Start the project's scheduler as a child that ends when this process does, however it ends.
+    """Start the project's scheduler as a child process that ends when this process ends.
 
-    Returns None, and starts nothing, where a scheduler of this project runs already. Whoever holds
-    the child stops it by closing its `stdin`, then waits for it.
+    Returns None if a scheduler of this project already runs. To stop the child, close its `stdin`
+    and wait for it.
 
     Raises:
         NotTrusted: the project is not trusted.
@@ -35,7 +35,7 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
         return subprocess.Popen(
             [
                 sys.executable,
-                "-P",  # a croniter.py in the project is not croniter
+                "-P",  # do not import a croniter.py of the project
                 "-m",
                 "jupyter_mlops.jobs.scheduler",
                 str(project.root),
@@ -46,12 +46,12 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
             stderr=output,
             cwd=os.sep,
             env=clean_environment(),
-            # A terminal's Ctrl-C is for the server, which then closes the pipe.
+            # Ctrl-C reaches only the server, which then closes the pipe.
             start_new_session=True,
         )
 
 
 def clean_environment() -> dict[str, str]:
-    """Return this environment without what ties it to a kernel or a run."""
+    """Return this process's environment without the variables of a kernel or a run."""
     ours = {"MLOPS_PARENT_RUN", "MLFLOW_RUN_ID", "JPY_PARENT_PID", "JPY_SESSION_NAME"}
     return {key: value for key, value in os.environ.items() if key not in ours}

@@ -3,7 +3,7 @@
 notebook: train.ipynb
 cron: "0 6 * * *"          # a sixth field is seconds
 timezone: Europe/Prague    # default: this machine's
-catch_up: once             # after downtime: run once for what was missed, or skip
+catch_up: once             # after downtime: run once for all missed ticks, or skip
 params: {n_estimators: 200}
 """
 
@@ -55,16 +55,16 @@ def schedule(
         cron: 5 fields, or 6 with seconds last.
         params: values for its parameters.
         name: the job's name; default: the notebook's.
-        timezone: the zone that `cron` is meant in; default: this machine's.
-        catch_up: after downtime, run once for everything missed, or skip it.
+        timezone: the time zone of `cron`; default: this machine's.
+        catch_up: after downtime, run once for all missed ticks, or skip them.
         timeout: seconds for the whole notebook.
         cwd: the kernel's working folder; default: the notebook's.
-        replace: also over an existing declaration.
+        replace: overwrite an existing declaration.
         project: default: the project at or above the working folder.
 
     Raises:
         UsageError: the cron expression, the zone or a parameter is wrong, or the notebook would fail.
-        Conflict: there is a job of that name for another notebook.
+        Conflict: a job with that name runs another notebook.
     """
     from jupyter_mlops.jobs import checks
 
@@ -114,7 +114,7 @@ def schedule(
             cwd=folder,
         )
         text = _yaml(declared)
-        declarations.parsed(text.encode(), path)  # what is written can be read
+        declarations.parsed(text.encode(), path)  # check that the file can be read
         files.replace(path, text)
     project.announce("job", "scheduled", name)
     say(
@@ -142,7 +142,7 @@ def unschedule(name: str, *, project: Project | None = None) -> None:
 
 
 def list(*, project: Project | None = None) -> Jobs:
-    """List the jobs: those declared in `jobs/`, and notebooks that were run as jobs, the last one first."""
+    """List the jobs declared in `jobs/`, then the other notebooks run as jobs, the newest first."""
     from jupyter_mlops.jobs import state
 
     project = project or Project.find()
@@ -169,7 +169,7 @@ def list(*, project: Project | None = None) -> Jobs:
 
 
 def _executed(project: Project) -> Any:
-    """Return the executions; none where the store is elsewhere and the project is not trusted."""
+    """Return the executions; none if the store is elsewhere and the project is not trusted."""
     from jupyter_mlops import runs
 
     try:
@@ -198,7 +198,7 @@ def _job(declared: Schedule, last: Any, *, fires: bool = True) -> Job:
 
 
 def _below_project(what: str, path: Path, project: Project) -> str:
-    """Return a path as a job's file has it: whoever clones the project must have it too."""
+    """Return a path relative to the project: a clone must contain it too."""
     for root in (project.root, project.root.resolve()):
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()

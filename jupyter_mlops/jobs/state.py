@@ -1,10 +1,10 @@
-"""What is kept beside a job's run in `.mlops/jobs/<run id>/`: the executed notebook and who executes it.
+"""Files of an execution in `.mlops/jobs/<run id>/`: the executed notebook and the state of its processes.
 
-`process.json` names the executing process and the kernel (on Linux its keeper) by pid and start time; `cancel` asks that
-process to stop; `kernel.log` holds what the kernel wrote outside of its cells.
+`process.json` holds the pid and start time of the executing process and of the kernel (on Linux, of its keeper).
+`cancel` requests that process to stop. `kernel.log` holds the kernel's output outside of cells.
 
-Anybody may have written these files, so a note never says which process to end. The mark does that the processes
-carry in their environment; its name comes from the project's folder and the run's id (`processes/owned.py`).
+Anybody may have written these files, so they do not decide which process to end. The mark in the processes' environment
+decides; it is made from the project's folder and the run's id (`processes/owned.py`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _KERNEL = "kernel_"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The process that executes a job, and its kernel once there is one."""
+    """The process that executes a job, and its kernel after its start."""
 
     process: ProcessId
     kernel: ProcessId | None = None
@@ -41,7 +41,7 @@ def folder(project: Project, run_id: str) -> Path:
 
 
 def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:
-    """Note that this process executes `run_id`."""
+    """Record that this process executes `run_id`."""
     note = ProcessId.own().note()
     if kernel_pid:
         note |= ProcessId.of(kernel_pid).note(prefix=_KERNEL)
@@ -49,7 +49,7 @@ def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:
 
 
 def owner(project: Project, run_id: str) -> Owner | None:
-    """Return who executes `run_id`; None if nobody on this machine does, or the note cannot be read."""
+    """Return the processes of `run_id`; None if there are none here, or the file cannot be read."""
     try:
         note = untrusted_json.json_object(folder(project, run_id) / "process.json")
     except untrusted_json.Unreadable:
@@ -61,23 +61,23 @@ def owner(project: Project, run_id: str) -> Owner | None:
 
 
 def release(project: Project, run_id: str) -> None:
-    """Note that the execution is over."""
+    """Remove the process files of an ended execution."""
     for name in ("process.json", "cancel"):
         (folder(project, run_id) / name).unlink(missing_ok=True)
 
 
 def executed(project: Project, run_id: str) -> Path | None:
-    """Return the executed notebook, if it is here."""
+    """Return the path of the executed notebook, or None."""
     return next(iter(sorted(folder(project, run_id).glob("*.ipynb"))), None)
 
 
 def mark(project: Project, run_id: str) -> str:
-    """Return the name that the processes of an execution are marked with."""
+    """Return the mark of an execution's processes."""
     return owned.name_of(project.root, run_id)
 
 
 def end(project: Project, run_id: str, found: Owner) -> None:
-    """End what is left of an execution."""
+    """End the remaining processes of an execution."""
     if owned.LINUX:
         owned.end_marked(mark(project, run_id))
     elif found.kernel is not None and found.kernel.alive:
@@ -85,7 +85,7 @@ def end(project: Project, run_id: str, found: Owner) -> None:
 
 
 def reap(project: Project) -> None:
-    """End what is left of executions whose process died; their runs are closed by whoever lists runs next."""
+    """End the remaining processes of executions whose own process died; the next list of runs closes the runs."""
     for note in (project.state / "jobs").glob("*/process.json"):
         if paths.is_link(note.parent):
             continue

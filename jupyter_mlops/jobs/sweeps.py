@@ -1,4 +1,4 @@
-"""`job sweep`: a notebook over a grid of parameter values, each point in a fresh kernel."""
+"""`job sweep`: run a notebook for each point of a grid of parameter values, in a fresh kernel each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _MOST_POINTS = 10_000
 _POLL = 0.25
-# Tried in this order when no metric is named; then any metric that all points share.
+# Default metrics, in order of preference; without any of them, the first recorded metric.
 _USUAL = (
     "auc",
     "roc_auc",
@@ -60,9 +60,9 @@ def sweep(
 
     Args:
         notebook: its path, or the name of a job in `jobs/`.
-        params: for each parameter its values, as `2,4,8` (a list's own commas stand in brackets).
-        workers: how many at a time; 0: as `mlops.toml` says.
-        metric: what the best point is chosen by; default: auc, accuracy, … as recorded.
+        params: the values of each parameter, as `2,4,8` (a list in brackets is one value).
+        workers: maximum number of executions at a time; 0: the value in `mlops.toml`.
+        metric: the metric that selects the best point; default: auc, accuracy, … if recorded.
         maximize: the largest is best (the default, except for losses and errors).
         minimize: the smallest is best.
         name: the sweep's name; default: the notebook's.
@@ -108,7 +108,7 @@ def sweep(
 
 
 def values_of(text: Any) -> list[Any]:
-    """Return the values of one parameter: `2,4,8`; commas in brackets and quotes do not divide."""
+    """Return the values of one parameter, split at commas outside of brackets and quotes."""
     if isinstance(text, (list, tuple, range)):
         return list(text)
     if not isinstance(text, str):
@@ -214,7 +214,7 @@ def _run_all(
     grid: dict[str, list[Any]],
     project: Project,
 ) -> None:
-    """Run every point; an interrupt, or a cancelled sweep, stops those that run and skips the rest."""
+    """Run every point; an interrupt or a cancel request stops the running ones and skips the rest."""
     done: queue.Queue[Execution] = queue.Queue()
     order = {id(plan): position for position, plan in enumerate(plans)}
     executions: dict[int, Execution] = {}
@@ -248,7 +248,7 @@ def _report(
     stop: threading.Event,
     cancel: Path,
 ) -> None:
-    """Say a line for each point as it finishes, until all are over."""
+    """Print a line for each point when it ends, until all have ended."""
     count = 0
     while not all(future.done() for future in futures) or not done.empty():
         try:
@@ -278,7 +278,7 @@ def _point(checked: Checked, grid: dict[str, list[Any]]) -> str:
 
 
 def _threads(workers: int) -> dict[str, str]:
-    """Return limits that keep the workers' numeric libraries from taking every core each."""
+    """Return environment variables that limit the threads of each worker's numeric libraries."""
     count = str(max(1, (os.cpu_count() or 1) // workers))
     names = (
         "OMP_NUM_THREADS",
@@ -291,7 +291,7 @@ def _threads(workers: int) -> dict[str, str]:
 
 
 def _choose(result: Sweep, metric: str, maximize: bool, minimize: bool) -> None:
-    """Set the best point of a sweep, and the metric and direction it was chosen by."""
+    """Set a sweep's best point, metric and direction."""
     finished = [item for item in result.executions if item.status == "finished"]
     names = [key for item in finished for key, value in item.metrics.items() if value is not None]
     recorded = list(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""`jupyter mlops scheduler`: the scheduler of a project, in a terminal."""
+"""`jupyter mlops scheduler`: run a project's scheduler in a terminal."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from jupyter_mlops.project import Project
 def scheduler(*, project: Project | None = None) -> None:
     """Run the scheduler in this terminal until it is interrupted.
 
-    Where one runs already, this one waits and takes over when the other ends.
+    If another scheduler runs, this one waits and takes over when the other ends.
 
     Raises:
         NotTrusted: the project is not trusted.
     """
     project = project or Project.find()
     project.require_trust(WHY)
-    from jupyter_mlops.jobs import scheduler as daemon  # only now: DBOS takes a second to import
+    from jupyter_mlops.jobs import scheduler as daemon  # imported late: DBOS takes a second
 
     daemon.serve(project)

@@ -1,12 +1,12 @@
-"""One tick of one job as a durable workflow, executed by a process of its own.
+"""One tick of one job as a durable workflow, executed by its own worker process.
 
-DBOS's database knows a tick by the job's name and its time, nothing more: what runs is what the scheduler has read from
-`jobs/NAME.yaml`, whatever the database or a file here says. Beside it, `.mlops/jobs/ticks/` holds for each tick the
-lock that its worker holds, its log and its result. A worker outlives a killed scheduler: whoever takes the tick up again
-finds the lock held and waits, or finds the result.
+DBOS's database stores only the job's name and the time of a tick. The scheduler executes the declaration that it read
+from `jobs/NAME.yaml`; the database and the files here cannot change it. `.mlops/jobs/ticks/` holds the lock, the log
+and the result of each tick. A worker survives a killed scheduler: the next scheduler finds the lock held and waits, or
+finds the result.
 
-A database that is damaged is put aside under another name, and the scheduler starts with a new one. No tick fires twice
-then: `considered.json` says which were queued, and results and locks which ran. A tick that waited in it is lost.
+A damaged database is renamed, and the scheduler starts with a new one. No tick fires twice then: `considered.json`
+records the queued ticks, results and locks the executed ones. A tick that waited in the damaged database is lost.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 _QUEUE = "jobs"
 _KEEP_SECONDS = 7 * 24 * 3600
 _DATABASE = "scheduler.sqlite"
-#: What sqlite says of a sound file.
+#: sqlite errors that do not mean a damaged file.
 _NOT_ITS_FAULT = ("locked", "is full", "disk I/O", "readonly", "unable to open")
 _workers: dict[int, subprocess.Popen[bytes]] = {}
 _waiting: dict[str, set[str]] = {}
@@ -52,7 +52,7 @@ _project: Project | None = None
 
 
 class _Json(Serializer):  # type: ignore[misc]
-    """What DBOS keeps, as JSON: its own default is pickle, which would run what a database says."""
+    """JSON serializer for DBOS: the default is pickle, which would run code from the database."""
 
     def serialize(self, data: Any) -> str:
         return json.dumps(data, default=str)
@@ -65,9 +65,9 @@ class _Json(Serializer):  # type: ignore[misc]
 
 
 def launch(project: Project, declared: Mapping[str, Schedule]) -> None:
-    """Start DBOS on the project's own sqlite file; unfinished ticks of declared jobs are taken up at once.
+    """Start DBOS on the project's sqlite file; it resumes the unfinished ticks of declared jobs.
 
-    `declared` is looked at when a tick begins, so the caller may change it.
+    `declared` is read when a tick begins, so the caller may change it.
     """
     global _declared, _project
     _declared, _project = declared, project
@@ -78,7 +78,7 @@ def launch(project: Project, declared: Mapping[str, Schedule]) -> None:
         _put_aside(database, why)
     try:
         _launch(project, database)
-    except Exception as error:  # a sound database of something else, or of another version of DBOS
+    except Exception as error:  # a valid database of another program or DBOS version
         DBOS.destroy()
         why = error_line(error)
         if any(word in why for word in _NOT_ITS_FAULT) or not untrusted_json.exists(database):
@@ -93,7 +93,7 @@ def _launch(project: Project, database: Path) -> None:
             "name": "jupyter-mlops",
             "system_database_url": f"sqlite:///{database}",
             "executor_id": "scheduler",
-            # By default this is a hash of the code, and an upgrade would strand unfinished ticks.
+            # The default is a hash of the code: after an upgrade, unfinished ticks would not resume.
             "application_version": "1",
             "log_level": "ERROR",
             "console_log_level": "ERROR",
@@ -109,7 +109,7 @@ def _launch(project: Project, database: Path) -> None:
 
 
 def _unusable(database: Path) -> str:
-    """Return why a database cannot be used; empty if it can, or is not there."""
+    """Return why a database cannot be used; empty if it can, or does not exist."""
     if not untrusted_json.exists(database):
         return ""
     if paths.is_link(database) or not database.is_file():
@@ -125,7 +125,7 @@ def _unusable(database: Path) -> str:
                 columns = [row[1] for row in opened.execute(f"PRAGMA table_info({quoted})")]
                 if "serialization" not in columns:
                     continue
-                # Pickles would run what they say when they are read.
+                # To load a pickle would run its code.
                 used = opened.execute(f"SELECT DISTINCT serialization FROM {quoted}").fetchall()  # noqa: S608
                 if {kind for (kind,) in used} - {None, _Json().name(), "portable_json"}:
                     return "holds pickles, of an earlier version or somebody else"
@@ -138,7 +138,7 @@ def _unusable(database: Path) -> str:
 
 def _put_aside(database: Path, why: str) -> None:
     aside = untrusted_json.put_aside(database)
-    for suffix in ("-wal", "-shm"):  # sqlite looks for them beside it
+    for suffix in ("-wal", "-shm"):  # sqlite expects them beside the database
         path = database.with_name(database.name + suffix)
         if untrusted_json.exists(path):
             path.rename(aside.with_name(aside.name + suffix))
@@ -146,7 +146,7 @@ def _put_aside(database: Path, why: str) -> None:
 
 
 def enqueue(job: Schedule, tick: datetime) -> None:
-    """Queue one execution; the same job and tick queued again is the same execution."""
+    """Queue one execution; a second call for the same job and tick adds none."""
     name = _name(job.name, tick)
     _waiting.setdefault(job.name, set()).add(name)
     with SetWorkflowID(name):
@@ -164,16 +164,16 @@ def waiting(job: str) -> int:
 
 
 def folder(project: Project) -> Path:
-    """Return where ticks are kept.
+    """Return the folder of the ticks' files.
 
     Raises:
-        UnsafePath: a link stands in its place.
+        UnsafePath: it is a link.
     """
     return paths.below(project.state, "jobs/ticks", source="The scheduler")
 
 
 def tidy(project: Project) -> None:
-    """Remove what finished ticks left more than a week ago."""
+    """Remove files of ticks that are older than a week."""
     for path in folder(project).glob("*"):
         try:
             if time.time() - path.lstat().st_mtime > _KEEP_SECONDS:
@@ -194,9 +194,9 @@ def fire(job: str, tick: str) -> dict[str, Any]:
 
 @DBOS.step(name="execute")  # type: ignore[untyped-decorator]
 def execute(job: str, tick: str) -> dict[str, Any]:
-    """Run the tick's worker and return its result; done already, it is not run again."""
+    """Run the tick's worker and return its result; a tick with a result is not run again."""
     assert _project is not None
-    # The arguments come from the database: only the name of a declared job and a time are taken.
+    # The arguments come from the database: accept only a declared job's name and a time.
     declared = _declared.get(str(job))
     moment = _moment(tick)
     if declared is None or moment is None:
@@ -207,7 +207,7 @@ def execute(job: str, tick: str) -> dict[str, Any]:
     if not untrusted_json.exists(result) and not _stopping.is_set():
         code = _work(_project, declared, moment, place)
         if not untrusted_json.exists(result):
-            # Not written by the worker: it was killed, or ended with this scheduler.
+            # The worker wrote no result: it was killed, or ended with this scheduler.
             files.replace(
                 result, json.dumps({"status": "killed", "error": f"The worker ended with {code}"})
             )
@@ -222,7 +222,7 @@ def _moment(tick: object) -> datetime | None:
 
 
 def _work(project: Project, declared: Schedule, moment: datetime, place: Path) -> int:
-    """Run the worker of a tick; what it executes comes through its standard input."""
+    """Run the worker of a tick; it reads the job and the time from standard input."""
     request = {
         "job": declared.model_dump(mode="json") | {"name": declared.name},
         "tick": moment.isoformat(),
@@ -232,7 +232,7 @@ def _work(project: Project, declared: Schedule, moment: datetime, place: Path) -
         with contextlib.suppress(OSError):
             log = stack.enter_context(files.log(place.with_name(f"{place.name}.log")))
         worker = subprocess.Popen(
-            # -P, and not in the project: a module there is not one of ours.
+            # -P, and another working folder: do not import modules of the project.
             [
                 sys.executable,
                 "-P",
@@ -257,12 +257,12 @@ def _work(project: Project, declared: Schedule, moment: datetime, place: Path) -
 
 
 def result_of(place: Path) -> Path:
-    """Return where a tick's result is written."""
+    """Return the path of a tick's result."""
     return place.with_name(f"{place.name}.result")
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """Return a tick's result; of a file that is none, what it is."""
+    """Return a tick's result; for a missing or invalid file, a result that says so."""
     try:
         given = untrusted_json.json_object(path, 100_000)
     except untrusted_json.Unreadable as error:

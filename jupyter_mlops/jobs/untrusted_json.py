@@ -1,4 +1,4 @@
-"""Small files that anybody may have written, read without trust: a regular file, not too large, one object of JSON."""
+"""Read small untrusted files: regular, limited in size, one JSON object."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jupyter_mlops import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: In bytes; far above what a person writes, or what a scheduler of thousands of jobs notes.
+#: In bytes; far above the size of a scheduler's file for thousands of jobs.
 LARGEST = 4_000_000
 
 
@@ -24,11 +24,11 @@ class Unreadable(Exception):
 def read(path: Path, most: int = LARGEST) -> bytes:
     """Return the content of a regular file.
 
-    Never waits for a writer, as a pipe would make it, and follows no link.
+    It does not block on a pipe and does not follow links.
 
     Raises:
-        Unreadable: it is none, is too large, or cannot be read.
-        FileNotFoundError: there is none of that name.
+        Unreadable: it is not a regular file, is too large, or cannot be read.
+        FileNotFoundError: there is no such file.
     """
     try:
         return files.content(path, most=most, link=False)
@@ -36,7 +36,7 @@ def read(path: Path, most: int = LARGEST) -> bytes:
         raise
     except OSError as error:
         what = error.strerror or str(error)
-        if error.errno in {errno.EINVAL, errno.EFBIG}:  # as `files.content` says it
+        if error.errno in {errno.EINVAL, errno.EFBIG}:  # the errors of `files.content`
             raise Unreadable(f"is {what[0].lower()}{what[1:]}") from None
         raise Unreadable(f"cannot be read: {what}") from None
     except ValueError:  # a NUL in the path
@@ -61,7 +61,7 @@ def json_object(path: Path, most: int = LARGEST) -> dict[str, Any]:
 
 
 def exists(path: Path) -> bool:
-    """Return whether anything stands here, be it a link that leads nowhere."""
+    """Return whether the path exists; a broken link counts too."""
     try:
         path.lstat()
     except (OSError, ValueError):

@@ -1,7 +1,7 @@
-"""Parameter values: typed from the text a user typed, and only such as JSON can keep.
+"""Parameter values: convert text to the parameter's type, and allow only JSON values.
 
-papermill lets a tuple, bytes or a date change type on the way into the kernel, or fail at the end
-of the job when the notebook is saved; here they are converted, or refused, before it starts.
+In papermill a tuple, bytes or a date changes its type on the way to the kernel, or fails at the end
+of the job when the notebook is saved. Here it is converted or refused before the job starts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ValueRefused(Exception):
 
 
 def typed(value: Any, annotation: str) -> Any:
-    """Return `value` as the parameter's type has it; text is read as that type.
+    """Return `value` in the parameter's type; text is parsed as that type.
 
     Raises:
         ValueRefused: it does not fit.
@@ -44,16 +44,16 @@ def typed(value: Any, annotation: str) -> Any:
 
 
 def kinds(annotation: str) -> list[str | tuple[Any, ...]]:
-    """Return what an annotation admits, the narrowest first; a tuple holds the choices of a Literal.
+    """Return the types that an annotation allows, the narrowest first; a tuple holds a Literal's choices.
 
-    An annotation that is not understood admits anything: the notebook's own checks decide.
+    An unknown annotation allows any type: the notebook's own checks decide.
     """
     try:
         found = _kinds(ast.parse(annotation, mode="eval").body)
     except (SyntaxError, ValueError):
         found = ["any"]
     order = ["None", "bool", "int", "float", "list", "dict", "any", "str"]
-    # `int | str`: text that reads as an int is one; `str` takes whatever is left.
+    # `int | str`: text that parses as an int becomes an int; other text stays a str.
     return sorted(found, key=lambda kind: -1 if isinstance(kind, tuple) else order.index(kind))
 
 
@@ -127,7 +127,7 @@ def _as(value: Any, kind: str | tuple[Any, ...]) -> Any:
 
 
 def _literal(text: str) -> Any:
-    """Return what `text` says as JSON, else as a Python literal, else the text itself."""
+    """Return `text` parsed as JSON, else as a Python literal, else unchanged."""
     for read in (json.loads, ast.literal_eval):
         try:
             return to_json(read(text))
@@ -140,7 +140,7 @@ def to_json(value: Any) -> Any:
     """Return `value` in JSON's types: tuples and sets as lists, numpy scalars as numbers, paths and dates as text.
 
     Raises:
-        ValueRefused: nothing in JSON stands for it.
+        ValueRefused: it has no JSON form.
     """
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -179,5 +179,5 @@ def python(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as an error message shows it, short."""
+    """Return a short form of a value for an error message."""
     return cut(repr(value), 60)

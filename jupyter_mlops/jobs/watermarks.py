@@ -1,8 +1,7 @@
-"""Up to which time each job's ticks were dealt with: `.mlops/jobs/considered.json`.
+"""For each job, the time up to which its ticks are processed: `.mlops/jobs/considered.json`.
 
-Only the scheduler that holds the lock writes it. A file that is damaged is put aside under another name. What it said
-of a job and is sound still counts; every other job then begins at that moment: ticks that it missed before are neither
-caught up nor fired twice.
+Only the scheduler that holds the lock writes it. A damaged file is renamed. Its valid entries are still used; every
+other job begins at that moment: its earlier ticks are neither caught up nor fired twice.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.jobs.declarations import Schedule
 
-#: A clock that was put back leaves such times; what lies further ahead would stop a job for good.
+#: Maximum lead of a stored time, after the clock was set back; a larger lead would block a job.
 _AHEAD = timedelta(days=1)
 
 
 class Considered:
-    """The times, by the jobs' names."""
+    """For each job's name, the time up to which its ticks are processed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +42,7 @@ class Considered:
             self._put_aside("holds what the scheduler has not written")
 
     def begin(self, job: Schedule, changed: float) -> None:
-        """Start a job that is new, or whose times changed, from when its file was written."""
+        """Begin a new or rescheduled job at the time its file was written."""
         kept = self.times.get(job.name)
         when = f"{job.cron} {job.timezone}"
         if kept is None or kept["when"] != when:
@@ -55,12 +54,12 @@ class Considered:
             self._write()
 
     def last(self, job: Schedule, now: datetime) -> datetime:
-        """Return up to when a job's ticks were dealt with."""
+        """Return the time up to which a job's ticks are processed."""
         kept = self.times.get(job.name)
         return datetime.fromisoformat(kept["until"]) if kept else now
 
     def until(self, job: Schedule, moment: datetime) -> None:
-        """Note that a job's ticks up to a moment are dealt with."""
+        """Record that a job's ticks up to a moment are processed."""
         kept = self.times.get(job.name)
         if kept is not None:
             kept["until"] = moment.isoformat()
@@ -72,7 +71,7 @@ class Considered:
             self._write()
 
     def begun(self) -> None:
-        """Note that every declared job was begun: those that come later are new ones."""
+        """Record that all declared jobs have begun: later jobs are new."""
         self.damaged = False
 
     def _put_aside(self, why: str) -> None:

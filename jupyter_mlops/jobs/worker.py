@@ -1,8 +1,7 @@
 """The process that executes one tick: `python -m jupyter_mlops.jobs.worker PROJECT .mlops/jobs/ticks/TICK`.
 
-What it executes, the declared job and the tick's time, comes as JSON through its standard input. It holds the tick's
-lock while it works, so that a second worker for the same tick (started by a scheduler that took over) waits, finds the
-result and ends.
+It reads the declared job and the tick's time as JSON from standard input. It holds the tick's lock while it runs, so a
+second worker for the same tick (started by the next scheduler) waits, finds the result and ends.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def _execute(request: dict[str, Any], project: Project) -> dict[str, Any]:
     try:
         plan = running.plan_of(declarations.located(job, project.root), project)
     except MlopsError as error:
-        # Nobody is at the terminal: what would have been said there is recorded.
+        # No terminal shows the error, so a run records it.
         with runs.start(
             job.name,
             kind="job",

@@ -1,4 +1,4 @@
-"""`%mlops auto on`: every cell that trains is recorded, without `%%mlops run` on top of it."""
+"""`%mlops auto on`: record every cell that trains a model, without `%%mlops run`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TRAINS = {"fit", "fit_predict", "partial_fit", "backward"}
 
 
 class Auto:
-    """Two hooks of a shell: one opens a run before a cell that trains, one closes it after the cell."""
+    """Two hooks of a shell: one opens a run before a cell that trains, the other closes it afterwards."""
 
     def __init__(self, shell: Any) -> None:
         self.shell = shell
@@ -38,7 +38,7 @@ class Auto:
         except SyntaxError:
             return
         except MlopsError as error:
-            # The user's cell runs all the same; one line says why it is not recorded.
+            # The user's cell still runs; one line says why it is not recorded.
             self._stack = None
             print(f"mlops auto: not recorded: {error}")
 
@@ -76,7 +76,7 @@ class Auto:
 
 
 def _leave(stack: ExitStack, error: BaseException) -> None:
-    """Close a run whose cell failed; IPython has shown the cell's own error already."""
+    """Close the run of a failed cell without raising its error, which IPython already shows."""
     try:
         stack.__exit__(type(error), error, error.__traceback__)
     except BaseException as raised:
@@ -106,7 +106,7 @@ def auto(state: str) -> str:
 
 
 def training_name(cell: str, transformed: str) -> str | None:
-    """Return a name for the run of a cell that trains (maybe empty), or None if it does not.
+    """Return a run name for a cell that trains (may be empty), or None if it does not train.
 
     Raises:
         SyntaxError: the cell does not parse.
@@ -122,7 +122,7 @@ def training_name(cell: str, transformed: str) -> str | None:
 
 
 def _model_variable(program: ast.Module) -> str:
-    """Return `line` of `line = Model().fit(X, y)`, `net` of `net.parameters()`, or an empty string."""
+    """Return `line` for `line = Model().fit(X, y)`, `net` for `net.parameters()`, or an empty string."""
     for node in ast.walk(program):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             calls = (inner.func for inner in ast.walk(node.value) if isinstance(inner, ast.Call))
@@ -139,7 +139,7 @@ def _model_variable(program: ast.Module) -> str:
 
 
 def _hooks(shell: Any) -> list[Auto]:
-    """Return our hooks among the shell's."""
+    """Return the hooks of this module that the shell has."""
     callbacks = shell.events.callbacks["pre_run_cell"]
     return [
         hook.__self__ for hook in callbacks if isinstance(getattr(hook, "__self__", None), Auto)

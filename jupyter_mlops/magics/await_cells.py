@@ -1,9 +1,9 @@
-"""Recorded cells that await: `%%mlops run` on top of `await …`.
+"""Record cells with a top-level await: `%%mlops run` above `await …`.
 
-IPython runs a magic inside its event loop and waits for it to return, so a magic cannot await. Such a
-cell is therefore rewritten, before IPython reads it, into a line that awaits the recording; IPython
-then runs it as it runs any cell with a top-level await: interrupts, status and all. What the
-history keeps, and a replay sends, is the cell as it was typed.
+IPython runs a magic inside its event loop and waits for it to return, so a magic cannot await. An
+input transformer therefore rewrites such a cell into a line that awaits the recording. IPython runs
+it like any cell with a top-level await, with interrupts and status. The history, and a replay, have
+the original cell.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ _MAGIC = "%%mlops"
 
 
 def register(shell: Any) -> None:
-    """Rewrite such cells from now on."""
+    """Add the input transformer to `shell`."""
     transforms = shell.input_transformers_cleanup
     names = [getattr(transform, "__name__", "") for transform in transforms]
-    # Before cell magics become calls, and after empty lines above them are gone.
+    # After empty leading lines are removed, and before cell magics become calls.
     at = names.index("cell_magic") if "cell_magic" in names else len(names)
     transforms.insert(at, _transform(shell))
 
 
 def unregister(shell: Any) -> None:
-    """Leave cells as they are."""
+    """Remove the input transformer from `shell`."""
     transforms = shell.input_transformers_cleanup
     transforms[:] = [one for one in transforms if getattr(one, "__module__", "") != __name__]
 
 
 def awaits(shell: Any, cell: str) -> bool:
-    """Whether a cell awaits at its top level; one that does not parse does not."""
+    """Whether a cell has a top-level await; False if it does not parse."""
     if "await" not in cell and "async" not in cell:
         return False
     from jupyter_mlops.cells import source

@@ -1,4 +1,4 @@
-"""Run the body of `%%mlops run` once, as IPython would, while runs/ records it."""
+"""Execute the body of `%%mlops run` once, as IPython does, while `runs` records it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TICK = 0.5
 def record(shell: Any, cell: str, call: Call) -> None:
     """Execute `cell` in `shell` and record it as a run, with the arguments of `call`.
 
-    The cell's own exception is raised again as it was and shows only the user's frames.
+    An exception of the cell is raised again unchanged; its traceback shows only the user's frames.
     """
     plain = shell.transform_cell(cell)
     blocks = _compiled(shell, cell, plain)
@@ -42,7 +42,7 @@ def record(shell: Any, cell: str, call: Call) -> None:
 
 
 async def record_awaited(shell: Any, cell: str, call: Call) -> None:
-    """Do the same with a cell that awaits at its top level."""
+    """Execute and record a cell with a top-level await."""
     plain = shell.transform_cell(cell)
     start, ending = _compiled(shell, cell, plain)
     with _recorded(shell, cell, plain, call) as recording:
@@ -54,8 +54,8 @@ async def record_awaited(shell: Any, cell: str, call: Call) -> None:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or not task.cancelling():
-                raise  # something that the cell awaited was cancelled, not the cell
-            # An interrupt reaches a cell that awaits as a cancelled task.
+                raise  # a task that the cell awaited was cancelled, not the cell
+            # An interrupt cancels the task of a cell that awaits.
             raise KeyboardInterrupt from None
         finally:
             ticking.cancel()
@@ -65,7 +65,7 @@ async def record_awaited(shell: Any, cell: str, call: Call) -> None:
 
 @contextmanager
 def _recorded(shell: Any, cell: str, plain: str, call: Call) -> Iterator[Recording]:
-    """Record what the block executes, and print one line about it."""
+    """Record the block's execution as a run, and print a summary line."""
     from jupyter_mlops import runs
     from jupyter_mlops.records import to_json
 
@@ -89,7 +89,7 @@ def _recorded(shell: Any, cell: str, plain: str, call: Call) -> Iterator[Recordi
                 own = error
                 raise
     except BaseException as error:
-        # An error of the cell itself is the user's, also where it says that a disk is full.
+        # An error of the cell itself is the user's error, even for a full disk.
         failure = None if error is own else disk_errors.refusal(error, project.state)
         if failure is None:
             if not isinstance(error, MlopsError):
@@ -105,7 +105,7 @@ def _recorded(shell: Any, cell: str, plain: str, call: Call) -> Iterator[Recordi
 def _unrecorded(
     shell: Any, failure: StorageFailed, own: BaseException | None, *, ran: bool
 ) -> Iterator[Any]:
-    """Execute a cell whose recording could not begin, then say that it is not recorded."""
+    """Execute the cell if its recording did not begin, then report that it is not recorded."""
     if not ran:
         try:
             yield SimpleNamespace()
@@ -119,7 +119,7 @@ def _unrecorded(
 
 
 def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
-    """Return the code of all statements but the last, and of the last if it is an expression."""
+    """Return two code objects: the statements, and the last one if it is an expression (else None)."""
     file = shell.compile.cache(plain, shell.execution_count, raw_code=cell)
     try:
         tree = shell.compile.ast_parse(plain, file)
@@ -135,7 +135,7 @@ def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
     ending = None
     if not isinstance(last, ast.Expr):
         body.append(last)
-    # IPython's own compiler: it keeps the `from __future__ import` of earlier cells.
+    # IPython's own compiler applies the `from __future__ import` of earlier cells.
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
         if isinstance(last, ast.Expr):
             ending = shell.compile(ast.Expression(last.value), file, "eval")
@@ -145,7 +145,7 @@ def _compiled(shell: Any, cell: str, plain: str) -> tuple[Any, Any]:
 
 def _execute(shell: Any, blocks: tuple[Any, Any], *, quiet: bool) -> Any:
     start, ending = blocks
-    exec(start, shell.user_global_ns, shell.user_ns)  # noqa: S102 - running the user's cell is the point
+    exec(start, shell.user_global_ns, shell.user_ns)  # noqa: S102 - the user's own cell
     if ending is None:
         return None
     value = eval(ending, shell.user_global_ns, shell.user_ns)  # noqa: S307
@@ -155,14 +155,14 @@ def _execute(shell: Any, blocks: tuple[Any, Any], *, quiet: bool) -> Any:
 
 
 async def _run(shell: Any, code: Any) -> Any:
-    """Run a block that may await."""
+    """Run a code object that may await, and return its value."""
     value = eval(code, shell.user_global_ns, shell.user_ns)  # noqa: S307
     return await value if code.co_flags & _AWAITS else value
 
 
 async def _tick() -> None:
-    """Wake the event loop regularly: ipykernel's interrupt waits for its next event."""
-    while True:  # noqa: ASYNC110 - there is nothing to wait for
+    """Wake the event loop regularly: ipykernel handles an interrupt at the loop's next event."""
+    while True:  # noqa: ASYNC110 - no event to wait for
         await asyncio.sleep(_TICK)
 
 
@@ -171,7 +171,7 @@ def _silenced(cell: str) -> bool:
 
 
 def _show_only_the_users_frames(shell: Any, error: BaseException) -> None:
-    """Let IPython print the traceback from the cell's own frame on; the exception is not changed."""
+    """Make IPython print the traceback from the cell's frame on; the traceback itself is unchanged."""
     frame = error.__traceback__
     while frame is not None and frame.tb_frame.f_globals is not shell.user_global_ns:
         frame = frame.tb_next

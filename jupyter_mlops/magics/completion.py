@@ -1,4 +1,4 @@
-"""TAB after `%mlops`: nouns, verbs, options, and the names of what the project holds."""
+"""TAB completion after `%mlops`: nouns, verbs, options, and names of the project's items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _remembered: dict[str, tuple[float, list[str]]] = {}
 
 @context_matcher(identifier="mlops")  # type: ignore[untyped-decorator]
 def complete(context: Any) -> Any:
-    """Match the last word of a `%mlops` line; other lines are left alone."""
+    """Complete the last word of a `%mlops` line; return no completions for other lines."""
     match = _LINE.search(
         context.line_with_cursor.splitlines()[-1] if context.line_with_cursor else ""
     )
@@ -46,7 +46,7 @@ def complete(context: Any) -> Any:
 
 
 def candidates(before: list[str], word: str) -> list[str]:
-    """Return what may follow the words `before`."""
+    """Return the words that may follow the words `before`."""
     groups, roots = parser.nouns(), parser.root_verbs()
     if not before:
         return [*groups, *roots]
@@ -89,7 +89,7 @@ def _paths(word: str, suffix: str) -> Iterable[str]:
 
 
 def _names(what: str) -> list[str]:
-    """Return the project's runs, models, … by name; asked at most every five seconds."""
+    """Return the names of the project's runs, models, …, cached for five seconds."""
     if not what:
         return []
     moment, names = _remembered.get(what, (0.0, []))

@@ -1,9 +1,9 @@
-"""Notes what a shell executes, from `%load_ext` on.
+"""Record in memory which cells a shell executes, from `%load_ext` on.
 
-What loading the extension sets: it appends to a list in this process, looks at each global random
-generator once, and does nothing else, because what was executed before recording began (a cell
-deleted since, its id, where the random numbers started) cannot be found out later. Cells that ran before `%load_ext` are taken from IPython's own history, which
-knows their text and whether they failed, not their ids.
+The extension only appends to a list in this process and reads the state of each global random
+generator once. It must start early: the cells executed before a recording (also deleted ones), their
+ids and the start of the random numbers cannot be found later. Cells executed before `%load_ext` come
+from IPython's history, which has their source and errors, but not their ids.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _watched: WeakKeyDictionary[Any, tuple[Any, Any, Arrivals]] = WeakKeyDictionary(
 
 
 def watch(shell: Any) -> None:
-    """Begin to note what `shell` executes; twice is once."""
+    """Begin to record the executed cells of `shell`; a second call does nothing."""
     if shell in _watched:
         return
     history = History(cells=_earlier(shell))
@@ -41,7 +41,7 @@ def watch(shell: Any) -> None:
 
 
 def unwatch(shell: Any) -> None:
-    """Stop, and forget what was noted."""
+    """Stop recording and delete the history."""
     known = _watched.pop(shell, None)
     if known:
         shell.events.unregister("pre_run_cell", known[0])
@@ -51,7 +51,7 @@ def unwatch(shell: Any) -> None:
 
 
 def _earlier(shell: Any) -> list[Executed]:
-    """Return the cells that ran before; the last one holds the `%load_ext` and is still running."""
+    """Return the cells executed before; the last one holds `%load_ext` and still runs."""
     manager = shell.history_manager
     sources = [*getattr(manager, "input_hist_raw", [])][1:]
     failed = getattr(manager, "exceptions", {})

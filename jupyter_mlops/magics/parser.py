@@ -1,4 +1,4 @@
-"""One parser for the magic and the shell, made from the table of verbs."""
+"""One parser for the magic and the shell, built from the table of verbs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from jupyter_mlops.magics.table import Arg, Noun, Verb
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: The nouns in the order in which a project meets them.
+#: The nouns in the order in which a project uses them.
 NOUNS = ("run", "data", "job", "model", "service", "drift")
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
 _NUMBERS = re.compile(r"^-\d+(\.\d+)?$|^-\.\d+$")
 
 
 class Help(MlopsError):
-    """`-h` was typed: the text to show, not a mistake."""
+    """Raised for `-h`, with the help text; not an error."""
 
     exit_code = 0
 
@@ -33,14 +33,14 @@ class Help(MlopsError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A parsed line: the verb, its arguments by name, and whether JSON is wanted."""
+    """A parsed line: the verb, its arguments by name, and whether to print JSON."""
 
     verb: Verb
     arguments: dict[str, Any]
     json: bool = False
 
     def run(self, **more: Any) -> Any:
-        """Call the verb's function; say so if its result was only read from an untrusted project's files."""
+        """Call the verb's function; print a line if the project is not trusted."""
         with disk_errors.told():
             value = self.verb.load()(**self.arguments, **more)
         if self.verb.noun:
@@ -81,8 +81,8 @@ def parse(words: Sequence[str], *, surface: str = "magic", cell: bool = False) -
         cell: whether a cell body follows.
 
     Raises:
-        UsageError: with the nearest valid word.
-        Help: `-h` was among the words.
+        UsageError: the line is wrong; the message suggests the nearest valid word.
+        Help: the words contain `-h`.
     """
     words = list(words)
     lead = "%mlops" if surface == "magic" else "jupyter mlops"
@@ -141,7 +141,7 @@ def _parse_verb(verb: Verb, words: list[str], lead: str, surface: str, cell: boo
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse that reports mistakes as UsageErrors, with the nearest valid flag."""
+    """argparse parser that raises UsageError with the nearest valid flag."""
 
     flags: tuple[str, ...] = ()
     #: The flag of a KEY=VALUE argument, if the verb has one.

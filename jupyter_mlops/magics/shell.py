@@ -19,7 +19,7 @@ _EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 
 
 def register(shell: Any) -> None:
-    """Add the magic and its completion to `shell`, and keep the history of its cells from now on."""
+    """Add the magic and its completion to `shell`, and begin to record its executed cells."""
     executed_cells.watch(shell)
 
     @no_var_expand  # type: ignore[untyped-decorator]
@@ -86,7 +86,7 @@ async def _awaited_cell(shell: Any, line: str, cell: str) -> None:
 
 
 def _recording(shell: Any, line: str, cell: str) -> parser.Call | None:
-    """Return the call that records a cell; None if only help was asked for."""
+    """Return the call that records a cell; None after a request for help."""
     try:
         call = parser.parse(_words(shell, line) or ["run"], cell=True)
     except parser.Help as asked:

@@ -1,7 +1,7 @@
-"""The one table of verbs: parser, help, completion, dispatch and the shell command all read it.
+"""The table of verbs, which the parser, help, completion, dispatch and the shell command read.
 
-Nothing here imports a noun. The function of `NOUN VERB` is what the noun's package calls VERB, loaded at
-the first use: `run list` is `jupyter_mlops.runs.list`.
+No noun's package is imported here. The function of `NOUN VERB` is the attribute VERB of the noun's
+package, loaded at the first use: `run list` is `jupyter_mlops.runs.list`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: What TAB offers for an argument.
+#: The kinds of names that TAB completes for an argument.
 Completes = Literal["", "run", "metric", "model", "service", "job", "path", "notebook", "data"]
 
 
@@ -21,8 +21,8 @@ Completes = Literal["", "run", "metric", "model", "service", "job", "path", "not
 class Arg:
     """One argument of a verb; its `name` is the function's parameter.
 
-    Without `flags` it is positional. `many` collects into a list; `pairs` reads `key=value` items
-    into a dict of strings; `switch` takes no value and turns its default around.
+    Without `flags` it is positional. `many` collects values into a list; `pairs` parses `key=value`
+    items into a dict of strings; `switch` takes no value and negates its default.
     """
 
     name: str
@@ -41,11 +41,11 @@ class Arg:
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """One verb of a noun: what it takes, and one line that says what it does.
+    """One verb of a noun: its arguments and a line of help.
 
-    `where` tells which surfaces have it: a cell verb needs a cell body, a shell verb a terminal.
+    `where` limits the surfaces: a cell verb needs a cell body, a shell verb a terminal.
     With `outcome` the result's `status` decides whether the command itself failed. `function` is the
-    function's name where it cannot be the verb's. The noun sets `noun` and `package`.
+    function's name if it differs from the verb's. The noun sets `noun` and `package`.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Verb:
 
     @property
     def words(self) -> str:
-        """The words that call it: `run list`, or `init` for a verb without a noun."""
+        """The words of the command: `run list`, or `init` for a verb without a noun."""
         return f"{self.noun} {self.name}".strip()
 
     def load(self) -> Callable[..., Any]:
@@ -72,7 +72,7 @@ class Verb:
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """A group of verbs: the functions of one package. The `bare` verb is what the noun alone means."""
+    """A group of verbs: the functions of one package. The noun alone means its `bare` verb."""
 
     name: str
     package: str

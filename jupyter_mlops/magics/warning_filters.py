@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class OwnWork:
-    """A block without warnings; in the inner block `users` the user's own filters apply.
+    """Context without warnings; in the inner context `users` the user's own filters apply.
 
-    Filters that the user's part sets stay set afterwards.
+    Filters that the user's code sets stay set afterwards.
     """
 
     def __enter__(self) -> OwnWork:

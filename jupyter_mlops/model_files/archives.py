@@ -1,4 +1,4 @@
-"""Zip archives as model files: opened only if every reader would see the same members in them."""
+"""Zip archives as model files: refuse archives in which readers may see different members."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MOST_MEMBERS = 200_000
-#: What may be unpacked from an archive: a part that is always allowed, and a multiple of its own size.
+#: Maximum unpacked size of an archive: a fixed number of bytes plus a multiple of its own size.
 _FREE_BYTES, _MOST_RATIO = 64 * 1024 * 1024, 20
 _END = b"PK\x05\x06"
 _END_SIZE = 22
@@ -21,10 +21,10 @@ _ENCRYPTED = 0x1
 
 
 class Archive:
-    """A checked zip archive: plain unique names, bounded sizes, nothing before or after it.
+    """A checked zip archive: plain unique names, limited sizes, no bytes before or after it.
 
     Raises:
-        Refused: it is damaged, or made to be read differently by different readers.
+        Refused: it is damaged, or different readers may see different members.
     """
 
     def __init__(self, source: Path | bytes, what: str) -> None:
@@ -53,14 +53,14 @@ class Archive:
         return [*self._members]
 
     def size(self, name: str) -> int:
-        """Return how many bytes a member has."""
+        """Return the size of a member in bytes; -1 if there is none."""
         return self._members[name].file_size if name in self._members else -1
 
     def read(self, name: str) -> bytes:
         """Return the content of a member.
 
         Raises:
-            Refused: there is none of that name, or it is damaged.
+            Refused: there is no such member, or it is damaged.
         """
         if name not in self._members:
             raise Refused(f"{self._what} lacks '{_shown(name)}'")
@@ -76,7 +76,7 @@ class Archive:
         if len(infos) > _MOST_MEMBERS:
             raise Refused(f"{self._what} has more than {_MOST_MEMBERS:,} members")
         self._file.seek(max(0, size - _END_SIZE))
-        # What comes before or after the archive is for another reader: a second archive, a script.
+        # Bytes before or after the archive are for another reader: a second archive, a script.
         if not infos or min(info.header_offset for info in infos) != 0:
             raise Refused(f"{self._what} does not begin as an archive")
         if self._file.read(4) != _END or self._zip.comment:

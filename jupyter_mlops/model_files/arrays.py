@@ -1,4 +1,4 @@
-"""NumPy's files: their headers are checked before NumPy allocates what they ask for."""
+"""NumPy files: check their headers before NumPy allocates memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .refused import Refused, one_line
 
 
 def check_npy(content: bytes, what: str) -> None:
-    """Raise unless a `.npy` file holds exactly the numbers that its header says.
+    """Raise unless a `.npy` file holds numbers and has the size that its header declares.
 
     Raises:
         Refused: it holds objects (a pickle), or its header and its size differ.
@@ -33,7 +33,7 @@ def check_npy(content: bytes, what: str) -> None:
 
 
 def check_npz(content: bytes, what: str) -> None:
-    """Raise unless an `.npz` file holds arrays of numbers only.
+    """Raise unless an `.npz` file holds only arrays of numbers.
 
     Raises:
         Refused: it holds anything else.

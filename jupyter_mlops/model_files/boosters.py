@@ -1,7 +1,7 @@
-"""LightGBM's and XGBoost's models, read in a child process first.
+"""LightGBM and XGBoost models: try them in a child process first.
 
-Both read their trees with parsers in C++ that do not check their input: a changed number ends the process. So a
-child reads the file first, walks every tree, and predicts some rows. A file that ends the child is refused.
+Both parse their trees in C++ without checks of the input: a changed number can crash the process. So a child process
+loads the file first, walks every tree, and predicts some rows. A file that crashes the child is refused.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from typing import Any
 
 from .refused import Refused, one_line
 
-#: Packages whose estimators are tried first.
+#: Packages whose estimators are tried in a child process.
 PACKAGES = ("lightgbm", "xgboost")
 _SECONDS = 180
 _ROWS = 64
 _WHAT = "The model"
-#: Why files were refused in this process, by their hashes; empty for those that were not.
+#: By a file's hash, why it was refused in this process; empty if it was not.
 _tried: dict[str, str] = {}
 
 
 def check(content: bytes, names: set[str]) -> None:
-    """Raise unless a skops file that names a booster can be read and asked without harm.
+    """Raise unless a child process can load a skops file with a booster and predict with it.
 
     Raises:
-        Refused: the process that tried it ended, or said why not.
+        Refused: the child process crashed or refused the file.
     """
     if any(name.partition(".")[0] in PACKAGES for name in names):
         digest = hashlib.sha256(content).hexdigest()
@@ -40,7 +40,7 @@ def check(content: bytes, names: set[str]) -> None:
 
 
 def _try(content: bytes) -> str:
-    """Return why a file is refused; empty if it is not."""
+    """Try a file in a child process; return why it is refused, or an empty string."""
     with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
         file = Path(folder, "model.skops")
         file.write_bytes(content)
@@ -64,10 +64,10 @@ def _try(content: bytes) -> str:
 
 
 def walk(model: Any) -> None:
-    """Walk the trees of every booster in an estimator, and ask each for rows.
+    """Walk the trees of every booster in an estimator, and predict rows with each booster.
 
     Raises:
-        Refused: a tree asks for a feature that the booster has not.
+        Refused: a tree uses a feature that the booster does not have.
     """
     from .compiled import parts
 
@@ -122,7 +122,7 @@ def _refuse_beyond(width: int, key: str, trees: Any) -> None:
 
 
 def main() -> None:
-    """Read the file that the command line names, and walk through it."""
+    """Load the file that the command line names, and walk its trees."""
     from . import skops_file
 
     try:

@@ -1,8 +1,8 @@
-"""Check estimators that were read from a file: the indices that compiled code follows without checks.
+"""Check estimators loaded from a file: the indices that compiled code uses without checks.
 
-scikit-learn's trees, neighbour trees and support vectors are walked in C, by indices that the file gives. A
-changed index reads memory that is not the model's, or never ends. Sizes and types are checked by
-scikit-learn itself when it sets them; where the indices lead is checked here, once, after loading.
+C code walks scikit-learn's trees, neighbour trees and support vectors by indices from the file. With a
+changed index it reads memory outside of the model, or never ends. scikit-learn itself checks sizes and
+types when it sets them; this module checks the indices once, after loading.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 
 
 def check(model: Any) -> None:
-    """Raise unless all that compiled code follows in an estimator stays inside of it.
+    """Raise unless all indices that compiled code uses are inside of the estimator.
 
     Raises:
-        Refused: a node leads out of its tree or back, or parts that belong together differ in size.
+        Refused: a node's child is outside of its tree or an earlier node, or sizes do not match.
     """
     with one_line(_WHAT):
         for item in parts(model):
@@ -46,14 +46,14 @@ def check(model: Any) -> None:
 
 
 def forget_caches(model: Any) -> None:
-    """Remove the folder in which an estimator would keep, and unpickle, the results of its steps."""
+    """Unset the cache folder of an estimator: a pipeline unpickles its steps' results from there."""
     for item in parts(model):
         if isinstance(getattr(item, "memory", None), str) and hasattr(item, "get_params"):
             item.memory = None
 
 
 def parts(model: Any) -> Any:
-    """Yield all objects that a model is made of, each once."""
+    """Yield all objects inside a model, each once."""
     seen: dict[int, Any] = {}
     waiting = [model]
     while waiting:
@@ -95,7 +95,7 @@ def _check_predictor(predictor: Any) -> None:
 
 
 def _lead_down(left: Any, right: Any, inner: Any, *, marked: bool = True) -> None:
-    """Raise unless each inner node leads to two later ones, so that no walk can come back or leave."""
+    """Raise unless both children of each inner node are later nodes, so that each walk ends in a leaf."""
     import numpy as np
 
     places = np.arange(len(left))
@@ -108,7 +108,7 @@ def _lead_down(left: Any, right: Any, inner: Any, *, marked: bool = True) -> Non
 
 
 def _check_widths(estimator: Any) -> None:
-    """Raise unless the trees of an estimator take as many features as it lets through."""
+    """Raise unless each tree of an estimator takes as many features as it receives."""
     trees = (
         [estimator] if hasattr(estimator, "tree_") else _flat(getattr(estimator, "estimators_", []))
     )

@@ -1,7 +1,7 @@
-"""An ONNX file: checked as the protobuf message that it is, and a session that answers as the model did.
+"""An ONNX file: check its protobuf message, and create an onnxruntime session that predicts.
 
-onnxruntime runs only its own operators, but a model may name other files: numbers kept outside of it, and
-compiled parts. The message is walked without the `onnx` package, which a service does not need.
+onnxruntime runs only its own operators, but a model may name other files: external tensor data, and
+compiled parts. The check parses the message without the `onnx` package, which a service does not need.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DOMAINS = {
     b"ai.onnx.preview.training",
     b"com.microsoft",
 }
-#: It stands for a compiled part in another file.
+#: This operator refers to a compiled part in another file.
 _DENIED = {b"EPContext"}
 _TYPES = {
     "tensor(float)": "float32", "tensor(double)": "float64", "tensor(int64)": "int64",
@@ -49,10 +49,10 @@ _TYPES = {
 
 
 def check(content: bytes) -> None:
-    """Raise unless a model stands alone: all numbers inside, and only operators of onnxruntime.
+    """Raise unless a model holds all its tensor data and uses only operators of onnxruntime.
 
     Raises:
-        Refused: it is no ONNX model, names another file, or needs a library of operators.
+        Refused: it is not an ONNX model, names another file, or needs a library of operators.
     """
     with one_line(_WHAT):
         view = memoryview(content)
@@ -62,10 +62,10 @@ def check(content: bytes) -> None:
 
 
 class Session:
-    """A session of onnxruntime with `predict`; `session` is onnxruntime's own.
+    """An onnxruntime session with `predict`; `session` is onnxruntime's own object.
 
-    `feature_names_in_` is there when the model was fitted on a table. An input is one array of all features, or one
-    for each column. `about` is what ONNX does not keep: the columns, the labels, the shape of an answer.
+    `feature_names_in_` exists if the model was fitted on a table. The inputs are one array of all features, or one
+    array for each column. `about` is what ONNX does not store: the columns, the labels, the shape of a prediction.
     """
 
     def __init__(self, content: bytes, about: dict[str, Any]) -> None:
@@ -78,7 +78,7 @@ class Session:
 
     @staticmethod
     def of(content: bytes, about: dict[str, Any]) -> Session:
-        """Return the session of a file's bytes, which were checked."""
+        """Return the session for the bytes of a checked file."""
         return (Classifier if about.get("classes") else Session)(content, about)
 
     def predict(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
@@ -86,7 +86,7 @@ class Session:
         return self._answers(X)[0].reshape(-1, *self.about.get("answer", ()))
 
     def __call__(self, rows: Any) -> Any:
-        """Return the outputs for an array, as the torch module did."""
+        """Return the outputs for an array, like the torch module."""
         outputs = self._answers(rows)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -109,7 +109,7 @@ class Session:
 
 
 class Classifier(Session):
-    """One that has probabilities too; `classes_` are its labels in their order."""
+    """A session with probabilities; `classes_` are its labels, in the same order."""
 
     @property
     def classes_(self) -> Any:
@@ -124,12 +124,12 @@ class Classifier(Session):
 
 
 def serve(file: Path, about: dict[str, Any], device: str) -> Callable[[list[Any]], dict[str, Any]]:
-    """Return what answers checked rows in a service."""
+    """Return a function that predicts checked rows in a service."""
     import numpy as np
 
     content = file.read_bytes()
     check(content)
-    # One batch at a time is computed; threads inside it only cost.
+    # The service computes one batch at a time; more threads make it slower.
     session = _session(content, threads=int(os.environ.get("MLOPS_ONNX_THREADS", "1")))
     inputs = session.get_inputs()
     dtypes = [_TYPES[item.type] for item in inputs]
@@ -147,7 +147,7 @@ def serve(file: Path, about: dict[str, Any], device: str) -> Callable[[list[Any]
         if of_torch and first.ndim == 2 and first.shape[1] > 1 and first.dtype.kind == "f":
             return {"prediction": first.argmax(1).tolist(), "scores": first.tolist()}
         if of_torch or not more:
-            # A regressor's answers come in a column.
+            # A regressor's predictions are a column.
             flat = first if of_torch or first.shape[1:] != (1,) else first[:, 0]
             return {"prediction": flat.tolist()}
         return {"prediction": first.tolist(), "probability": more[0].tolist()}
@@ -161,7 +161,7 @@ def _session(content: bytes, threads: int = 0) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # Its other format is compiled ahead, and nothing here has looked into it.
+    # onnxruntime's other format is precompiled, and is not checked here.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return onnxruntime.InferenceSession(
         content, options, providers=onnxruntime.get_available_providers()
@@ -169,7 +169,7 @@ def _session(content: bytes, threads: int = 0) -> Any:
 
 
 def _local_domains(view: memoryview) -> set[bytes]:
-    """Return the domains of the functions that the model defines itself."""
+    """Return the domains of the functions that the model defines."""
     found = set()
     for number, function in _fields(view):
         if number == 25 and isinstance(function, memoryview):
@@ -208,7 +208,7 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     """Yield the number and value of each field of a message.
 
     Raises:
-        Refused: it ends too early, or has a field of no known kind.
+        Refused: the message ends too early, or has a field of an unknown kind.
     """
     at, end = 0, len(view)
     while at < end:

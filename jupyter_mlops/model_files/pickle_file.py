@@ -1,6 +1,6 @@
-"""A pickle, or a file of torch that is loaded as one: loading it runs the code in it.
+"""A pickle, or a torch file loaded as a pickle: loading runs the code in it.
 
-Only a service loads it, and only where its Bento was built with --allow-pickle: the runtime asks `RUNS_CODE` first.
+Only a service loads it, and only if its Bento was built with --allow-pickle: the runtime checks `RUNS_CODE` first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""A `.pt2` file of `torch.export`: checked, and loaded from a new archive of its checked parts.
+"""A `.pt2` file of `torch.export`: check it, and load a new archive of its checked parts.
 
-`torch.export.load` unpickles sample inputs, weights, constants and objects without limits when they ask for
-it, falls back to older layouts, and loads compiled libraries. What is loaded here is an archive of our own
-with the checked program and the plain numbers; no pickle of the file gets into it.
+`torch.export.load` unpickles sample inputs, weights, constants and objects without limits if the file says
+so, falls back to older layouts, and loads compiled libraries. Here a new archive is loaded. It has the
+checked program and the plain numbers, and no pickle of the file.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ _CONFIGS = {
     "data/constants/": "data/constants/model_constants_config.json",
 }
 _NUMBERS = re.compile(r"data/(weights/weight|constants/tensor)_[0-9]{1,9}", re.ASCII)
-#: Written by torch beside the model, or free text of the user; none of it is loaded.
+#: Metadata of torch, or free text of the user; none of it is loaded.
 _LEFT_OUT = re.compile(
     r"archive_format|archive_version|byteorder|\.data/[a-z_]+|\.format_version|\.storage_alignment|extra/.*",
     re.ASCII | re.DOTALL,
 )
-#: What a pickle of plain tensors calls; `pickletools` writes a global as "module name".
+#: The globals in a pickle of plain tensors; `pickletools` writes a global as "module name".
 _GLOBALS = re.compile(
     r"torch\._utils _rebuild_(tensor_v2|parameter)|collections OrderedDict|torch Size|torch device"
     r"|torch (Float|Double|Half|BFloat16|Long|Int|Short|Char|Byte|Bool|ComplexFloat|ComplexDouble)Storage"
     r"|torch (float|int|uint)[0-9]{1,2}|torch bfloat16|torch bool",
     re.ASCII,
 )
-#: Size in bytes of one element of each type, by torch's number for it.
+#: Element size in bytes, by torch's number of the type.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 9: 4, 10: 8, 11: 16, 12: 1, 13: 2}
 
 
 def check(path: Path) -> None:
-    """Raise unless loading the file by torch's own loader would run no code either.
+    """Raise unless torch's own loader would also run no code of the file.
 
     Raises:
-        Refused: it holds a pickle of more than tensors, a library, or a program that calls anything but operators.
+        Refused: it holds a pickle of more than tensors, a library, or a program that calls more than operators.
     """
     _checked(path)
 
@@ -57,7 +57,7 @@ def load(path: Path) -> Any:
     """Return the exported program of a file, with weights but without sample inputs.
 
     Raises:
-        Refused: as `check` does, or torch cannot read it.
+        Refused: the check fails, or torch cannot read the file.
     """
     members = _checked(path)
     from torch.export.pt2_archive import PT2ArchiveWriter
@@ -91,7 +91,7 @@ def on_device(program: Any, device: str) -> Any:
     if device != "cpu":
         from torch.export.passes import move_to_device_pass
 
-        # An exported graph names the device of its constants; `.to()` alone would miss these.
+        # An exported graph stores the device of its constants; `.to()` does not move these.
         program = move_to_device_pass(program, device)
     return program.module()
 
@@ -99,7 +99,7 @@ def on_device(program: Any, device: str) -> Any:
 def _loaded(path: str) -> Any:
     import torch
 
-    # Were there a pickle after all, torch would read it with weights_only=True whatever its caller says.
+    # With this variable, torch reads any pickle with weights_only=True.
     names = ("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
     before = {name: os.environ.pop(name) for name in names if name in os.environ}
     os.environ[names[0]] = "1"
@@ -111,16 +111,16 @@ def _loaded(path: str) -> Any:
 
 
 def _refuse_unknown(target: Any) -> None:
-    """Refuse an operator of TorchScript alone: those have no kernel, and some of them write files."""
+    """Refuse an operator that only TorchScript has: it has no kernel, and may write files."""
     import torch
 
-    known = torch._C._dispatch_has_kernel  # noqa: SLF001 - the only place that tells
+    known = torch._C._dispatch_has_kernel  # noqa: SLF001 - there is no public function
     if isinstance(target, torch._ops.OpOverload) and not known(target.name()):  # noqa: SLF001
         raise Refused(f"The program of the pt2 file calls {target.name()}, which has no kernel")
 
 
 def _checked(path: Path) -> dict[str, bytes | None]:
-    """Return the members of the new archive; those with None are copied as they are."""
+    """Return the members of the new archive; members with None are copied unchanged."""
     with Archive(path, _WHAT) as archive:
         root = _root(archive)
         names = {name.removeprefix(root) for name in archive.names}
@@ -149,7 +149,7 @@ def _checked(path: Path) -> dict[str, bytes | None]:
 
 
 def _root(archive: Archive) -> str:
-    """Return the one folder that all members lie in."""
+    """Return the common folder of all members."""
     roots = {name.partition("/")[0] for name in archive.names}
     if len(roots) != 1:
         raise Refused(f"{_WHAT} holds more than one model")
@@ -157,7 +157,7 @@ def _root(archive: Archive) -> str:
 
 
 def _config(content: bytes, folder: str, archive: Archive, root: str) -> bytes:
-    """Return a list of tensors, if each lies within the numbers that it names."""
+    """Return a list of tensors; refuse a tensor that exceeds its stored numbers."""
     with one_line(_WHAT):
         listed = json.loads(content)["config"]
         clean = {name: _entry(name, item, folder, archive, root) for name, item in listed.items()}
@@ -215,7 +215,7 @@ def _whole(item: dict[str, Any]) -> int:
 
 
 def _check_sample(content: bytes) -> None:
-    """Refuse sample inputs that are more than tensors, by reading the pickle's instructions."""
+    """Refuse sample inputs other than tensors, by the pickle's instructions."""
     if not content:
         return
     with Archive(content, "The sample inputs of the pt2 file") as archive, one_line(_WHAT):

@@ -1,9 +1,9 @@
 """The program inside a `.pt2` file, rebuilt from the parts that cannot run code.
 
-torch's loader follows a stored operator name from `torch` to any function (`torch.hub.load`), evaluates size
+torch's loader resolves a stored operator name from `torch` to any function (`torch.hub.load`), evaluates size
 expressions with `sympy.sympify`, executes guard strings, and writes stored names into the source of
-`forward`. Here every operator, expression and name is held against a list or a pattern first. Debug data
-and guards are left out: nothing needs them to answer.
+`forward`. Here every operator, expression and name is first checked against a list or a pattern. Debug data
+and guards are removed: a prediction does not need them.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from .refused import Refused, one_line
 _WHAT = "The program of the pt2 file"
 _DEEPEST = 60
 _NAME = re.compile(r"[A-Za-z0-9_.]{0,512}", re.ASCII)
-#: Text that Python cannot read as a call or as the end of a string.
+#: Text that Python cannot parse as a call or as the end of a string.
 _TEXT = re.compile(r"[A-Za-z0-9_.,:+\-=<>/ ]{0,512}", re.ASCII)
 _NAME_KEYS = {"name", "as_name", "fqn", "path_name"}
 _OPERATOR = re.compile(r"torch\.ops\.(\w+)\.(\w+)(?:\.(\w+))?", re.ASCII)
 
-#: They read or write files, print, or change what memory a tensor stands for.
+#: They read or write files, print, or change the memory of a tensor.
 _DENIED = {
     "from_file", "format", "hash", "load", "print", "record_stream", "resize", "resize_", "resize_as",
     "resize_as_", "save", "set", "set_", "set_data", "unsafe_chunk", "warn",
 }  # fmt: skip
-#: Of ATen's internal operators, those that exported models have. Others may skip the checks of their input.
+#: The internal operators of ATen in exported models. Others may skip the checks of their input.
 _INTERNAL = {
     "_adaptive_avg_pool2d", "_adaptive_avg_pool3d", "_assert_async", "_assert_scalar", "_assert_tensor_metadata",
     "_cdist_forward", "_conj", "_convolution", "_fft_c2c", "_fft_c2r", "_fft_r2c", "_functional_assert_async",
@@ -63,7 +63,7 @@ _FUNCTIONS = {
     "RoundToInt", "StrictGreaterThan", "StrictLessThan", "Symbol", "ToFloat", "TruncToFloat", "TruncToInt",
     "Unequality", "Where", "ceiling", "floor",
 }  # fmt: skip
-#: These make numbers that grow with every nesting, so one of them is enough.
+#: Nested powers make huge numbers, so their count is limited.
 _POWERS = {"FloatPow", "LShift", "Pow", "PowByNatural", "RShift"}
 _LARGEST_EXPONENT = 8
 _LARGEST_INTEGER = 2**63
@@ -77,10 +77,10 @@ _TREES = {
 
 
 def cleaned(content: bytes) -> bytes:
-    """Return `model.json` of a pt2 file without what is not needed, once the rest is seen to be harmless.
+    """Check `model.json` of a pt2 file and return it without unneeded parts.
 
     Raises:
-        Refused: it names something that could run code, or is no program.
+        Refused: it names something that could run code, or is not a program.
     """
     with one_line(_WHAT):
         program = json.loads(content)
@@ -141,7 +141,7 @@ def _operator(target: str) -> str:
 
 
 def _expression(text: str) -> str:
-    """Return a size expression, if it is made of symbols, numbers and arithmetic only."""
+    """Return a size expression; refuse more than symbols, numbers and arithmetic."""
     if len(text) > _LONGEST_EXPRESSION:
         raise Refused(f"{_WHAT} has a size expression of {len(text):,} characters")
     try:
@@ -224,7 +224,7 @@ def _odd(node: ast.AST) -> Refused:
 
 
 def _tree_spec(text: str) -> str:
-    """Return the layout of inputs or outputs, written anew: tuples, lists and dicts only."""
+    """Return the rebuilt layout of inputs or outputs; refuse more than tuples, lists and dicts."""
     version, tree = json.loads(text)
     if version != 1:
         raise Refused(f"{_WHAT} has inputs of an unknown layout")

@@ -1,4 +1,4 @@
-"""Why a model file is not loaded."""
+"""The error for a model file that is not loaded."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 
 class Refused(Exception):
-    """The file is not what its format says, or loading it could run code."""
+    """The file does not match its format, or loading it could run code."""
 
 
 @contextmanager
 def one_line(what: str) -> Iterator[None]:
-    """Turn whatever a reader raises on damaged or hostile bytes into one `Refused`."""
+    """Convert any error of a reader on damaged or hostile bytes into `Refused`."""
     try:
         yield
     except Refused:
         raise
-    except Exception as error:  # each library fails in its own way on bytes that do not fit
+    except Exception as error:  # each library raises other types for invalid bytes
         raise Refused(f"{what} {because(error)}") from None
 
 
 def because(error: Exception) -> str:
-    """Return in a few words why a file cannot be read, from what its reader raised."""
+    """Return a short reason why a file cannot be read, from its reader's error."""
     if isinstance(error, MemoryError):
         return "asks for more memory than there is"
     if isinstance(error, RecursionError):

@@ -1,4 +1,4 @@
-"""A safetensors file: the length of a header, the header in JSON, and the numbers."""
+"""A safetensors file: the header's length, the header in JSON, and the numbers."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LONGEST_HEADER = 16 * 1024 * 1024
 
 
 def check(path: Path) -> None:
-    """Raise unless the header names parts of the file that follow one another and fill it.
+    """Raise unless the parts that the header names fill the file without gaps or overlaps.
 
     Raises:
-        Refused: it does not.
+        Refused: they do not.
     """
     with one_line(_WHAT), path.open("rb") as file:
         size = path.stat().st_size

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 RUNS_CODE = False
 _SCHEMA = "schema.json"
 _WHAT = "The skops file"
-#: Files of earlier versions have loaders of their own, which nobody has reviewed.
+#: Earlier versions have other loaders, which are not reviewed.
 _OLDEST = 2
 
 
 def load(content: bytes, *, tried: bool = False) -> Any:
-    """Return the estimator of a skops file, whose every type skops or the reviewed list trusts.
+    """Return the estimator of a skops file; skops or the reviewed list must trust each of its types.
 
     Args:
         content: the file.
-        tried: whether this process may end over it, so that a booster is not tried in another one first.
+        tried: whether this process may crash; then a booster is not tried in a child process first.
 
     Raises:
         Refused: it has other types, or is damaged or hostile.
@@ -50,19 +50,19 @@ def load(content: bytes, *, tried: bool = False) -> Any:
 def serve(file: Path, about: dict[str, Any], device: str) -> Any:
     """Return the estimator for a service.
 
-    Its types are held against the reviewed list, not against what the Bento says. A booster that ends the process
-    that reads it ends this one alone, which is only a service.
+    Its types are checked against the reviewed list, not against the Bento's list. A booster that crashes its reader
+    crashes only the service.
     """
     return load(file.read_bytes(), tried=True)
 
 
 def types(content: bytes) -> set[str]:
-    """Return the names of all types and functions that a skops file names, once its members are checked.
+    """Check a skops file's members and return the names of all types and functions in it.
 
-    Nothing is imported. Which of the names may be loaded is for skops and the trusted list to say.
+    Nothing is imported. skops and the trusted list decide which of the names may be loaded.
 
     Raises:
-        Refused: it is no skops file, or its members are not what skops writes.
+        Refused: it is not a skops file, or skops does not write such members.
     """
     with Archive(content, _WHAT) as archive:
         schema = archive.read(_SCHEMA)

@@ -1,13 +1,13 @@
-"""Types outside skops' own list that a stored model may hold, exact and read one by one.
+"""Types outside skops' own list that a stored model may hold: exact names, each one reviewed.
 
-What counts is what loading runs: skops makes the object without its constructor, then calls its
-`__setstate__` or fills its `__dict__`; a function is looked up by its name. Left out on purpose: the
-distributions of scipy.stats, whose `__setstate__` executes a template that their state fills in.
+The review covers the code that loading runs: skops creates the object without its constructor, then
+calls its `__setstate__` or sets its `__dict__`; a function is looked up by its name. The distributions of
+scipy.stats are excluded: their `__setstate__` executes a template filled from their state.
 """
 
 from __future__ import annotations
 
-#: Cython classes whose state is arrays and numbers, checked for size and type as they are set.
+#: Cython classes whose state is arrays and numbers; they check size and type when the state is set.
 _ARRAYS = {
     "sklearn._loss.loss.HalfTweedieLossIdentity",
     "sklearn.cluster._bisect_k_means._BisectingTree",
@@ -18,7 +18,7 @@ _ARRAYS = {
     "sklearn.neighbors._kd_tree.KDTree",
     "sklearn.tree._tree.Tree",
 }
-#: Plain Python objects: attributes, no code of their own on loading.
+#: Plain Python objects with attributes; loading runs no code of theirs.
 _PLAIN = {
     "collections.OrderedDict",
     "numpy.dtype",
@@ -42,7 +42,7 @@ _KERNELS = {
         "RationalQuadratic", "Sum", "WhiteKernel",
     )
 }  # fmt: skip
-#: How a search split and scored: numbers and seeds, and one of scikit-learn's metrics by its name.
+#: Splitters and scorers of a search: numbers and seeds, and a metric of scikit-learn by its name.
 _SEARCH = {
     *(
         f"sklearn.model_selection._split.{name}"
@@ -77,15 +77,15 @@ _SEARCH = {
         )
     ),
 }  # fmt: skip
-#: Functions of arrays to arrays, which an estimator names.
+#: Functions from arrays to arrays that an estimator refers to.
 _FUNCTIONS = {
     "numpy.mean",
     "scipy._lib.array_api_compat.numpy._aliases.asarray",
     "sklearn.cluster._kmeans._kmeans_single_lloyd",
     "sklearn.feature_selection._univariate_selection.f_classif",
 }
-#: Boosters read their trees from text (LightGBM) or UBJSON (XGBoost) with parsers of their own in C++;
-#: the estimators around them hold parameters.
+#: Boosters parse their trees from text (LightGBM) or UBJSON (XGBoost) in C++; their estimators hold
+#: parameters.
 _BOOSTERS = {
     "lightgbm.basic.Booster",
     *(f"lightgbm.sklearn.LGBM{name}" for name in ("Classifier", "Model", "Ranker", "Regressor")),

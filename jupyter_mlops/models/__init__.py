@@ -1,6 +1,6 @@
-"""The noun `model`: a run's model, registered under a name, with versions, aliases and a gate.
+"""The noun `model`: register a run's model under a name, with versions, aliases and a gate.
 
-Importing this loads nothing heavy; MLflow is loaded by the first verb that needs it.
+This import is light: the first verb that needs MLflow loads it.
 """
 
 from jupyter_mlops import lazy

@@ -1,4 +1,4 @@
-"""The model of a run: looked up once, fetched once, then its files, inputs, training data and itself."""
+"""The model of a run: its record, files, inputs, training data and the loaded model."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _TABLES = {".parquet", ".pq", ".csv", ".tsv", ".feather", ".json", ".jsonl"}
 
 @dataclass(frozen=True)
 class Model:
-    """The model of a run that was looked up. What is read of it is read once."""
+    """The model of a run; its files and training data are read once."""
 
     stored: query.StoredRun
     project: Project
 
     @classmethod
     def find(cls, run: str, *, project: Project | None = None) -> Model:
-        """Look a run up by its id, its name or the start of its id; it need not have a model yet.
+        """Find a run by its id, its name or the start of its id; the run may have no model.
 
         Raises:
             NotFound: there is no such run.
@@ -46,7 +46,7 @@ class Model:
 
     @property
     def info(self) -> ModelInfo:
-        """What is known of the model without loading it.
+        """The record of the model, without loading it.
 
         Raises:
             NotFound: the run has no model.
@@ -60,30 +60,30 @@ class Model:
 
     @cached_property
     def folder(self) -> Path:
-        """A folder of this disk with `MLmodel` and the files that it names."""
+        """A local folder with `MLmodel` and the files that it names."""
         return artifacts.local_model(self.stored.store, self.info.uri)
 
     @property
     def format(self) -> formats.Format:
-        """The format that its files are of, whatever the record says."""
+        """The format of the files; the recorded format is not used."""
         return formats.get(formats.judge(self.folder).format)
 
     def load(self, *, allow_pickle: bool = False) -> Any:
-        """Return the native model, loaded anew.
+        """Load and return the native model.
 
         Raises:
             MlopsError: loading it runs code and `allow_pickle` is False, or its files are damaged or hostile.
         """
-        # Before anything is fetched. Then its files decide how they are read.
+        # Refuse by the record before the download. Then the files decide the format.
         formats.refuse_pickle(self.info.format, allowed=allow_pickle)
         format = formats.judge(self.folder).format
         return formats.load(self.folder, format, allow_pickle=allow_pickle)
 
     def weights(self) -> dict[str, Any]:
-        """Return the weights of a torch model by their names; no code of the model runs.
+        """Return the weights of a torch model by name; no code of the model runs.
 
         Raises:
-            NotFound: its weights do not stand by themselves.
+            NotFound: the format does not store the weights separately.
         """
         known = formats.with_weights()
         if self.info.format not in known:
@@ -95,17 +95,17 @@ class Model:
 
     @cached_property
     def training_data(self) -> pd.DataFrame:
-        """What it was trained on.
+        """The training data of the model.
 
-        The first table among the run's input versions that has the model's columns, whole, out of the
-        data cache; else the sample of at most 1,000 rows that was kept with the run.
+        This is the first table among the run's input versions that has all of the model's columns,
+        read from the data cache; else the run's stored sample of at most 1,000 rows.
 
         Raises:
-            NotFound: the run read no table and kept no sample.
+            NotFound: the run read no table and has no sample.
         """
         wanted = {item["name"] for item in self.run.model.inputs} if self.run.model else set()
         for use in self.run.data:
-            # A URL's content is where it was; only files have their versions in our cache.
+            # The data cache has versions of files, not of URLs.
             if (
                 "://" not in use.path
                 and use.role == "input"
@@ -134,7 +134,7 @@ def model_files(run: str, *, project: Project | None = None) -> Path:
 def load_model(run: str, *, allow_pickle: bool = False, project: Project | None = None) -> Any:
     """Return the native model of a run: a scikit-learn estimator or a torch module.
 
-    An ONNX model comes as a session of onnxruntime with `predict`, and `predict_proba` if it classifies.
+    For ONNX, return an onnxruntime session with `predict`, and `predict_proba` for a classifier.
 
     Raises:
         NotFound: the run has no model.
@@ -144,10 +144,10 @@ def load_model(run: str, *, allow_pickle: bool = False, project: Project | None 
 
 
 def load_weights(run: str, *, project: Project | None = None) -> dict[str, Any]:
-    """Return the weights of a run's torch model by their names; no code of the model runs.
+    """Return the weights of a run's torch model by name; no code of the model runs.
 
     Raises:
-        NotFound: the run has no model, or none whose weights stand by themselves.
+        NotFound: the run has no model, or its format does not store the weights separately.
     """
     return Model.find(run, project=project).weights()
 
@@ -158,9 +158,9 @@ def signature(run: str, *, project: Project | None = None) -> list[dict[str, str
 
 
 def training_data(run: str, *, project: Project | None = None) -> pd.DataFrame:
-    """Return what the run's model was trained on.
+    """Return the training data of the run's model.
 
     Raises:
-        NotFound: the run read no table and kept no sample.
+        NotFound: the run read no table and has no sample.
     """
     return Model.find(run, project=project).training_data

@@ -19,7 +19,7 @@ from jupyter_mlops.tracking.store import Store, open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: What the gate said when a version was promoted: `passed`, or `forced: …`.
+#: The gate's result at the promotion of a version: `passed`, or `forced: …`.
 GATE_TAG = "mlops.gate"
 _EMPTY = "No registered models yet. Type: %mlops model register RUN"
 
@@ -64,7 +64,7 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
 
 @contextmanager
 def _used_by_mlflow(store: Store) -> Iterator[None]:
-    """Make MLflow itself look into `store`: its registry asks a client of its own for the model."""
+    """Set MLflow's global tracking URI to `store`: its registry reads the model with its own client."""
     mlflow = import_mlflow()
     theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
     mlflow.set_tracking_uri(store.uri)
@@ -84,9 +84,9 @@ def list(*, project: Project | None = None) -> Records[ModelVersion]:
 def version_of(
     store: Store, name: str, version: int = 0, *, alias: str = ""
 ) -> ModelVersion | None:
-    """Return a registered model's version (default: the newest), or the one that `alias` names.
+    """Return a registered model's version (default: the newest), or the version of `alias`.
 
-    None when nothing of that name is registered, or the model has no such alias.
+    Returns None if no model with that name is registered, or the model has no such alias.
 
     Raises:
         NotFound: the model has no such version.
@@ -119,14 +119,14 @@ def latest(store: Store, name: str) -> int:
 
 
 def _versions_of(store: Store, name: str) -> Iterator[Any]:
-    """Give the versions of the registered model of exactly this name."""
+    """Return the versions of the registered model with exactly this name."""
     found = search.pages(store.client.search_model_versions, search.clause("name", name))
     return (item for item in found if item.name == name)
 
 
 def described(store: Store, item: Any) -> ModelVersion:
     """Return MLflow's model version as a record."""
-    # Search results leave the aliases out; the model has them all.
+    # Search results have no aliases; the registered model has all of them.
     aliases = store.client.get_registered_model(item.name).aliases
     return ModelVersion(
         name=item.name,

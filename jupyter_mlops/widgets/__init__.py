@@ -1,8 +1,8 @@
-"""Pictures to explore, on request: metric curves, and parallel coordinates of a list of runs.
+"""Interactive plots: metric curves, and parallel coordinates of a list of runs.
 
-Importing this loads nothing heavy; ipywidgets and anywidget are loaded by the first picture. What
-a verb shows by itself is static; a picture stands on top of its static form, so that the notebook
-still reads where there is no kernel.
+This import is light: the first plot loads ipywidgets and anywidget. Verbs show static output by
+default; a plot is displayed together with its static form, so that the notebook is readable without
+a kernel.
 """
 
 from jupyter_mlops import lazy

@@ -1,4 +1,4 @@
-"""`run curves`: metrics over their steps, of several runs, to look at closely."""
+"""`run curves`: interactive plot of metrics by step, for several runs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-#: More points than a picture has pixels are not seen.
+#: Points per curve; a plot has not many more pixels.
 _MOST_POINTS, _LEAST_POINTS = 800, 16
 
 
 def curves(runs: Sequence[str] | Comparison, *, project: Project | None = None) -> MetricCurves:
-    """Draw the metrics that runs logged at several steps.
+    """Plot the metrics that runs logged at several steps.
 
-    Hover, or focus a picture and use the arrow keys, for the values; the buttons hide runs, and
-    there is a log scale and smoothing. Of long curves the lowest and the highest value of each part
-    are kept, and it says so.
+    Hover, or focus a plot and use the arrow keys, to see the values. Buttons hide runs; there is a
+    log scale and smoothing. A long curve shows the lowest and the highest value of each part, with
+    a note.
 
     Args:
         runs: names or ids, or what `run compare` returned.
@@ -57,7 +57,7 @@ def curves(runs: Sequence[str] | Comparison, *, project: Project | None = None) 
 
 
 class MetricCurves(Picture):
-    """Curves of several runs: `hidden` are the ids of runs switched off, `smoothing` is 0 to 0.99."""
+    """Curves of several runs: `hidden` holds the ids of hidden runs, `smoothing` is 0 to 0.99."""
 
     _esm = script("metric_curves.js")
 
@@ -107,7 +107,7 @@ class MetricCurves(Picture):
         )
 
     def static_html(self) -> str:
-        """Return the pictures that `run compare` shows."""
+        """Return the static plots of `run compare`."""
         return drawn.pictures(
             [curve.model_copy(update={"lines": _points(curve)}) for curve in self.whole],
             [run["name"] for run in self.runs],

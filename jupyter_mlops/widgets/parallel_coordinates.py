@@ -1,4 +1,4 @@
-"""`run parallel`: a list of runs as parallel coordinates, to see which settings lead where."""
+"""`run parallel`: parallel coordinates of a list of runs, with parameters and metrics as axes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from jupyter_mlops.records import Records
 
 _MOST_PARAMS, _MOST_METRICS, _MOST_CATEGORIES = 5, 3, 24
-#: A positive parameter over more than this is a rate or a size, and has a log scale.
+#: A positive parameter with a larger ratio of maximum to minimum has a log scale.
 _LOG_FROM = 100.0
 _LEAST_SHARE = 0.2
-#: What `run list` shows of more.
+#: Maximum number of rows in the static table, as in `run list`.
 _ROWS = 50
 
 
@@ -36,22 +36,22 @@ def parallel(
     limit: int = 500,
     project: Project | None = None,
 ) -> ParallelCoordinates:
-    """Draw runs as threads through one axis for each parameter that varies, and each metric.
+    """Plot runs as lines across one axis for each varying parameter and each metric.
 
     Drag along an axis to select; `.selected` then holds the selected runs' ids, `.selection` the runs.
 
     Args:
-        runs: what `run list` returned; else the list is made by the other arguments, as there.
+        runs: the result of `run list`; default: list the runs by the other arguments.
         filter: MLflow's filter syntax.
-        sort: the metric that comes last and gives the colours.
-        experiment: default: all of them.
+        sort: the metric of the last axis, which sets the colours.
+        experiment: default: all experiments.
         kind: only runs of this kind.
-        columns: the axes, e.g. `depth,accuracy`; default: the most common that vary.
-        limit: at most so many runs.
+        columns: the axes, e.g. `depth,accuracy`; default: the most common varying ones.
+        limit: maximum number of runs.
         project: default: the project at or above the working folder.
 
     Raises:
-        NotFound: fewer than two runs, or nothing in which they differ.
+        NotFound: fewer than two runs, or they differ in fewer than two parameters and metrics.
     """
     if runs is None:
         runs = noun.list(
@@ -73,9 +73,9 @@ def parallel(
 
 
 class ParallelCoordinates(Picture):
-    """Runs through axes. `brushes` is what is selected on each: {name: [lowest, highest]}.
+    """Parallel coordinates plot. `brushes` holds the selection of each axis: {name: [lowest, highest]}.
 
-    On an axis of words these are positions among its `categories`.
+    On a categorical axis these are positions in its `categories`.
     """
 
     _esm = script("parallel_coordinates.js")
@@ -94,7 +94,7 @@ class ParallelCoordinates(Picture):
         fits = len(runs)
         while size(rows[:fits], ids[:fits], names[:fits]) > LARGEST_STATE * 0.9:
             fits = fits * 9 // 10
-        #: The runs that are drawn.
+        #: The plotted runs.
         self.runs = RunList(runs[:fits])
         super().__init__(
             axes=axes,
@@ -107,7 +107,7 @@ class ParallelCoordinates(Picture):
 
     @property
     def selection(self) -> RunList:
-        """The runs that pass through every brush; all of them where nothing is selected."""
+        """The runs that pass through every brush; all runs if there is no brush."""
         positions = {axis["name"]: i for i, axis in enumerate(self.axes)}
         bounds = [(positions[name], low, high) for name, (low, high) in self.brushes.items()]
         return RunList(
@@ -153,7 +153,7 @@ def _chosen(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _varying(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Return the most common parameters that vary, then metrics; of equal columns the first."""
+    """Return axes for the most common varying parameters, then metrics; of equal columns the first."""
     found: list[dict[str, Any]] = []
     seen: list[list[Any]] = []
     for where, most in (("params", _MOST_PARAMS), ("metrics", _MOST_METRICS)):

@@ -1,4 +1,4 @@
-"""`doctor`: what mlops needs, and whether it is there."""
+"""`doctor`: check the packages, tools and stores that mlops needs."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ def _versions(project: Project) -> Finding:
             detail=f"runs have {counted(len(known), 'version')}, all in the cache",
         )
     if project.settings.tracking.uri:
-        # A team's runs have versions that only the remote, or another's cache, holds.
+        # The versions of a team's runs may be only in the remote or in another user's cache.
         here = f"{len(known) - len(lost)} of {len(known)} of the team's runs are in this cache"
         return Finding(part="data versions", status="ok", detail=here)
     return Finding(
         part="data versions",
         status="missing",
         detail=f"{len(lost)} of {len(known)} versions of runs are not in the cache, e.g. {lost[0]}",
-        # DVC's own gc deletes what only runs refer to.
+        # DVC's own gc deletes versions that only runs refer to.
         fix="If they were pushed: %mlops data pull. Use `data gc`, not `dvc gc`",
     )

@@ -1,4 +1,4 @@
-"""`status`: the project, and how much of each noun it holds."""
+"""`status`: the project and the number of items of each noun."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jupyter_mlops.workspace.records import ProjectOverview
 
 
 def status(*, project: Project | None = None) -> ProjectOverview:
-    """Show the project and the number of items of each noun; in a notebook also a preview of the next record."""
+    """Return the project and the number of items of each noun; in a notebook also a preview of the next record."""
     from jupyter_mlops import data, jobs, services
     from jupyter_mlops.environment.packages import git_state
 

@@ -1,4 +1,4 @@
-"""What the verbs without a noun return."""
+"""Records that the verbs without a noun return."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jupyter_mlops.runs.preview import Preview
 
 
 class Initialised(TextRecord):
-    """What `init` made and what it found."""
+    """Result of `init`: the parts that it created, and those that existed."""
 
     name: str
     root: str
@@ -24,7 +24,7 @@ class Initialised(TextRecord):
 
 
 class Trust(TextRecord):
-    """Whether a project is trusted, and what that means for it."""
+    """Whether a project is trusted, and the effects of the trust."""
 
     name: str
     root: str
@@ -41,7 +41,7 @@ class Trust(TextRecord):
 
 
 class ProjectOverview(Record):
-    """The project at a glance."""
+    """Overview of a project: its settings, its git state and the number of items of each noun."""
 
     name: str
     root: str
@@ -90,7 +90,7 @@ class ProjectOverview(Record):
 
 
 class Finding(Record):
-    """One thing that `doctor` looked at."""
+    """Result of one check of `doctor`."""
 
     shown: ClassVar[tuple[str, ...]] = ("part", "status", "detail", "fix")
 

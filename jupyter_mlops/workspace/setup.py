@@ -1,4 +1,4 @@
-"""`init`: a folder becomes a project."""
+"""`init`: make a folder a project."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ experiment = {name}
 
 
 def init(path: str = "", *, name: str = "") -> Initialised:
-    """Make a folder a project: settings, git, DVC and an MLflow store, where there are none.
+    """Make a folder a project: create settings, git, DVC and an MLflow store if they do not exist.
 
-    Running it again changes nothing; two at once are safe.
+    A second run changes nothing; two runs at once are safe.
     """
     from jupyter_mlops.data.setup import ensure_repository
     from jupyter_mlops.tracking.store import ensure_store
@@ -63,11 +63,11 @@ def init(path: str = "", *, name: str = "") -> Initialised:
 
 def _ensure_git(root: Path) -> bool:
     try:
-        # A folder that the outer repository ignores is nobody's; it gets a repository of its own.
+        # A folder that the outer repository ignores gets its own repository.
         if git.run(root, "check-ignore", "-q", ".").returncode != 0:
             return False
     except git.RepositoryRefused:
-        return False  # it is there, and `doctor` says why it is not read
+        return False  # a repository exists, and `doctor` says why it is not read
     except git.NoRepository:
         pass
     done = git.outside(root, "init", "-q", ".")

@@ -1,4 +1,4 @@
-"""`trust`: whether the jobs, models and stores of a project may act."""
+"""`trust`: allow a project's jobs to run, its models to load and its stores to be contacted."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from jupyter_mlops.workspace.records import Trust
 
 
 def trust(path: str = "", *, off: bool = False, project: Project | None = None) -> Trust:
-    """Trust a project: from now on its jobs run, its models load, and what it names is contacted.
+    """Trust a project: its jobs may run, its models may load, and its stores and remotes are contacted.
 
-    This is stored outside of the project, for this user, this folder and its owner.
+    The trust is stored outside of the project, for this user, this folder and its owner.
 
     Args:
         path: the project's folder, or one in it; default: the working folder.
-        off: trust it no longer. Jobs that run already continue until they or JupyterLab end.
+        off: withdraw the trust. Running jobs continue until they or JupyterLab end.
         project: default: the project at or above `path`.
     """
     project = project or Project.find(path or None)
@@ -27,7 +27,7 @@ def trust(path: str = "", *, off: bool = False, project: Project | None = None) 
 
 
 def trust_of(project: Project) -> Trust:
-    """Return whether a project is trusted, and what that means for it."""
+    """Return whether a project is trusted, and the effects of the trust."""
     from jupyter_mlops import jobs
 
     return Trust(
