@@ -1,4 +1,4 @@
-"""A run being recorded: started, written to, and always closed."""
+"""Starts a run, writes to it, and closes it in every case."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     import mlflow.entities
 
 T = TypeVar("T")
-#: Seconds that a finished cell waits for what others left to be sent.
+#: Seconds that a finished cell spends on sending the runs in the spool.
 _PATIENCE = 5.0
 _UNCUT, _LONGEST_FAILURE = 10_000, 500
 
 
 class ActiveRun:
-    """A run that is open: what it is given is written at once and survives a kill.
+    """An open run. Each value is written at once, so a killed process loses none.
 
-    Where the team's store goes away, the rest of the run is written into the spool. `run_id` stays
-    what it is; `store` and `entity` are where it is written now. `waits_for` then names the store.
+    If the team's store is unreachable, the rest of the run is written to the spool. `run_id` does
+    not change; `store` and `entity` are the current target. `waits_for` then names the team's store.
     """
 
     def __init__(self, store: Store, run: mlflow.entities.Run, name: str) -> None:
@@ -49,9 +49,9 @@ class ActiveRun:
         self.name = name
         self.failure = ""
         self.waits_for = ""
-        #: The runs open to plain MLflow calls, where this is one of them.
+        #: MLflow's list of open runs, if this run is in it.
         self.plain: mlflow_calls.Open | None = None
-        #: What the run keeps if this process is killed.
+        #: Params, tags and texts to write into the run if this process is killed.
         self.left: dict[str, Any] | None = None
 
     def log_params(self, params: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ class ActiveRun:
         self.log(tags=tags)
 
     def log(self, **what: dict[str, Any]) -> Any:
-        """Record params, metrics and tags together; return what `Store.log` does."""
+        """Record params, metrics and tags together; return the result of `Store.log`."""
         now = time.time_ns() // 1_000_000
         return self.write(lambda store, run_id: store.log(run_id, at=now, **what))
 
@@ -76,7 +76,7 @@ class ActiveRun:
         self.write(lambda store, run_id: store.log_data(run_id, uses))
 
     def log_artifact(self, path: Path | str, folder: str = "") -> None:
-        """Keep a copy of a local file; of a text, one without secrets."""
+        """Log a local file as an artifact; secrets in a text file are replaced by `***`."""
         clean = redact_file(Path(path))
         with temporary.folder() as aside:
             kept = Path(path)
@@ -91,7 +91,7 @@ class ActiveRun:
                 )
 
     def log_folder(self, folder: Path) -> None:
-        """Keep all files of a local folder, by their paths in it: one look-up for many files."""
+        """Log all files of a local folder as artifacts, with one store look-up for all."""
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
         def log(store: Store, _: str) -> None:
@@ -104,7 +104,7 @@ class ActiveRun:
 
     @contextmanager
     def _whole(self, copied: dict[str, Path]) -> Iterator[None]:
-        """Remove what a full disk let MLflow copy only in part: a cut artifact would be taken for whole."""
+        """After an error (a full disk), remove partly copied artifacts: they would look complete."""
         try:
             yield
         except Exception:
@@ -117,20 +117,20 @@ class ActiveRun:
             raise
 
     def log_text(self, text: str, name: str) -> None:
-        """Keep a text as artifact `name`; secrets are replaced by `***`."""
+        """Log a text as artifact `name`; secrets are replaced by `***`."""
         kept = redact(text)
         self.write(lambda store, run_id: store.client.log_text(run_id, kept, name))
 
     def log_dict(self, value: dict[str, Any], name: str) -> None:
-        """Keep a JSON document as artifact `name`; secrets are replaced by `***`."""
+        """Log a JSON document as artifact `name`; secrets are replaced by `***`."""
         self.log_text(json.dumps(value, indent=2, default=str), name)
 
     def log_figure(self, figure: Any, name: str) -> None:
-        """Keep a matplotlib figure as artifact `name`."""
+        """Log a matplotlib figure as artifact `name`."""
         self.write(lambda store, run_id: store.client.log_figure(run_id, figure, name))
 
     def fail(self, message: str) -> None:
-        """Close this run as failed when its block ends, with one line that says why."""
+        """Close this run as failed when its block ends; `message` is the reason."""
         self.failure = message or "failed"
 
     def close(self, status: str) -> None:
@@ -143,11 +143,11 @@ class ActiveRun:
 
     @property
     def kept_as(self) -> str:
-        """The run's id where it is written now."""
+        """The run's id in the store that it is written to now."""
         return str(self.entity.info.run_id)
 
     def write(self, call: Callable[[Store, str], T]) -> T:
-        """Call with the store and the run's id in it: the team's, or the spool's once that is away."""
+        """Call with the current store and the run's id in it; use the spool if the store is unreachable."""
         try:
             return call(self.store, self.kept_as)
         except Exception as error:
@@ -183,22 +183,22 @@ def start(
     left: dict[str, Any] | None = None,
     project: Project | None = None,
 ) -> Iterator[ActiveRun]:
-    """Open a run, and close it whatever happens: finished, failed, or killed.
+    """Open a run, and close it as finished, failed or killed.
 
     Args:
         name: shown in lists; need not be unique.
-        kind: what it is an execution of.
+        kind: what is executed.
         params: recorded at once.
         tags: recorded at once.
-        parent: id of the run that this one is a part of.
+        parent: id of the parent run.
         notebook: path of the notebook, relative to the project.
         experiment: default: the project's.
-        active: also make it MLflow's active run, so that plain `mlflow.log_*` calls land in it.
-        left: what the run keeps if this process is killed: {params, tags, texts}, already redacted.
+        active: also make it MLflow's active run, so that plain `mlflow.log_*` calls write to it.
+        left: {params, tags, texts} to write if this process is killed, already redacted.
         project: default: the project at or above the working folder.
 
     Raises:
-        NotTrusted: the project needs a yes of its own before anything is recorded in it.
+        NotTrusted: the user must trust the project before anything is recorded in it.
     """
     project = project or Project.find()
     project.trust_by_recording()
@@ -257,14 +257,14 @@ def start(
                 live.forget(project, attempt)
     if not opened.waits_for:
         spool_sync.send_waiting(project, patience=_PATIENCE)
-    elif kind != "cell":  # which says it in its own line
+    elif kind != "cell":  # a cell prints it in its summary
         say(f"{name} is {kept_here(opened)}")
 
 
 def _end(opened: ActiveRun, status: str, failure: str) -> None:
-    """Close a run with one line on why it failed, and what it would lack for having ended early."""
+    """Close a run; write the error in one line, and the start-time values of a killed run."""
     if failure:
-        # Cut at the end: a part of a secret would not be found.
+        # Redact before the cut: a part of a secret would not be recognized.
         error = cut(redact(error_line(failure, _UNCUT)), _LONGEST_FAILURE)
         if status == "KILLED":
             opened.write(lambda store, run_id: live.leave(store, run_id, opened.left, error))
@@ -275,18 +275,18 @@ def _end(opened: ActiveRun, status: str, failure: str) -> None:
 
 
 def _give_up(project: Project, attempt: str, left: dict[str, Any] | None, failure: str) -> None:
-    """Close what an interrupted attempt may have made; what cannot be asked now is closed later."""
+    """Close the run that an interrupted attempt may have created; if this fails, it is closed later."""
     with suppress(Exception):
         live.give_up(project, attempt, open_store(project), left, failure)
 
 
 def kept_here(run: ActiveRun) -> str:
-    """Return what is said of a run that waits for its store."""
+    """Return the message about a run that waits in the spool."""
     return f"recorded locally; it will be sent when {run.waits_for} answers"
 
 
 def _begin(project: Project, name: str, tags: dict[str, str], experiment: str) -> ActiveRun:
-    """Begin a run in the project's store, or in the spool while a team's is away."""
+    """Create a run in the project's store, or in the spool if the team's store is unreachable."""
     try:
         store = open_store(project)
         live.close_dead(store)
@@ -305,7 +305,7 @@ def _begin(project: Project, name: str, tags: dict[str, str], experiment: str) -
 
 @dataclass
 class _Sigterm:
-    """SIGTERM while a run is open; once it `waits`, the run is closed first."""
+    """SIGTERM handler of an open run; with `waits`, the run is closed before the process ends."""
 
     waits: bool = False
     came: bool = False
@@ -318,7 +318,7 @@ class _Sigterm:
 
 @contextmanager
 def _sigterm_raises() -> Iterator[_Sigterm]:
-    """Turn SIGTERM into an exception while a run is open, then let it do its work."""
+    """Turn SIGTERM into an exception while a run is open; send it again if it arrives during the close."""
     sigterm = _Sigterm()
     ours = threading.current_thread() is threading.main_thread() and signal.getsignal(
         signal.SIGTERM
@@ -335,5 +335,5 @@ def _sigterm_raises() -> Iterator[_Sigterm]:
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if sigterm.came and not failed:  # it came while the run was being closed
+        if sigterm.came and not failed:  # it arrived during the close
             os.kill(os.getpid(), signal.SIGTERM)

@@ -1,7 +1,7 @@
-"""What a recorded cell leaves behind, collected first and written to the run in few calls.
+"""Collects the results of a recorded cell and writes them to the run in few calls.
 
-A call to an MLflow store costs its transaction, 4 to 10 ms on the embedded one, however little it
-carries; so one batch and one folder of files. Nothing in here counts as recorded before `write`.
+Each call to an MLflow store is a transaction: 4 to 10 ms on the embedded store, even for little data.
+So there is one batch and one folder of files. Nothing is recorded before `write`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Bundle:
-    """Parameters, metrics and tags of a run, and its files by the names of their artifacts."""
+    """Parameters, metrics and tags of a run, and its files by artifact name."""
 
     run: ActiveRun
     params: dict[str, Any] = field(default_factory=dict)
@@ -34,24 +34,24 @@ class Bundle:
     written_metrics: list[mlflow.entities.Metric] = field(default_factory=list)
 
     def text(self, name: str, text: str) -> None:
-        """Keep a text as artifact `name`; secrets are replaced by `***`."""
+        """Add a text as artifact `name`; secrets are replaced by `***`."""
         self.files[name] = redact(text).encode()
 
     def json(self, name: str, value: dict[str, Any]) -> None:
-        """Keep a JSON document as artifact `name`; secrets are replaced by `***`."""
+        """Add a JSON document as artifact `name`; secrets are replaced by `***`."""
         self.text(name, json.dumps(value, indent=2, default=str))
 
     def write(self) -> None:
-        """Write all of it, and forget it. What plain MLflow calls wrote before stays as it is.
+        """Write everything, and empty the bundle. Values of plain MLflow calls do not change.
 
-        `written_params` and `written_metrics` then hold them as MLflow has them.
+        `written_params` and `written_metrics` then hold MLflow's entities.
         """
         params = redact_items(self.params)
         metrics = dict(self.metrics)
         if self.run.plain is not None and self.run.plain.used:
             theirs = self.run.write(lambda store, run_id: store.client.get_run(run_id)).data
             params = free_names(params, theirs.params)
-            # A point of ours would stand in the curve that the user drew.
+            # Our point would be added to the curve that the user logged.
             metrics = {key: value for key, value in metrics.items() if key not in theirs.metrics}
         tags = {key: value for key, value in self.tags.items() if value != ""}
         written = self.run.log(params=params, metrics=metrics, tags=tags)

@@ -1,4 +1,4 @@
-"""Record one cell: run it once inside an MLflow run, and keep what it did."""
+"""Record one cell: run it once inside an MLflow run, and record what it did."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _NO_VERSION = " has no version: "
 
 @dataclass
 class Recording:
-    """A cell while it is recorded. After the block, `summary` says in one line what was recorded."""
+    """The recording of one cell. After the block, `summary` says in one line what was recorded."""
 
     run: active_run.ActiveRun
     project: Project
@@ -90,7 +90,7 @@ def record_cell(
     format: str = formats.AUTO,
     project: Project | None = None,
 ) -> Iterator[Recording]:
-    """Record what happens in the block as a run of the cell `source`.
+    """Record the block as a run of the cell `source`.
 
     The block executes the cell; it may set `result` to the value of the last expression, and add
     to `images` the PNGs that the cell displayed.
@@ -99,16 +99,16 @@ def record_cell(
         name: the run's name; default: the notebook's.
         source: the cell as the user wrote it.
         namespace: the user's variables, read after the block.
-        plain: the same as the user's shell runs it, read where `source` is not Python that we know.
+        plain: the cell as the user's shell transforms it; used if we cannot parse `source`.
         experiment: default: the project's.
         notebook: path of the notebook; default: the kernel's, if it is known.
-        model: the variable that holds the model, when the guess would be wrong.
+        model: the variable that holds the model; default: the detected one.
         keep_model: False stores no model.
         format: how the model is stored: one of `formats.choices()`.
         project: default: the project at or above the working folder.
 
     Raises:
-        UsageError, MissingBackend: there is no such format, or not here; nothing is recorded.
+        UsageError, MissingBackend: the format is unknown or not installed; nothing is recorded.
         SyntaxError: the cell does not parse; nothing is recorded.
     """
     project = project or Project.find()
@@ -121,7 +121,7 @@ def record_cell(
     before = environment.seeds()
     learn(_sources(source, namespace))
     with ThreadPoolExecutor(2, "mlops-git") as git:
-        # git's processes run beside the store's calls, and its objects are written beside the cell.
+        # git runs in parallel with the store's calls and with the cell.
         state = git.submit(environment.git_state, project.root)
         preparing, problem = _prepare(git, project, namespace, notebook)
         with active_run.start(
@@ -154,7 +154,7 @@ def record_cell(
                     with reads, torch_inputs:
                         yield done
                 finally:
-                    # What a failed or interrupted cell read and set is kept too: it says why.
+                    # Inputs and parameters of a failed cell are recorded too: they help to explain it.
                     ok = sys.exc_info()[1] is None
                     learn((), namespace)
                     _keep_surroundings(bundle, done, read, reads, before, patch)
@@ -183,7 +183,7 @@ def record_cell(
 
 
 def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
-    """Return the cell and those that ran before it: a secret of one may be printed by another."""
+    """Return the source of this cell and of earlier cells: one cell may print a secret of another."""
     kept = history.running(namespace)
     return [source, *(cell.source for cell in kept.cells)] if kept else [source]
 
@@ -191,7 +191,7 @@ def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
 def _known_before(
     read: recorded_values.CellCode, source: str, namespace: dict[str, Any]
 ) -> dict[str, dict[str, str]]:
-    """Return what is known before the cell runs; it is written into the run if the kernel is killed."""
+    """Return the values known before the cell runs; they are written if the kernel is killed."""
     values = recorded_values.parameters(read, {**namespace, **read.constants})
     return {
         "params": redact_items(values),
@@ -202,20 +202,20 @@ def _known_before(
 def _prepare(
     git: Executor, project: Project, namespace: dict[str, Any], notebook: str
 ) -> tuple[Preparing | None, list[str]]:
-    """Begin the capsule, where the kernel's history is known; else say why there is none."""
+    """Begin the capsule if the kernel's history is known; if this fails, return the reason as a note."""
     kept = history.running(namespace)
     if kept is None or OFF in os.environ:
         return None, []
     try:
         return Preparing(git, project, kept, namespace, notebook), []
-    except Exception as error:  # whatever fails here, the user's cell runs and is recorded
+    except Exception as error:  # an error here must not stop the user's cell
         return None, [f"no capsule: {type(error).__name__}: {error}"]
 
 
 def _keep_capsule(bundle: Bundle, done: Recording, preparing: Preparing, *, ok: bool) -> None:
     try:
         preparing.keep(bundle, done.inputs, ok=ok)
-    except Exception as error:  # the run is worth more than its capsule
+    except Exception as error:  # record the run without its capsule
         done.notes.append(f"no capsule: {type(error).__name__}: {error}")
 
 
@@ -238,7 +238,7 @@ def _keep_surroundings(
     bundle.params |= done.params
     bundle.tags["mlops.lineage"] = reads.told
     remote_inputs, remote_outputs = reads.urls.found()
-    # What was read and deleted has a version too, where it was hashed in time.
+    # A file that was read and then deleted has a version if it was hashed in time.
     done.inputs = [*_versions(done, reads, [*reads.inputs, *reads.lost]), *remote_inputs]
     outputs = [*_versions(done, reads, reads.outputs), *remote_outputs]
     done.run.log_data(
@@ -292,7 +292,7 @@ def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: Fitted) -> No
 def _keep_model(bundle: Bundle, done: Recording, found: Fitted, format: str) -> None:
     bundle.tags["mlops.model"] = found.name
     if done.run.plain is not None and done.run.plain.model_logged:
-        done.model = "logged by the cell"  # a second one would be the same model twice
+        done.model = "logged by the cell"  # do not store the same model twice
         if autologs_models():
             done.notes.append("mlflow.autolog(log_models=False) lets us keep it, without a pickle")
         return

@@ -1,8 +1,8 @@
-"""Reads the embedded sqlite store by read-only SQL of our own, in MLflow's own order.
+"""Lists the runs of the embedded sqlite store with read-only SQL, in MLflow's order.
 
-MLflow takes seconds to order 10,000 runs by a metric and builds five objects a run. Whatever this
-cannot read (a team's store, a schema it does not know, a database that is busy) is None, and the
-caller asks MLflow.
+MLflow takes seconds to sort 10,000 runs by a metric and builds five objects for each run. A function
+returns None if it cannot read the store (a team's store, an unknown schema, a busy database); the
+caller then uses MLflow.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
 
 _BUSY, _HARDLY = 2.0, 0.1
-#: Bytes of a value, and seconds of all queries, in the store of a project that is not trusted.
+#: Limits in the store of an untrusted project: bytes of a value, seconds of all queries.
 _LONGEST_VALUE, _LONGEST_QUERY = 1_000_000, 5.0
-#: What a row that MLflow cannot have written raises when it is read as a run.
+#: Exceptions for a row that MLflow did not write.
 _NO_RUN = (KeyError, ValueError, TypeError, OverflowError, OSError, RecursionError)
-#: ANALYZE is due when the tables hold this many times the rows that it last saw, and so many more.
+#: ANALYZE runs again when the rows exceed `_GROWN` times the rows at the last one, plus `_LEAST_GROWTH`.
 _GROWN, _LEAST_GROWTH = 2, 500
-# Not `metrics`: it has a row for each step, and no list is made of it.
+# Not `metrics`: it has a row for each step, and no list reads it.
 _ANALYZE = "".join(
     f"ANALYZE {table};"
     for table in ("runs", "latest_metrics", "params", "tags", "inputs", "input_tags", "datasets")
@@ -53,7 +53,7 @@ _BY_METRIC = "LEFT JOIN latest_metrics m ON m.run_uuid = r.run_uuid AND m.key = 
 _OF_KIND = (
     "JOIN tags k ON k.run_uuid = r.run_uuid AND k.key = '" + KIND_TAG + "' AND k.value = :kind"
 )
-# SQLite groups text faster than Python does; not metrics, of which its JSON keeps 15 digits only.
+# SQLite groups text faster than Python. Not for metrics: SQLite's JSON has only 15 digits.
 _PARAMS = "SELECT t.run_uuid, json_group_object(t.key, t.value) FROM {params} GROUP BY t.run_uuid"
 _TAGS = (
     "SELECT t.run_uuid, json_group_object(t.key, coalesce(t.value, '')) FROM {tags}"
@@ -62,9 +62,9 @@ _TAGS = (
 _METRICS = (
     "SELECT t.run_uuid, t.key, CASE WHEN t.is_nan THEN NULL ELSE t.value END FROM {latest_metrics}"
 )
-# CROSS JOIN fixes the order, so that the index on run_uuid is used whatever the statistics say.
+# CROSS JOIN fixes the join order, so SQLite always uses the index on run_uuid.
 _SOME = "json_each(:ids) j CROSS JOIN {table} t ON t.run_uuid = j.value"
-# Past half of the runs it takes a third of the time to read a table from end to end.
+# For more than half of the runs, a full table scan takes a third of the time.
 _ALL, _MOST_OF_THEM = "{table} t", 0.5
 _DATA = """
 SELECT i.destination_id, d.name, d.digest, g.value
@@ -80,7 +80,7 @@ ORDER BY i.rowid
 def newest(
     project: Project, metric: str, ascending: bool, experiment: str, kind: str, limit: int
 ) -> list[Run] | None:
-    """Return up to `limit` runs by `metric` (or by time), or None when MLflow must be asked.
+    """Return up to `limit` runs sorted by `metric` (or by time); None if the caller must use MLflow.
 
     Raises:
         NotFound: there is no such experiment.
@@ -101,7 +101,7 @@ def newest(
 
 
 def count(project: Project) -> int | None:
-    """Return the number of runs that are not deleted, or None when MLflow must be asked."""
+    """Return the number of runs that are not deleted; None if the caller must use MLflow."""
     path = _database(project)
     if path is None:
         return 0 if _brings_none(project) else None
@@ -117,8 +117,7 @@ def count(project: Project) -> int | None:
 def _collector_paused() -> Iterator[None]:
     """Pause garbage collection.
 
-    10,000 records have no cycles, and the collector would walk all of MLflow's objects many times, which takes as
-    long as the list.
+    Records have no reference cycles, and for 10,000 runs the collector takes as long as the list.
     """
     was = gc.isenabled()
     gc.disable()
@@ -149,16 +148,16 @@ def _database(project: Project) -> Path | None:
 
 
 def _brings_none(project: Project) -> bool:
-    """Whether the project is not trusted and has no store: then it has no runs, and none is made."""
+    """Whether the project is untrusted and has no store: it has no runs, and no store is created."""
     given = project.settings.tracking.uri or os.path.lexists(project.state / "mlflow.db")
     return not project.trusted and not given
 
 
 def _opened(project: Project, path: Path) -> sqlite3.Connection:
-    """Open the store to read. In a project that is not trusted it is read as a hostile file.
+    """Open the store read-only; in an untrusted project, treat it as a hostile file.
 
-    Such a file may be a link to another project's, hold views where tables belong, or be made to
-    keep its reader busy for ever.
+    A hostile file may be a link to another project's store, have views instead of tables, or make a
+    query run forever.
     """
     if project.trusted:
         return _connect(path, "ro")
@@ -216,7 +215,7 @@ def _page(
     wanted = {"metric": metric, "kind": kind, "experiment": experiment, "limit": limit}
     rows = database.execute("\n".join(query), wanted).fetchall()
     ids = [row[0] for row in rows]
-    # The indexes of 10,000 runs do not fit into SQLite's 2 MB.
+    # The indexes of 10,000 runs do not fit into SQLite's default cache of 2 MB.
     database.execute("PRAGMA cache_size = -65536")
     asked = {"ids": json.dumps(ids)}
     source = _ALL if len(ids) > _MOST_OF_THEM * _count(database) else _SOME
@@ -289,11 +288,11 @@ def _statistics_stale(database: sqlite3.Connection) -> bool:
 
 
 def _analyze(path: Path) -> None:
-    """Run ANALYZE, unless somebody is writing; then the next list tries again."""
+    """Run ANALYZE; if another process is writing, the next list tries again."""
     try:
         with closing(_connect(path, "rw", _HARDLY)) as database:
-            # Open connections, MLflow's among them, read statistics again only when the schema
-            # changes, so it does: a table is made and dropped.
+            # Open connections (MLflow's too) reload the statistics only after a schema change.
+            # So a table is created and dropped.
             database.executescript(
                 f"BEGIN IMMEDIATE; {_ANALYZE}"
                 "CREATE TABLE mlops_analyzed (x); DROP TABLE mlops_analyzed; COMMIT;"

@@ -1,4 +1,4 @@
-"""What MLflow's own files say of a run's model."""
+"""Describes a run's model from MLflow's files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.tracking.store import Store
 
-#: The artifact with rows that the model was trained on.
+#: The artifact with a sample of the training rows.
 REFERENCE = "mlops/reference.parquet"
-#: A larger model in a remote store is not fetched only to say whether it is safe; loading it looks anyway.
+#: A larger model in a remote store is not downloaded for the safety check; loading it checks anyway.
 _LOOKED_AT = 64 * 1024 * 1024
 
 
 def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
-    """Return what is known of a run's model, or None when it has none."""
+    """Return the description of a run's model; None if the run has no model."""
     logged = _logged(
         store, [item.model_id for item in run.outputs.model_outputs] if run.outputs else []
     )
@@ -42,7 +42,7 @@ def describe(store: Store, run: mlflow.entities.Run) -> ModelInfo | None:
 
 
 def _files(store: Store, location: str) -> tuple[Path, formats.Verdict]:
-    """Return a local folder with the model's `MLmodel`, and what its files are."""
+    """Return a local folder with the model's `MLmodel`, and the verdict on its files."""
     size = 0 if artifacts.is_copied(location) else _size(store, location)
     if size <= _LOOKED_AT:
         folder = artifacts.local_model(store, location)
@@ -53,7 +53,7 @@ def _files(store: Store, location: str) -> tuple[Path, formats.Verdict]:
 
 
 def _size(store: Store, location: str) -> int:
-    """Return how many bytes a remote model has; counted only until it is too large to look at."""
+    """Return the bytes of a remote model; the count stops above the limit."""
     found, waiting = 0, [""]
     while waiting and found <= _LOOKED_AT:
         for item in artifacts.listed(store, location, waiting.pop()):
@@ -64,14 +64,14 @@ def _size(store: Store, location: str) -> int:
 
 
 def _logged(store: Store, ids: list[str]) -> mlflow.entities.LoggedModel | None:
-    """Return the newest model that was written to its end; a format that failed leaves one that was not."""
+    """Return the newest complete model, else the newest one that failed."""
     found = [store.client.get_logged_model(model_id) for model_id in ids]
     whole = [item for item in found if str(item.status).rpartition(".")[2] != "FAILED"]
     return max(whole or found, key=lambda item: item.creation_timestamp, default=None)
 
 
 def _read_mlmodel(folder: Path, format: str) -> tuple[str, list[dict[str, str]]]:
-    """Return the library and the inputs of a model; nothing where `MLmodel` is damaged."""
+    """Return the library and the inputs of a model; both empty if `MLmodel` is damaged."""
     try:
         text = mlmodel.text(folder)
         flavors = mlmodel.flavors(text)

@@ -1,17 +1,17 @@
-"""Plain MLflow calls in a recorded cell: they land in its run, and the user's own runs stay theirs.
+"""Plain MLflow calls in a recorded cell write to its run; the user's own runs stay separate.
 
-MLflow keeps the open runs of a thread in a list. While a cell is recorded that list is one of ours:
-the recorded run lies in it, so that `mlflow.log_metric` finds it, and only its recorder takes it
-out. So in a recorded cell
+MLflow keeps the open runs of a thread in a list. During a recorded cell our own list replaces it. It
+contains the recorded run, so `mlflow.log_metric` finds that run. Only the recorder removes the run
+from the list. So in a recorded cell
 
-- `with mlflow.start_run():` begins a run of the user's own, a child of the recorded one. It needs no
-  `nested=True`, because without us no run would be open; a second one needs it, as ever;
-- `mlflow.end_run()` ends the user's run, and never the recorded one;
-- `mlflow.set_experiment` decides where the user's own runs go; the recorded one stays where it is;
-- a run that was open before the cell is open after it, and is the recorded run's parent.
+- `with mlflow.start_run():` starts a run of the user, a child of the recorded run. It needs no
+  `nested=True`, because without us no run would be open; a second one needs it, as usual;
+- `mlflow.end_run()` ends the user's run, never the recorded run;
+- `mlflow.set_experiment` sets the experiment of the user's runs, not of the recorded run;
+- a run that was open before the cell stays open, and is the recorded run's parent.
 
-Patching `mlflow.start_run` would miss whoever imported it by name; the list and the default of
-`nested` do not. Both are private: a test holds them.
+A patch of `mlflow.start_run` would not reach code that imported it by name; the list and the default
+of `nested` do. Both are private in MLflow: a test checks them.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Open(list[Any]):
-    """MLflow's list of a thread's open runs, with a recorded run that only we take out.
+    """MLflow's list of a thread's open runs, with a recorded run that only the recorder removes.
 
-    `used` tells whether anybody asked for an open run: only then can the run hold what we did not
-    put there. `model_logged` tells whether a model was logged into it.
+    `used` says whether a call asked for an open run: only then can the run hold values that are not
+    ours. `model_logged` says whether a model was logged into it.
     """
 
     def __init__(self, before: list[Any], recorded: Any, uri: str) -> None:
@@ -44,17 +44,17 @@ class Open(list[Any]):
         self.used = False
 
     def __getitem__(self, index: Any) -> Any:
-        """Return an open run; MLflow asks for the last one to log into it."""
+        """Return an open run; MLflow logs into the last one."""
         self.used = True
         return super().__getitem__(index)
 
     def pop(self, _index: SupportsIndex = -1) -> Any:
-        """Take out the run that the user began last; with none, return the recorded one."""
+        """Remove and return the user's last run; if there is none, return the recorded run."""
         theirs = self.theirs()
         if not theirs:
             return (
                 self.recorded
-            )  # `end_run` says FINISHED of it; how the cell ends has the last word
+            )  # `end_run` sets FINISHED; the recorder sets the final status at the end
         return super().pop(max(i for i, run in enumerate(self) if run is theirs[-1]))
 
     def theirs(self) -> list[Any]:
@@ -69,12 +69,12 @@ class Open(list[Any]):
 
 @contextmanager
 def lands_in(run: Any, store: Store) -> Iterator[Open]:
-    """Let plain `mlflow.log_*` calls of this thread land in `run` (an MLflow run) in the block."""
+    """In the block, plain `mlflow.log_*` calls of this thread write to `run` (an MLflow run)."""
     mlflow = import_mlflow()
     uri = store.uri
     theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
     mlflow.set_tracking_uri(uri)
-    # What a job handed to the kernel for plain MLflow calls must not be taken over here.
+    # A job sets this variable for plain MLflow calls; it must not apply to the recorded run.
     inherited = os.environ.pop("MLFLOW_RUN_ID", None)
     open_runs = _open_runs()
     before = open_runs.get()
@@ -87,14 +87,14 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
         before[:] = [one for one in stack if one is not stack.recorded]
         open_runs.set(before)
         if inherited:
-            os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run takes it away
+            os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run removes it
         # A run that the cell left open is in our store, and the next cell logs to it.
         if mlflow.get_tracking_uri() == uri and not stack.theirs():
             mlflow.set_tracking_uri(theirs or store.project.tracking_uri)
 
 
 def parent(project: Project) -> str:
-    """Return the id of the run that this thread has open in the project's store, or nothing."""
+    """Return the id of this thread's open run in the project's store; empty if there is none."""
     mlflow = import_mlflow()
     stack = _open_runs().get()
     same = mlflow.is_tracking_uri_set() and mlflow.get_tracking_uri() == project.tracking_uri
@@ -115,7 +115,7 @@ def _open_runs() -> Any:
 
 
 class _Recorded:
-    """Where the user's own runs go if no experiment was chosen: beside the recorded run."""
+    """MLflow's default experiment for the user's runs: that of the recorded run."""
 
     def in_context(self) -> bool:
         """Whether a cell is being recorded in this thread, into the store that MLflow uses now."""
@@ -130,7 +130,7 @@ class _Recorded:
 
 
 class _NoneOfTheirs:
-    """The default of `start_run(nested=…)`: true where the recorded run is the only one open."""
+    """The default of `start_run(nested=…)`: true if the recorded run is the only open run."""
 
     def __bool__(self) -> bool:
         stack = _open_runs().get()
@@ -141,7 +141,7 @@ class _NoneOfTheirs:
 
 
 def _prepare() -> None:
-    """Teach MLflow, once, what an open recorded run means; without one nothing differs."""
+    """Set MLflow's default of `nested` and its default experiment, once; no effect outside a recorded cell."""
     import inspect
 
     start_run = import_mlflow().tracking.fluent.start_run

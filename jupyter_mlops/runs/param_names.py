@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def free_names(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
-    """Return our parameters under names that are free: MLflow takes no second value for a name."""
+    """Return our parameters under free names: MLflow accepts only one value for a name."""
     found = {}
     for key, value in ours.items():
         if key not in theirs:
@@ -15,7 +15,7 @@ def free_names(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two texts say the same value: `1` and `1.0` do."""
+    """Whether two texts are the same value: `1` and `1.0` are."""
     try:
         return one == other or float(one) == float(other)
     except ValueError:

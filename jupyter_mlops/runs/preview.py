@@ -1,7 +1,7 @@
 """What the next recorded cell would capture; nothing is recorded or executed.
 
-That cell is the first recorded one below the cell that asks, in the saved notebook; without one, the
-cell that ran last, as if it had been recorded.
+It is the first recorded cell below the running cell in the saved notebook. If there is none, the cell
+that ran last is shown as if it were recorded.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _ON_TABLES = _FITS | {"predict", "predict_proba", "score", "transform", "fit_tra
 
 
 class Preview(Record):
-    """What a recorded cell would keep. `cell` says which cell was looked at; empty: there is none.
+    """What a recorded cell would record. `cell` names the inspected cell; empty if there is none.
 
-    `parameters` and `metrics` of a cell that has not run yet are what its source promises: `…` stands
-    for a value that only its execution gives.
+    `parameters` and `metrics` of a cell that has not run yet come from its source: `…` stands for a
+    value that only the execution gives.
     """
 
     cell: str = ""
@@ -71,7 +71,7 @@ class Preview(Record):
 
 @dataclass(frozen=True, slots=True)
 class _Cell:
-    """The cell that is looked at; `result` is the value that it ended in, if it ran."""
+    """The inspected cell; `result` is the value of its last expression, if it ran."""
 
     title: str
     source: str
@@ -81,9 +81,9 @@ class _Cell:
 
 
 def preview(*, project: Project | None = None) -> Preview | None:
-    """Say what the next recorded cell would capture; None where no notebook is running.
+    """Return what the next recorded cell would capture; None if no notebook is running.
 
-    Nothing is written: not to the store, not to git, not to the data cache.
+    Nothing is written to the store, to git or to the data cache.
     """
     here = history.here()
     if here is None:
@@ -114,7 +114,7 @@ def preview(*, project: Project | None = None) -> Preview | None:
 
 
 def _below(executed: History, saved: hidden.Saved | None) -> _Cell | None:
-    """Return the first recorded cell below the one that is asking, as the notebook was saved."""
+    """Return the first recorded cell below the running cell in the saved notebook."""
     asking = executed.cells[-1].cell_id
     if saved is None or asking not in saved.cells:
         return None
@@ -128,8 +128,8 @@ def _below(executed: History, saved: hidden.Saved | None) -> _Cell | None:
 
 
 def _above(executed: History, namespace: dict[str, Any]) -> _Cell | None:
-    """Return the cell that ran last, lines of ours aside."""
-    # `In` has one entry for each execution, the one that asks included; the history begins later.
+    """Return the cell that ran last, except recorded cells and cells with only our lines."""
+    # `In` has one entry for each execution, including the running cell; the history begins later.
     number = len(namespace.get("In", ())) - 1
     for offset, item in enumerate(reversed(executed.cells[:-1]), start=1):
         if own_lines.recording(item.source) is not None or _is_ours(item.source):
@@ -170,9 +170,9 @@ def _contents(found: Preview, cell: _Cell, namespace: dict[str, Any]) -> None:
 
 
 def _before_it_runs(program: ast.Module) -> tuple[str, set[str]]:
-    """Return the name of what the cell fits, and the names that can be no number.
+    """Return the name of the model that the cell fits, and the names that cannot be numbers.
 
-    A number has no attributes or items that anyone uses, and nobody fits or scores on one.
+    A name is no number if the cell uses its attributes or items, or passes it to `fit` or `score`.
     """
     model, others = "", set()
     for node in ast.walk(program):
@@ -197,7 +197,7 @@ def _before_it_runs(program: ast.Module) -> tuple[str, set[str]]:
 
 
 def _files(cell_source: str, folder: Path, project: Project) -> list[str]:
-    """Return the project's files that the cell names; what it opens besides is seen when it runs."""
+    """Return the project's files that the cell names; other files are known only when it runs."""
     found: dict[str, None] = {}
     for text in needed_files.possible_paths(cell_source):
         target = Path(os.path.normpath(folder / text))

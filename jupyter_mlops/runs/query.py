@@ -1,4 +1,4 @@
-"""One run: found by its id or name, shown, and its artifacts."""
+"""Finds one run by its id or name; returns its record and its artifacts."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _SHORTEST_PREFIX = 4
 _LONGEST_SHOWN = 80
 _BEGINNING = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},31}}")
 _NEWEST_FIRST = ["attributes.start_time DESC"]
-#: Of so many runs of one name, the latest finished one is looked for.
+#: Number of newest runs with one name among which a finished run is preferred.
 _OF_ONE_NAME = 5
 _PATIENCE = 5.0
-# MLflow keeps infinities as the largest float, because other databases have none.
+# MLflow stores infinity as the largest float, because some databases have no infinity.
 _LARGEST = 1.7976931348623157e308
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """A run that was looked up: its record, and the store that its files are read from."""
+    """A run's record, and the store that holds its files."""
 
     detail: RunDetail
     store: Store
@@ -81,7 +81,7 @@ def look_up(run: str, *, project: Project | None = None) -> StoredRun:
         model = logged_model.describe(store, found)
     except places.ForeignPlace as error:
         say(f"{error.what}. {error.do}")
-    except (MlflowException, OSError) as error:  # deleted, or the disk that holds them is away
+    except (MlflowException, OSError) as error:  # deleted, or the disk is not mounted
         say(f"The files of '{base.name}' are not at {location}: {error}")
     source = ""
     if _CELL in names:
@@ -109,7 +109,7 @@ def show(run: str, *, project: Project | None = None) -> RunDetail:
     return look_up(run, project=project).detail
 
 
-#: The same function, for code that does not show what it gets.
+#: The same function, for code that does not display the result.
 get = show
 
 
@@ -133,7 +133,7 @@ def _file(store: Store, run_id: str, location: str, path: str) -> Path:
 
 
 def store_with(run: str, project: Project) -> Store:
-    """Return the store that has a run: the project's, or the spool where the run waits there."""
+    """Return the store that holds a run: the project's store or the spool."""
     if spool.holding(project, run, names=False):
         return spool.open_spool(project)
     try:
@@ -157,7 +157,7 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
             if sent := _sent(store, experiments, f"= '{text}'"):
                 return sent[0]
     if named := _named(store, experiments, run):
-        # A run without an end has no result yet, so a finished one of that name comes first.
+        # An unfinished run has no result yet, so a finished run with that name is preferred.
         return next((item for item in named if item.info.status == "FINISHED"), named[0])
     if _BEGINNING.fullmatch(text):
         page = store.client.search_runs(
@@ -177,7 +177,7 @@ def find(store: Store, run: str) -> mlflow.entities.Run:
 
 
 def _named(store: Store, experiments: list[str], name: str) -> list[mlflow.entities.Run]:
-    """Return the newest runs of exactly this name; names may differ by a quote only."""
+    """Return the newest runs with exactly this name; the store's filter may match other names too."""
     if not name or not experiments:
         return []
     found = search.pages(
@@ -188,14 +188,14 @@ def _named(store: Store, experiments: list[str], name: str) -> list[mlflow.entit
 
 
 def _sent(store: Store, experiments: list[str], clause: str) -> Any:
-    """Return the runs of a team's store that had such an id while they waited for it."""
+    """Return the runs in the team's store that had this id in the spool."""
     if not store.project.settings.tracking.uri:
         return []
     return store.client.search_runs(experiments, f"tags.`{spool.SPOOL_ID}` {clause}", max_results=2)
 
 
 def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:
-    """Return the experiments to look in, id → name."""
+    """Return the experiments to search, id → name."""
     found = search.pages(store.client.search_experiments)
     names = {item.experiment_id: item.name for item in found}
     if not wanted:
@@ -230,7 +230,7 @@ def record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
 
 
 def number(value: float | None) -> float:
-    """Return a metric's value as it was logged; in the database NaN is NULL to us."""
+    """Return a metric's value as it was logged; None (NULL in the database) is NaN."""
     if value is None:
         return math.nan
     return math.copysign(math.inf, value) if abs(value) >= _LARGEST else value

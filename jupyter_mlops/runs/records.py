@@ -1,4 +1,4 @@
-"""What the noun `run` says of itself, in Python, in JSON and to the panel."""
+"""Records of the noun `run`, for Python, JSON and the panel."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 _MOST_COLUMNS = 3
-#: A column that fewer of the runs have would be mostly dashes.
+#: Share of the runs that must have a column; with fewer, it would be mostly dashes.
 _LEAST_SHARE = 0.2
 
 RunStatus = Literal["running", "finished", "failed", "killed", "scheduled"]
@@ -120,7 +120,7 @@ def _most_common(dicts: list[dict[str, Any]], *, varying: bool = False) -> list[
         for name, value in item.items():
             base, _, end = name.rpartition("_")
             if end in {"low", "high"} and base in item:
-                continue  # an interval's bounds stand beside their metric in `run show`
+                continue  # `run show` prints an interval's bounds next to their metric
             counts[name] = counts.get(name, 0) + 1
             values.setdefault(name, set()).add(str(value))
     names = [
@@ -167,7 +167,7 @@ class RunDetail(Run):
 class WaitingRun(Record):
     """A run that was recorded while the team's store was away.
 
-    `detail` is its id there once it is sent, or why it is refused.
+    `detail` is its id in the team's store after it is sent, or why it is refused.
     """
 
     shown: ClassVar[tuple[str, ...]] = ("name", "run_id", "status", "detail")

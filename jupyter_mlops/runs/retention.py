@@ -1,6 +1,6 @@
 """The data versions that recorded runs refer to: `data gc` keeps them, `data push --runs` sends them.
 
-`data` knows its `.dvc` files; it asks here for the runs'.
+`data` reads the versions in `.dvc` files; this module adds those of the runs.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _LARGEST = 1_000_000_000
-#: Written to a run together with its capsule.
+#: The tag that is written to a run together with its capsule.
 _SAYS_THAT_IT_HAS_ONE = "mlops.hidden"
 
 
 def data_versions(project: Project) -> list[tuple[str, str]]:
     """Return the (path, version) of every data version of every run, deleted ones included.
 
-    Deleted runs can be restored. A capsule also names files that the recorded cell itself did not
-    read. What is elsewhere (`s3://…`) has no version of ours.
+    Deleted runs can be restored. A capsule may also name files that the recorded cell did not read.
+    Remote files (`s3://…`) are left out: they have no DVC version.
 
     Raises:
-        BackendFailed: the store, or a run's capsule in it, cannot be read; nobody may then conclude
-            that a version is not needed.
+        BackendFailed: the store or a run's capsule cannot be read; the caller must not delete any
+            version.
     """
     found: dict[tuple[str, str], None] = {}
-    # The spool first: a run that is sent meanwhile is then seen twice, and not never. It is asked even
-    # if no note says that a run waits: a note may be damaged.
+    # The spool first: a run that is sent in the meantime is then seen twice, not missed. It is read
+    # even if no note says that a run waits: a note may be damaged.
     stores = [spool.open_spool(project)] if spool.exists(project) else []
     for store in (*stores, open_store(project)):
         for run in _all_runs(store):
@@ -69,11 +69,11 @@ def _in_capsule(store: Store, run: mlflow.entities.Run) -> list[tuple[str, str]]
     try:
         text = _capsule_text(store, run)
         if not text and _SAYS_THAT_IT_HAS_ONE in run.data.tags:
-            # Moved away, or on a disk that is not there; what it names may be in the cache only.
+            # Moved, or on a disk that is not mounted; its data may be in the cache only.
             raise FileNotFoundError(f"it is not at {run.info.artifact_uri}")
         uses: list[dict[str, str]] = json.loads(text)["data"] if text else []
         found = [(str(use["path"]), str(use["version"])) for use in uses]
-    except Exception as error:  # each artifact store has kinds of its own
+    except Exception as error:  # each artifact store has its own exceptions
         raise BackendFailed(
             f"The capsule of run {run.info.run_id[:8]} cannot be read: {error}",
             "Nothing was deleted; is the artifact store there? A run that is gone for good: mlflow gc",

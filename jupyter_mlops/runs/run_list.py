@@ -1,4 +1,4 @@
-"""`run list`: out of the embedded store by SQL of our own, out of any other by MLflow's client."""
+"""`run list`: reads the embedded store with our own SQL, any other store with MLflow's client."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def list(
     limit: int = 50,
     project: Project | None = None,
 ) -> Records[Run]:
-    """List runs, the newest first; `%mlops run parallel` draws the same list as a picture to explore.
+    """List runs, the newest first; `%mlops run parallel` shows the same list as an interactive plot.
 
     Args:
         filter: MLflow's filter syntax, e.g. `metrics.accuracy > 0.9 and params.depth = '4'`.
@@ -44,7 +44,7 @@ def list(
         kind: only runs of this kind.
         columns: the metrics and parameters that the table shows, e.g. `accuracy`,
             `params.depth`; each may be several separated by commas. Default: the common ones.
-        limit: at most so many.
+        limit: maximum number of runs.
         project: default: the project at or above the working folder.
     """
     project = project or Project.find()
@@ -69,7 +69,7 @@ def list(
 
 
 def parts(run_id: str, *, project: Project) -> builtins.list[Run]:
-    """Return the runs that are parts of a run; while the team's store is away, those that wait here."""
+    """Return the child runs of a run; while the team's store is unreachable, those in the spool."""
     try:
         store = open_store(project)
     except ServerAway:
@@ -80,7 +80,7 @@ def parts(run_id: str, *, project: Project) -> builtins.list[Run]:
 
 
 def count(project: Project) -> int:
-    """Return how many runs there are, at most 50,000 of a team's store (one page of MLflow's)."""
+    """Return the number of runs; at most 50,000 for a team's store (one page of MLflow)."""
     found = embedded_list.count(project)
     if found is None:
         store = open_store(project)

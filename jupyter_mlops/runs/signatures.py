@@ -1,4 +1,4 @@
-"""The signatures of a run's artifacts that say what a replay executes, by this user's own key."""
+"""Signs, with this user's own key, the artifacts of a run that decide what a replay executes."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from contextlib import suppress
 from jupyter_mlops import signing_key
 from jupyter_mlops.errors import MlopsError
 
-#: The signature of each of these artifacts is kept beside it.
+#: Each of these artifacts has a signature file next to it.
 CAPSULE, MANIFEST = "mlops/capsule.json", "mlops/manifest.json"
 SUFFIX = ".sig"
 _CONTEXT = b"jupyter_mlops artifact of a run, version 1\0"
 
 
 def of(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Return the signature files of a run's capsule and manifest, as far as `files` holds them.
+    """Return the signature files of the capsule and the manifest that are in `files`.
 
-    Empty where no key can be made: the run then counts as recorded by somebody else.
+    Empty if no key can be created: the run then counts as recorded by another user.
     """
     signed: dict[str, bytes] = {}
     with suppress(MlopsError, OSError):
@@ -29,5 +29,5 @@ def of(files: dict[str, bytes]) -> dict[str, bytes]:
 
 
 def context(name: str) -> bytes:
-    """Return what tells the signature of artifact `name` from all others."""
+    """Return the prefix that makes a signature valid for artifact `name` only."""
     return _CONTEXT + name.encode() + b"\0"

@@ -1,8 +1,8 @@
-"""`run sync`: what waits in the spool is copied into the team's store, each run once.
+"""`run sync`: copies each run in the spool into the team's store, once.
 
-A run is made there (or found by its attempt, where an earlier sender died), then given its parameters,
-metrics, tags, inputs, files and models, then closed; last of all its note here is taken away. Each
-step looks or overwrites instead of adding, so a sender may be killed anywhere and another starts over.
+The sender creates the run there (or finds it by its attempt id, if an earlier sender died). It copies
+parameters, metrics, tags, inputs, files and models, closes the run, and removes the note here. Each
+step is idempotent: a sender may be killed at any point, and another one starts again.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ _PARENTS = ("mlops.parent", "mlflow.parentRunId")
 
 
 def sync(*, project: Project | None = None) -> Records[WaitingRun]:
-    """Send the runs that were recorded while the team's store was away; list what became of each.
+    """Send the runs in the spool to the team's store; return the result for each.
 
-    What the store refused is tried again; a run that it refuses holds up no other.
+    Refused runs are sent again. A refused run does not stop the others.
 
     Raises:
-        ServerAway: it is still away; everything waits on.
+        ServerAway: the store is still unreachable; unsent runs stay in the spool.
     """
     project = project or Project.find()
     if not spool.waiting(project):
         return Records([], empty=_EMPTY)
     with spool.told(project):
-        open_store(project)  # away: say so before another sender is waited for
+        open_store(project)  # raises ServerAway before the wait for the lock
     with project.locked("spool", timeout=_OTHER_SENDER):
         done = [*_send_all(project, again=True)]
     return Records(done, empty=_EMPTY)
 
 
 def send_waiting(project: Project, *, patience: float = 30.0) -> int:
-    """Send what waits if the store answers; return how many runs were sent. Fails nobody.
+    """Send the runs in the spool; return how many were sent. Errors of the store are ignored.
 
     Args:
         project: the project.
-        patience: no further run is begun after so many seconds.
+        patience: seconds after which no further run is sent.
     """
     if not project.trusted or not any(not note.refused for note in spool.waiting(project)):
         return 0
@@ -73,7 +73,7 @@ def send_waiting(project: Project, *, patience: float = 30.0) -> int:
 
 
 def _send_all(project: Project, *, again: bool = False) -> Iterator[WaitingRun]:
-    there = open_store(project)  # first, as one that is away is told in a millisecond
+    there = open_store(project)  # first: an unreachable store is detected in a millisecond
     here = spool.open_spool(project)
     live.close_dead(there)
     for note in spool.waiting(project):
@@ -83,7 +83,7 @@ def _send_all(project: Project, *, again: bool = False) -> Iterator[WaitingRun]:
             sent = _Sending(here, there, note).send()
         except ServerAway:
             raise
-        except Exception as error:  # MLflow's refusals, and those of buckets
+        except Exception as error:  # refusals of MLflow and of artifact stores
             if team.is_away(error):
                 raise team.away(there.uri, error) from error
             why = team.first_line(error, there.uri)
@@ -98,16 +98,16 @@ def _send_all(project: Project, *, again: bool = False) -> Iterator[WaitingRun]:
 
 
 class _Sending:
-    """One run on its way."""
+    """Sends one run."""
 
     def __init__(self, here: Store, there: Store, note: spool.Note) -> None:
         self.here, self.there, self.note = here, there, note
         self.run = here.client.get_run(note.run_id)
-        #: Ids of this run and its models, here → there.
+        #: Ids of this run and its models, in the spool → in the team's store.
         self.ids: dict[str, str] = {}
 
     def send(self) -> str:
-        """Copy the run over; return its id there, empty if it, or its parent, is still recorded."""
+        """Copy the run; return its id in the team's store. Empty if it is open or its parent waits."""
         if self.run.info.status in _OPEN or self._parent_waits():
             return ""
         target: str = self.run.data.tags.get(spool.SENT, "")
@@ -155,11 +155,11 @@ class _Sending:
     def _metrics(self, target: str, theirs: mlflow.entities.Run) -> None:
         from mlflow.entities import Metric
 
-        # A point of ours at the end of a cell would stand in the curve that the user drew in it.
+        # Our point at the end of a cell would be added to the curve that the user logged.
         drawn = self.note.into and self.run.data.tags.get(KIND_TAG) == "cell"
         keys = [key for key in self.run.data.metrics if not (drawn and key in theirs.data.metrics)]
 
-        # The same value at the same time and step is one row to MLflow, however often it is sent.
+        # MLflow stores the same value, time and step as one row, even if it is sent twice.
         points = [
             Metric(point.key, point.value, point.timestamp, point.step, model_id=self.ids.get(point.model_id or ""))
             for key in keys
@@ -187,17 +187,17 @@ class _Sending:
         return any(note.run_id == parent and not note.refused for note in notes)
 
     def _parent(self, run_id: str) -> str:
-        """Return the id that a parent got when it was sent: it is older, so it was sent before."""
+        """Return a parent's id in the team's store: a parent is older, so it was sent before."""
         from mlflow.exceptions import MlflowException
 
         try:
             tags: dict[str, str] = self.here.client.get_run(run_id).data.tags
         except MlflowException:
-            return run_id  # it was never here
+            return run_id  # it was never in the spool
         return tags.get(spool.SENT, run_id)
 
     def _model(self, output: Any, theirs: mlflow.entities.Run) -> tuple[str, int]:
-        """Copy a logged model; return its id there and its step."""
+        """Copy a logged model; return its id in the team's store and its step."""
         client = self.there.client
         model = self.here.client.get_logged_model(output.model_id)
         experiment_id = theirs.info.experiment_id
@@ -238,7 +238,7 @@ class _Sending:
         return _Translated(folder, self.ids)
 
     def _clear(self) -> None:
-        """Let go of a run that was sent; its row stays, so that its id here leads to the one there."""
+        """Delete a sent run from the spool; its row stays, and maps its id to the team's id."""
         run = self.run
         spool.forget(self.here.project, self.note)
         for output in run.outputs.model_outputs:
@@ -249,7 +249,7 @@ class _Sending:
 
 
 class _Translated:
-    """A folder of artifacts in which MLflow's own files name the run and the models as they are there."""
+    """A folder of artifacts whose `MLmodel` files have the ids of the team's store."""
 
     def __init__(self, folder: Path, ids: dict[str, str]) -> None:
         self._folder, self._ids = folder, ids
@@ -275,7 +275,7 @@ class _Translated:
 
 
 def _may_be_set(tag: str) -> bool:
-    # MLflow writes these itself, where the model is made.
+    # MLflow writes these itself when it creates the model.
     return not tag.startswith(("mlflow.user", "mlflow.source"))
 
 

@@ -23,7 +23,7 @@ _PAGE = 1000
 def delete(runs: Sequence[str], *, yes: bool = False, project: Project | None = None) -> str:
     """Move runs to MLflow's trash; nothing is lost until `mlflow gc`.
 
-    In a terminal it asks first; where nobody can be asked it needs `yes`.
+    In a terminal it asks first; elsewhere it needs `yes`.
 
     Raises:
         UsageError: `yes` is needed.
@@ -46,7 +46,7 @@ def delete(runs: Sequence[str], *, yes: bool = False, project: Project | None = 
 
 
 def restore(runs: Sequence[str], *, project: Project | None = None) -> str:
-    """Take deleted runs out of MLflow's trash, by id, the start of the id, or name (the latest).
+    """Restore deleted runs by id, the start of the id, or name (the latest).
 
     Raises:
         NotFound: no such run was deleted.
@@ -79,7 +79,7 @@ def _ask(question: str, command: str) -> None:
 def _find_deleted(store: Store, text: str) -> mlflow.entities.Run:
     from mlflow.entities import ViewType
 
-    # Few runs are ever in the trash, and MLflow has no order by the time of deletion.
+    # The trash holds few runs, and MLflow cannot sort by the time of deletion.
     page = [
         *search.pages(
             store.client.search_runs,
@@ -89,7 +89,7 @@ def _find_deleted(store: Store, text: str) -> mlflow.entities.Run:
             order_by=["attributes.start_time DESC"],
         )
     ]
-    # The id first: another run may be named like it.
+    # The id first: another run may have it as its name.
     found = [run for run in page if run.info.run_id == text.strip()]
     found += [run for run in page if run.info.run_name == text]
     if found:

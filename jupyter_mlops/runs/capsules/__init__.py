@@ -1,1 +1,1 @@
-"""What is kept of a run so that it can be done again, and what is made of it."""
+"""Capsules: everything that is needed to execute a run again."""

@@ -1,7 +1,7 @@
-"""Whether a run was recorded by this user: its capsule, which says what is executed, carries a signature.
+"""Checks by the capsule's signature whether this user recorded a run.
 
-A shared store holds other people's runs, and whoever can write there can change a capsule. `run reproduce`
-and `run why` execute what it says, so they say whose it is before.
+A shared store holds other people's runs, and anyone with write access can change a capsule. `run reproduce`
+and `run why` execute the capsule, so they print a warning first.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 def warning(detail: RunDetail, *, project: Project, packages: bool = False) -> str:
-    """Return what to say before a run's code is executed; empty if this user recorded it.
+    """Return the warning to print before a run's code is executed; empty if this user recorded it.
 
     Args:
         detail: the run.
-        project: whose store has it.
-        packages: its packages will be installed too, from the indexes that its manifest names.
+        project: the project whose store holds the run.
+        packages: whether its packages are installed too, from the indexes in its manifest.
     """
     names = [CAPSULE, MANIFEST] if packages else [CAPSULE]
     if all(_is_own(detail.run_id, name, project) for name in names):

@@ -1,9 +1,9 @@
-"""The capsule of a run: everything needed to do it again, kept as one artifact.
+"""The capsule of a run: one artifact with everything needed to execute the run again.
 
-It holds the full executed history of the kernel, in execution order and with the recorded cell
-last, because no static choice of "the cells that matter" is right often enough; the versions of the
-data; a git commit of the code as it stood, untracked files too; the states of the random
-generators. The packages are in the run's manifest.
+It holds the kernel's full history in execution order, with the recorded cell last: a static choice
+of the needed cells is wrong too often. It also holds the versions of the data, a git commit of the
+code with untracked files, and the states of the random generators. The packages are in the run's
+manifest.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
     from jupyter_mlops.runs.batch import Bundle
 
 ARTIFACT = "mlops/capsule.json"
-#: Set where a replay records: a copy of a run needs no capsule of its own.
+#: Set in the kernel of a replay: a replayed run needs no capsule.
 OFF = "MLOPS_CAPSULE_OFF"
 _LARGEST_LITERAL = 1_000_000_000
 _NOT_DATA = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".toml", ".lock"}
 _LARGEST_CAPSULE = 1_000_000_000
-#: git takes other words for revisions, and some for options.
+#: git reads any other text as a revision name or an option.
 _COMMIT = re.compile(r"([0-9a-f]{40}|[0-9a-f]{64})?")
 
 
 class CapsuleCell(Record):
-    """One execution of a cell; `ok` is False for one that failed, with its exception's type."""
+    """One execution of a cell; `ok` is False if it failed, and `error` is its exception's type."""
 
     source: str
     ok: bool = True
@@ -58,20 +58,20 @@ class CapsuleCell(Record):
 
 
 class Capsule(Record):
-    """What a run needs to be done again.
+    """Everything needed to execute a run again.
 
-    `cells` is the history, the recorded cell last. `folder` is the kernel's working folder, and
-    `data` the files to put in place, by paths from the project's root. `commit` is empty where the
-    project is not in git. `redacted` names the files out of which secrets were taken.
-    `generators` are the states of random generators by name, each with the number of cells after
-    which it was seen; `before` are those right before the recorded cell. `made` and `changed` are
-    the data files that the session made or changed until then.
+    `cells` is the history, the recorded cell last. `folder` is the kernel's working folder. `data`
+    lists the files to restore, by paths from the project's root. `commit` is empty if the project
+    is not in git. `redacted` names the files from which secrets were removed. `generators` maps each
+    random generator to (number of cells before its state was read, state). `before` holds the states
+    right before the recorded cell. `made` and `changed` are the data files that the session created
+    or changed before that cell.
     """
 
     format: int = 1
     cells: list[CapsuleCell]
     folder: str = "."
-    #: Never an option of git's: somebody else may have written the capsule.
+    #: Never a git option: another person may have written the capsule.
     commit: str = Field(default="", pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")
     prefix: str = ""
     left_out: list[str] = []
@@ -92,7 +92,7 @@ class Capsule(Record):
 
 
 class Preparing:
-    """A capsule while its cell runs: what must be taken before the cell is taken when this is made."""
+    """A capsule while its cell runs; the constructor collects what must be read before the cell."""
 
     def __init__(
         self,
@@ -117,20 +117,20 @@ class Preparing:
         self.before = {name: state for name, state in found.items() if state is not None}
 
     def wait(self) -> None:
-        """Return when the cell may change files: git has taken in their content."""
+        """Wait until git has read the files; then the cell may change them."""
         self._frozen.wait()
 
     def keep(self, bundle: Bundle, used: Iterable[tuple[str, str]], *, ok: bool) -> Capsule:
-        """Keep the capsule with its run.
+        """Add the capsule to the run's bundle, and return it.
 
         Args:
-            bundle: what is written to the run.
+            bundle: the data that is written to the run.
             used: path and version of each file that the cell read.
             ok: whether the cell ended without an error.
         """
         taken = self._taken.result()
         executed = self.history.cells[: self.count]
-        # Before it is JSON, where a secret with a quote in it would not look like itself.
+        # Redact before the JSON encoding, which would escape a quote in a secret.
         sources = redact_all(item.source for item in executed)
         cells = [
             CapsuleCell(
@@ -141,7 +141,7 @@ class Preparing:
             )
             for number, (source, item) in enumerate(zip(sources, executed, strict=True), start=1)
         ]
-        # A file that the cell changed is put in place as the snapshot has it: as it was before.
+        # A replay restores a file that the cell changed from the snapshot, as it was before the cell.
         unchanged = {path: version for path, version in used if self._unchanged(path)}
         named = self._named(unchanged, taken)
         made, changed = session_files.files(
@@ -171,10 +171,10 @@ class Preparing:
         return capsule
 
     def finish(self) -> None:
-        """Return when git holds the snapshot for good.
+        """Wait until a git ref protects the snapshot from `git gc`.
 
         Raises:
-            GitFailed: it does not.
+            GitFailed: the ref cannot be written.
         """
         if self._held is not None:
             self._held.result()
@@ -186,7 +186,7 @@ class Preparing:
             return False
 
     def _named(self, known: dict[str, str], taken: snapshot.Snapshot) -> dict[str, str]:
-        """Return the versions of files that the history names and git does not keep."""
+        """Return the versions of files that the history names and git does not store."""
         paths = [path for path in self._literals() if path not in known]
         if not paths:
             return {}
@@ -206,7 +206,7 @@ class Preparing:
         return found
 
     def _literals(self) -> list[str]:
-        """Return the project's files and versioned folders that strings in the history name."""
+        """Return the project's files and versioned folders named by strings in the history."""
         root = self.project.root
         found: dict[str, None] = {}
         for cell in self.history.cells[: self.count]:
@@ -243,7 +243,7 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
     """Return the capsule of a run.
 
     Raises:
-        NotFound: it has none: it is a job's, or was recorded without a notebook's history.
+        NotFound: the run has no capsule: it is a job's, or was recorded without a notebook's history.
     """
     try:
         file = query.artifact(run_id, ARTIFACT, project=project)
@@ -263,7 +263,7 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
 
 
 def is_elsewhere(path: str) -> bool:
-    """Return whether a file lies outside the project, where no replay puts another version."""
+    """Return whether a file is outside the project, where no replay restores a version."""
     return "://" in path or os.path.isabs(path)  # noqa: PTH117 - it may be a URL
 
 

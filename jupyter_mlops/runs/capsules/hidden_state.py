@@ -1,7 +1,7 @@
-"""Hidden state: what a recorded cell takes from cells that the notebook no longer shows as they ran.
+"""Hidden state: values that a recorded cell reads and that the notebook no longer explains.
 
-Only what is certain is reported. A cell's id comes from the front-end. The saved notebook is used only
-if it was saved after the cell ran. A notebook executed from top to bottom gives no line.
+Only certain cases are reported. A cell's id comes from the front-end. The saved notebook is used only
+if it was saved after the cell ran. A notebook executed from top to bottom has no hidden state.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """The code cells of the notebook's file, by id in their order, and when it was saved."""
+    """The code cells of the notebook's file (id → source, in order), and the time of its last save."""
 
     cells: dict[str, str]
     at: float
 
 
 def saved(path: Path | None) -> Saved | None:
-    """Read the notebook's file; None if there is none that tells its cells' ids."""
+    """Read the notebook's file; None if it is missing, cannot be read or has no cell ids."""
     if path is None:
         return None
     try:
@@ -86,7 +86,7 @@ def _maker(history: History, name: str, before: int) -> int | None:
 
 
 def _reason(history: History, name: str, maker: int, last: int, notebook: Saved | None) -> str:
-    """Say why the cell that made `name` is not what the notebook shows; empty if it is."""
+    """Return why the notebook no longer explains `name`; empty if it does."""
     cell = history.cells[maker]
     if not cell.cell_id:
         return ""
@@ -97,7 +97,7 @@ def _reason(history: History, name: str, maker: int, last: int, notebook: Saved 
     if any(not source.same(item.source, cell.source) for item in later):
         return f"{title}, edited since"
     recorded = history.cells[last].cell_id
-    # Some front-ends send ids that are not the file's; then the file tells nothing.
+    # Some front-ends send ids that are not in the file; then the file is not used.
     if notebook is not None and notebook.at > cell.at and recorded in notebook.cells:
         shown = notebook.cells.get(cell.cell_id)
         if shown is None:
@@ -112,7 +112,7 @@ def _reason(history: History, name: str, maker: int, last: int, notebook: Saved 
 
 
 def _times(history: History, name: str, maker: int) -> int:
-    """Return how often a cell that reads what it makes (`x += 1`) ran without a fresh start."""
+    """Return how often a cell that reads its own result (`x += 1`) ran since another cell set it."""
     cell = history.cells[maker]
     if name not in names.read(cell.source).takes:
         return 1

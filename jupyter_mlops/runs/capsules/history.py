@@ -1,7 +1,7 @@
-"""What a kernel has executed, in execution order: the part of a capsule that only the kernel knows.
+"""The cells that a kernel executed, in execution order, and the states of its random generators.
 
-Light on purpose (`%load_ext` imports it): a cell costs one append, and the state of a random
-generator once, when it is first seen.
+`%load_ext` imports this module, so it must be light: a cell costs one append; the state of a random
+generator is read once, when its module is first seen.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class Executed:
 
 @dataclass(slots=True)
 class History:
-    """All executions of a kernel, repeats and failures too, and what else a replay must know.
+    """All executions of a kernel, including repeated and failed ones, and other state for a replay.
 
-    A cell that another one executes (`shell.run_cell` in a cell) is part of that other one.
+    A cell that another cell executes (`shell.run_cell` in a cell) is part of the outer cell.
 
-    `deleted` are the ids of cells that the front-end said are gone. `generators` holds the state of
-    each random generator when it was first seen, and after how many cells that was: whoever sets
-    it there again gets the same numbers although nobody called `seed`.
+    `deleted` holds the ids of cells that the front-end reported as deleted. `generators` maps each
+    random generator to (number of cells before its state was read, state). A replay that sets the
+    state at the same place gets the same numbers, even if no cell called `seed`.
     """
 
     cells: list[Executed] = field(default_factory=list)
@@ -48,7 +48,7 @@ class History:
     depth: int = 0
 
     def begin(self, source: str, cell_id: str = "", deleted: list[str] | None = None) -> None:
-        """Note that a cell starts."""
+        """Record the start of a cell."""
         self.depth += 1
         if self.depth > 1:
             return
@@ -57,7 +57,7 @@ class History:
         self.cells.append(Executed(source, cell_id=cell_id, at=time.time()))
 
     def end(self, error: BaseException | None = None) -> None:
-        """Note how the cell that started last ended."""
+        """Record the result of the cell that started last."""
         self.depth = max(0, self.depth - 1)
         if self.depth:
             return
@@ -67,33 +67,33 @@ class History:
         self.look_at_generators(len(self.cells))
 
     def look_at_generators(self, after: int) -> None:
-        """Keep the state of each generator that was loaded since the last look."""
+        """Save the state of each generator that was imported since the last call."""
         for name in GENERATORS:
             if name not in self.generators and (state := generator_state(name)) is not None:
                 self.generators[name] = (after, state)
 
     def look_now(self) -> None:
-        """Look in the middle of a cell: what it draws from here on comes from what is seen."""
+        """Save the states in the middle of a cell, before it draws from a new generator."""
         running = bool(self.cells) and self.cells[-1].ok is None
         self.look_at_generators(len(self.cells) - running)
 
 
-#: By the identity of the namespace that the cells run in, which the entry keeps alive.
+#: By the `id` of the namespace that the cells run in; the entry keeps the namespace alive.
 _of: dict[int, tuple[dict[str, Any], History]] = {}
 
 
 def attach(namespace: dict[str, Any], history: History) -> None:
-    """Make `history` the one of the cells that run in `namespace`."""
+    """Register `history` for the cells that run in `namespace`."""
     _of[id(namespace)] = (namespace, history)
 
 
 def detach(namespace: dict[str, Any]) -> None:
-    """Forget the history of `namespace`."""
+    """Remove the history of `namespace`."""
     _of.pop(id(namespace), None)
 
 
 def running(namespace: dict[str, Any]) -> History | None:
-    """Return the history whose last cell runs in `namespace` now; None if nobody notes it."""
+    """Return the history of `namespace` if a cell runs in it now; else None."""
     _, history = _of.get(id(namespace), (None, None))
     return history if history and history.cells and history.cells[-1].ok is None else None
 
@@ -107,12 +107,12 @@ def here() -> tuple[dict[str, Any], History] | None:
 
 
 def generator_state(name: str) -> Any:
-    """Return the state of a global random generator as JSON can hold it; None if it is not loaded."""
+    """Return the state of a global random generator as a JSON value; None if it is not imported."""
     if name == "random":
         version, words, gauss = random.getstate()
         return [version, [*words], gauss]
     module = sys.modules.get(GENERATORS[name])
-    # Another thread may be in the middle of the import; then the next cell will see it.
+    # Another thread may be in the middle of the import; then the next call reads the state.
     with contextlib.suppress(Exception):
         if name == "numpy" and module is not None:
             kind, words, position, has_gauss, cached = module.get_state()
@@ -123,12 +123,12 @@ def generator_state(name: str) -> Any:
 
 
 def set_generator(name: str, state: Any) -> None:
-    """Set a global random generator to a state that `generator_state` gave."""
+    """Set a global random generator to a state from `generator_state`."""
     if name == "random":
         version, words, gauss = state
         random.setstate((version, tuple(words), gauss))
     elif name == "numpy":
-        # Not as an attribute of NumPy: that has none yet when its generator has just been imported.
+        # Not as an attribute of NumPy: NumPy sets it only after the generator's import is complete.
         import_module("numpy.random").set_state(tuple(state))
     elif name == "torch":
         import torch

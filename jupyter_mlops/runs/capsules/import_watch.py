@@ -1,7 +1,7 @@
-"""Tells when a module has just been imported: a random generator is looked at before anyone draws.
+"""Calls a function right after an import, so that a random generator is read before its first draw.
 
-`import numpy` and the first draw often stand in one cell, so a look between two cells is too late.
-An import finder is Python's own hook for this; it is taken away when the last module has arrived.
+`import numpy` and the first draw are often in one cell, so a check between two cells is too late.
+An import finder is Python's hook for this; it is removed when the last module is imported.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Arrivals(MetaPathFinder):
     """Calls `tell(name)` once for each of `names`, right after its module was imported.
 
-    Finds nothing by itself: what the other finders found is given on, with one more step at its end.
+    It finds no module itself: it returns the spec from another finder, with one more step at its end.
     """
 
     def __init__(self, names: Sequence[str], tell: Callable[[str], object]) -> None:
@@ -32,7 +32,7 @@ class Arrivals(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return None, as if this finder were not there, for every module but those waited for."""
+        """Return the spec of a module in `names`; None for every other module."""
         if fullname not in self._waiting:
             return None
         self._waiting.discard(fullname)
@@ -47,7 +47,7 @@ class Arrivals(MetaPathFinder):
         return None
 
     def stop(self) -> None:
-        """Stop waiting."""
+        """Remove this finder."""
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
@@ -59,7 +59,7 @@ class Arrivals(MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            with contextlib.suppress(Exception):  # the user's import must not fail for it
+            with contextlib.suppress(Exception):  # an error here must not stop the user's import
                 self._tell(spec.name)
 
         # On the instance: a loader is made for each module.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(run_id: str, *, project: Project) -> dict[str, Any]:
-    """Return the manifest of a run; empty of a run that has none, or one that cannot be read."""
+    """Return the manifest of a run; empty if it is missing or cannot be read."""
     try:
         found = files.json_in(query.artifact(run_id, MANIFEST, project=project))
     except (NotFound, OSError, ValueError):

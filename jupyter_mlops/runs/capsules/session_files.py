@@ -1,7 +1,7 @@
-"""Which data files the session itself made or changed, as their times tell.
+"""Finds the data files that the session created or changed, by their file times.
 
-A snapshot is taken when a cell is recorded; a file that an earlier cell appends to is then longer
-than it was when that cell ran, and the replay would append to it once more.
+A snapshot is taken when a cell is recorded. If an earlier cell appended to a file, the snapshot
+contains the longer file, and the replay would append to it again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.project import Project
 
-# What a person edits while the kernel runs is not the session's.
+# Files that a person edits while the kernel runs; they do not count.
 _EDITED = {".py", ".ipynb", ".md", ".toml", ".cfg", ".ini", ".yaml", ".yml", ".dvc", ".lock"}
 _COARSE = 0.05
 _AT_FDCWD, _STATX_BTIME, _STATX_BYTES, _BTIME_AT = -100, 0x800, 256, 80
 
 
 def files(project: Project, paths: Iterable[str], since: float) -> tuple[list[str], list[str]]:
-    """Return which of `paths` were made, and which only changed, after `since` (a POSIX time)."""
+    """Return which of `paths` were created, and which only changed, after `since` (a POSIX time)."""
     made: list[str] = []
     changed: list[str] = []
     for path in paths:
@@ -44,19 +44,19 @@ def files(project: Project, paths: Iterable[str], since: float) -> tuple[list[st
 
 @lru_cache(maxsize=1)
 def process_began() -> float:
-    """Return when this process started, as a POSIX time; 0 where the system does not tell."""
+    """Return when this process started, as a POSIX time; 0 if it is unknown."""
     try:
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-        # Later rather than earlier (ticks are cut off, and file systems' clocks are coarse), so that no
-        # file from before counts as the session's; its own first file comes later than that.
+        # Add a margin (ticks are rounded down, file system clocks are coarse), so that no older file
+        # counts as the session's. The session creates its first file after this margin.
         return time.time() - age + _COARSE
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
 
 
 def _birth(file: Path) -> float | None:
-    """Return when a file was made; Python 3.11 asks Linux for every time but this one."""
+    """Return when a file was created; Python 3.11 does not read this time on Linux."""
     told: Any = getattr(file.stat(), "st_birthtime", None)
     if told is not None:
         return float(told)

@@ -1,4 +1,4 @@
-"""What is kept of a slice that a replay has verified."""
+"""The record of a slice that a replay has verified."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ TAG = "mlops.slice"
 
 
 class Slice(Record):
-    """The cells of a run that a replay found to be enough; `cells` counts from 1, the recorded last.
+    """The cells that are enough to reproduce a run; `cells` counts from 1, the recorded cell last.
 
-    `generators` says that the replay set the random generators to the run's states, which a notebook
-    cannot: without a seed, other numbers come out of it. `smallest` says that leaving out any one
-    more cell was tried; otherwise the time was over.
+    `generators` says that the replay set the random generators to the run's states. A notebook cannot
+    do this, so without a seed its numbers differ. `smallest` says that removing any one more cell was
+    tried; it is False if the time ran out.
     """
 
     cells: list[int]

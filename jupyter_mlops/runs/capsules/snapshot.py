@@ -1,10 +1,10 @@
-"""The project's code as it stands, uncommitted and untracked files too, kept as a git commit.
+"""A git commit of the project's current code, with uncommitted and untracked files.
 
-The commit is made through an index of its own and kept by `refs/mlops/runs/RUN`, so the user's
-index, status, branches and stash stay as they are. What git ignores is not in it, nor what holds
-secrets by its name (`.env`, `id_rsa`); secrets in other changed files are replaced by `***`. What is
-committed stays as it is: git has it. A changed file is kept as it lies in the folder: filters (git-lfs,
-nbstripout) are programs that the repository names, and none is run.
+The commit uses a separate index and the ref `refs/mlops/runs/RUN`, so the user's index, status,
+branches and stash do not change. Ignored files and files named like secrets (`.env`, `id_rsa`) are
+left out; secrets in other changed files are replaced by `***`. Committed content does not change: it
+is in git already. Changed files are stored as they are on disk: filters (git-lfs, nbstripout) are
+programs that the repository names, and none is run.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ REFS = "refs/mlops/runs"
 _LARGEST_FILE = 5_000_000
 _LARGEST_TOTAL = 50_000_000
 _MOST_FILES = 5_000
-_LEFT_BEHIND = 3600.0  # seconds after which nobody is still taking a snapshot
+_LEFT_BEHIND = 3600.0  # seconds after which an index is a leftover
 _OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
 
 
@@ -39,9 +39,9 @@ _OURS = (".mlops/", ".dvc/cache/", ".dvc/tmp/")
 class Snapshot:
     """A commit of the working tree; `prefix` is the project's folder in it.
 
-    `left_out` names what was not kept (too large, or a secret by its name), `changed` what differs
-    from the last commit; both are paths from the project's root. `redacted` names what was kept
-    without the secrets in it.
+    `left_out` lists the files that are not stored (too large, or named like a secret), `changed`
+    those that differ from the last commit; both are paths from the project's root. `redacted` lists
+    the files that are stored without their secrets.
     """
 
     commit: str = ""
@@ -51,14 +51,14 @@ class Snapshot:
     changed: list[str] = field(default_factory=list)
 
     def keep(self, project: Project, run_id: str) -> None:
-        """Keep the commit for `run_id`, safe from `git gc`."""
+        """Protect the commit from `git gc` by a ref for `run_id`."""
         if self.commit:
             git.text(project.root, "update-ref", f"{REFS}/{run_id}", self.commit)
 
 
 @dataclass(slots=True)
 class Pending:
-    """What a snapshot would keep beside the last commit: paths from the project's root."""
+    """What a snapshot would add to the last commit: paths from the project's root."""
 
     repository: bool = False
     changed: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Pending:
 
 
 def pending(project: Project) -> Pending:
-    """Say what `take` would keep now; nothing is written."""
+    """Return what `take` would store now; nothing is written."""
     found = Snapshot()
     try:
         changed = _changed(project, {}, found, ())
@@ -78,12 +78,12 @@ def pending(project: Project) -> Pending:
 def take(
     project: Project, *, without: Collection[str] = (), frozen: Event | None = None
 ) -> Snapshot:
-    """Commit the working tree aside; an empty snapshot where there is no git.
+    """Commit the working tree to a separate ref; return an empty snapshot if there is no git.
 
     Args:
-        project: its files are taken, of the whole repository what is tracked.
-        without: paths from the root that are kept elsewhere (DVC's cache).
-        frozen: set when files may change again: git has what it takes from the disk.
+        project: all its files are stored, and the tracked files of the whole repository.
+        without: paths from the root that are stored elsewhere (DVC's cache).
+        frozen: set when git has read all files, so that they may change again.
     """
     frozen = frozen or Event()
     try:
@@ -157,7 +157,7 @@ def _changed(
     found: Snapshot,
     without: Collection[str],
 ) -> list[str]:
-    """Return the paths (from the project's root) to take from the disk, and note what is left out."""
+    """Return the paths (from the project's root) to read from disk; add the others to `left_out`."""
     listed = git.text(
         project.root, "ls-files", "-z", "--modified", "--deleted", "--others",
         "--exclude-standard", environment=own,
@@ -167,7 +167,7 @@ def _changed(
     kept: list[str] = []
     total = 0
     for path in paths:
-        # A path that ends in a slash is a repository of its own.
+        # A path that ends in a slash is a nested repository.
         if not path or path.endswith("/") or path in without or path.startswith(_OURS):
             continue
         if path in same:
@@ -188,9 +188,9 @@ def _changed(
 
 
 def _clean(project: Project, changed: list[str]) -> dict[str, str]:
-    """Return by its path, for each file with secrets in it, the entry of a copy without them.
+    """Return path → index entry of a copy without secrets, for each changed file that has secrets.
 
-    Only what no commit has yet is looked at: a secret in a commit is in git already.
+    Committed content is not checked: a secret in a commit is in git already.
     """
     found = {}
     prefix = ""
@@ -206,7 +206,7 @@ def _clean(project: Project, changed: list[str]) -> dict[str, str]:
 
 
 def _staged(project: Project, own: dict[str, str], head: str) -> bool:
-    """Whether the index holds what `head`, the last commit, does not."""
+    """Whether the index differs from `head`, the last commit."""
     return bool(
         git.text(project.root, "diff-index", "--cached", "--name-only", head, environment=own)
     )

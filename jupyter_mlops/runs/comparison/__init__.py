@@ -1,1 +1,1 @@
-"""Runs side by side: what differs, drawn."""
+"""The differences between runs, as text and static HTML."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.runs.comparison.records import Curve
 
-# To the right of the lines stand the values between which they lie.
+# The smallest and the largest value are printed to the right of the lines.
 _WIDTH, _HEIGHT, _MARGIN, _LABELS = 290, 110, 8, 44
 #: A picture shows no more points than it has pixels.
 MOST_POINTS = 240
@@ -38,7 +38,7 @@ def pictures(curves: Sequence[Curve], names: Sequence[str]) -> str:
 
 
 def picture(curve: Curve) -> str:
-    """Return the curve as an HTML image; JupyterLab's sanitiser keeps it, inline SVG it drops."""
+    """Return the curve as an HTML image; JupyterLab's sanitiser removes inline SVG."""
     points = [point for line in curve.lines for point in line if _finite(point[1])]
     if not points:
         return ""

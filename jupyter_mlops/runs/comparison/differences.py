@@ -17,7 +17,7 @@ from jupyter_mlops.tracking.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# Of the hardware, what can change a result; memory is another number on every machine.
+# Hardware facts that can change a result; memory differs on every machine.
 _MACHINE = ("python", "system", "machine", "cores", "gpu")
 
 
@@ -25,9 +25,9 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
     """Compare two or more runs: metrics, parameters, data, code, packages, machine, commit.
 
     Code is a unified diff of each run's cell, and of the project's files, against the first run's.
-    Data is what `data diff` says of each file of which the runs read different versions; larger
-    tables are sampled or left out, and it says so. A metric that was logged at several steps is
-    also a curve: `%mlops run curves A B` makes it a picture to explore.
+    Data is the `data diff` of each file that the runs read in different versions; larger tables are
+    sampled or left out, with a note. A metric that was logged at several steps is also a curve:
+    `%mlops run curves A B` shows it as an interactive plot.
 
     Raises:
         UsageError: fewer than two different runs were named.
@@ -82,7 +82,7 @@ def _inputs(detail: RunDetail) -> dict[str, str]:
 
 
 def _manifests(details: list[RunDetail], project: Project) -> list[dict[str, Any]]:
-    """Return each run's manifest; none at all unless every run has one, to compare like with like."""
+    """Return each run's manifest; all are empty if one run has no manifest with packages."""
     found: list[dict[str, Any]] = []
     for detail in details:
         kept = manifest.read(detail.run_id, project=project)
@@ -102,7 +102,7 @@ def _machine(manifest: dict[str, Any]) -> dict[str, str]:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    return bool(a == b or (a != a and b != b))  # two NaN are no difference
+    return bool(a == b or (a != a and b != b))  # two NaN are equal
 
 
 def _code_note(detail: RunDetail, first: RunDetail) -> str:

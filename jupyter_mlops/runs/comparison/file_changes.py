@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
     from jupyter_mlops.runs.records import RunDetail
 
-# What people write by hand; notebooks are in the runs' histories, and data has versions.
+# Files that people write; notebooks are in the runs' histories, and data has versions.
 _CODE = ("*.py", "*.sql", "*.R", "*.sh", "*.yaml", "*.yml", "*.toml")
-#: Two tables of 20 MB take two seconds. Past the first number they are sampled, past the second left out.
+#: Above the first limit tables are sampled, above the second left out. Two tables of 20 MB take two seconds.
 _MEMORY_FOR_WHOLE, _LARGEST_PAIR = 120e6, 64_000_000
 _NOTICED, _LONGEST = 20_000_000, 10.0
 
@@ -56,7 +56,7 @@ def _files(text: str, before: str, after: str) -> Iterator[tuple[str, str]]:
         lines = part.splitlines()
         start = next((i for i, line in enumerate(lines) if line.startswith("--- ")), None)
         if start is None:
-            continue  # an empty file, or another mode
+            continue  # an empty file, or only the mode differs
         sides = [line[4:].split("\t")[0].strip('"') for line in lines[start : start + 2]]
         path = next(side[2:] for side in reversed(sides) if side != "/dev/null")
         head = [f"--- {path}, {before}", f"+++ {path}, {after}"]
@@ -70,10 +70,9 @@ def changed_lines(diff: str) -> tuple[int, int]:
 
 
 def data(details: Sequence[RunDetail], project: Project) -> list[DataChange]:
-    """Compare the files whose versions differ from the first run's, from the cache alone.
+    """Compare the files whose versions differ from the first run's; only the cache is read.
 
-    A file that one run read under another name is compared with the other's, where there is only
-    one such pair.
+    If each of two runs has exactly one file that the other has not, these two are compared.
     """
     first, *others = details
     found: dict[_Pair, DataChange] = {}
@@ -126,7 +125,7 @@ def _word(side: tuple[str, str]) -> str:
 def _refusal(
     before: tuple[str, str], after: tuple[str, str], project: Project, *, late: bool
 ) -> str:
-    """Return why two versions are not compared here, or nothing."""
+    """Return why two versions are not compared here; empty if they are."""
     for path, version in (before, after):
         if "://" in path:
             return "Not compared: it is not in this project"

@@ -1,4 +1,4 @@
-"""Metrics over their steps, read from the store; a long history keeps its peaks when it is thinned."""
+"""Reads metrics over their steps from the store; thins a long history but keeps its peaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.tracking.store import Store
 
-# Each history is a request of its own.
+# Each history needs one request.
 _MOST_CURVES = 16
 
 
@@ -24,7 +24,7 @@ def read(
 
     Args:
         store: where the runs are.
-        details: the runs; each line of a curve is one of them.
+        details: the runs; a curve has one line for each.
         most_points: a longer line is thinned to this number; None keeps all.
     """
     stepped = [_stepped(store, detail.run_id) for detail in details]
@@ -41,7 +41,7 @@ def read(
 
 
 def thin(line: Sequence[tuple[int, float | None]], most: int) -> list[tuple[int, float | None]]:
-    """Return at most `most` points (4 or more): the first, the last, and of each part between its lowest and highest."""
+    """Return at most `most` points (4 or more): the first, the last, and the extremes of each part between."""
     if len(line) <= most:
         return [*line]
     inner = line[1:-1]
@@ -64,7 +64,7 @@ def _stepped(store: Store, run_id: str) -> set[str]:
 
 
 def _history(store: Store, run_id: str, name: str) -> list[tuple[int, float | None]]:
-    # A step that was logged twice has its last value.
+    # If a step was logged twice, the last value counts.
     found: dict[int, float | None] = {
         item.step: float(item.value)
         for item in sorted(

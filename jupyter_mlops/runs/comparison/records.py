@@ -33,7 +33,7 @@ class Comparison(Record):
 
     @property
     def titles(self) -> list[str]:
-        """What each run is called in a table."""
+        """The title of each run in a table."""
         return [f"{name} ({run[:6]})" for name, run in zip(self.names, self.runs, strict=True)]
 
     @property
@@ -48,7 +48,7 @@ class Comparison(Record):
 
 
 class Difference(Record):
-    """One thing in which runs differ: `values` by run, in the order they were asked for."""
+    """One difference between runs; `values` has one value for each run, in the requested order."""
 
     what: Literal["metric", "param", "data", "code", "package", "machine", "commit"]
     name: str
@@ -58,7 +58,7 @@ class Difference(Record):
 class DataChange(Record):
     """One data file whose version in `runs` is not that of the first run.
 
-    `diff` is None where the two were not compared, and `note` says why; `command` does it in full.
+    `diff` is None if the two were not compared, and `note` says why; `command` compares them in full.
     """
 
     runs: list[str] = []

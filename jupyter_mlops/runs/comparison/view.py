@@ -1,6 +1,6 @@
-"""The two forms of a comparison of runs: static HTML with small pictures, and text.
+"""Shows a comparison of runs as static HTML with small plots, or as text.
 
-It reads without a kernel, in an untrusted notebook and in nbconvert's output: no scripts, no
+The HTML works without a kernel, in an untrusted notebook and in nbconvert's output: no scripts, no
 inline SVG.
 """
 
@@ -78,7 +78,7 @@ def _rows(found: Comparison, most_packages: int) -> list[dict[str, Any]]:
 
 
 def _told_apart(values: list[str | float | None]) -> list[str | None]:
-    """Return numbers with as many digits as it takes to see that they differ."""
+    """Return numbers with enough digits to show that they differ."""
     numbers = {value for value in values if isinstance(value, float)}
     digits = 4
     while digits < _MOST_DIGITS and len({f"{x:.{digits}g}" for x in numbers}) < len(numbers):
@@ -87,7 +87,7 @@ def _told_apart(values: list[str | float | None]) -> list[str | None]:
 
 
 def _change(item: Difference) -> str | None:
-    """Return how far a metric went from the first run to the second: `+0.0132 (+1.4 %)`."""
+    """Return the change of a metric from the first run to the second: `+0.0132 (+1.4 %)`."""
     old, new = item.values
     if item.what != "metric" or not isinstance(old, float) or not isinstance(new, float):
         return None
@@ -157,5 +157,5 @@ def _code_html(diff: str) -> str:
     if len(lines) > _DIFF_IN_HTML:
         shown.append(f"… {len(lines) - _DIFF_IN_HTML} more lines, whole in .code")
     body = "\n".join(shown)
-    style = "font-family: monospace"  # nbconvert's own page has none for it
+    style = "font-family: monospace"  # nbconvert's page sets none for it
     return f'<details open><summary>code</summary><pre style="{style}">{body}</pre></details>'
