@@ -1,4 +1,4 @@
-"""A capsule executed in a clean kernel, and what its recorded cell comes to: nothing is compared here."""
+"""Executes a capsule in a clean kernel, and returns the outcome of its recorded cell; compares nothing."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _NAME = "replay"
 
 @dataclass(slots=True)
 class ReplayOutcome:
-    """What a recorded cell came to.
+    """The outcome of a recorded cell.
 
-    `error` is the cell's own, as its run has it; `failed` says why the cell could not be reached, or
-    why one that succeeded then does not now. `notes` says what was not done as it was done then.
-    `drew` names the random generators that the cells used.
+    `error` is the error of the cell itself, as in its run. `failed` says why the replay did not reach
+    the cell, or why a cell that succeeded in the run fails now. `notes` lists what the replay did
+    differently. `drew` names the random generators that the cells used.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -58,17 +58,17 @@ def outcome(
     title: str = "",
     fresh: bool = False,
 ) -> ReplayOutcome:
-    """Execute a capsule in a scratch project and a clean kernel; nothing of the user's is touched.
+    """Execute a capsule in a scratch project and a clean kernel; the user's files do not change.
 
-    The capsule may be another than the run's own: with other cells, data or commit.
+    The capsule may differ from the run's own in cells, data or commit.
 
     Args:
         project: the user's project.
-        detail: the run that the capsule is of.
+        detail: the run of the capsule.
         capsule: what to execute, the recorded cell last.
         interpreter: the Python to execute it with; default: this one.
-        title: what the progress lines begin with.
-        fresh: begin without the data files that the session made.
+        title: the start of the progress lines.
+        fresh: start without the data files that the session created.
 
     Raises:
         NotFound: the snapshot is no longer in git.
@@ -81,7 +81,7 @@ def outcome(
 
 
 def recorded(detail: RunDetail) -> ReplayOutcome:
-    """Return what the run itself came to."""
+    """Return the outcome of the run itself."""
     return ReplayOutcome(
         metrics={name: number_of(value) for name, value in detail.metrics.items()},
         outputs={use.path: use.version for use in detail.data if use.role == "output"},
@@ -90,7 +90,7 @@ def recorded(detail: RunDetail) -> ReplayOutcome:
 
 
 def number_of(value: Any) -> float:
-    """Return a metric as a float; what is no number is NaN."""
+    """Return a metric as a float; a missing value is NaN."""
     return float("nan") if value in (None, "None") else float(value)
 
 
@@ -106,7 +106,7 @@ def _outcome(
     started = time.monotonic()
     result = ReplayOutcome()
     with scratch_project.checkout(project, detail.run_id, capsule, fresh=fresh) as copy:
-        if interpreter is None:  # another one may have another MLflow
+        if interpreter is None:  # another Python may have another MLflow
             scratch_project.give_store(project, copy.project)
         result.notes += copy.notes
         folder = _folder(copy.project, capsule)
@@ -137,7 +137,7 @@ def _history(
     result: ReplayOutcome,
     title: str,
 ) -> None:
-    """Execute the history and the recorded cell, and put what the cell came to into `result`."""
+    """Execute the history and the recorded cell, and write the cell's outcome into `result`."""
     _ours(kernel, "kernel_setup.prepare(get_ipython())")
     *earlier, recorded = capsule.cells
     _restore(kernel, _seen_after(0, capsule))
@@ -187,7 +187,7 @@ def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.CodeResult) -> 
 
 
 def _seen_after(number: int, capsule: Capsule) -> dict[str, Any]:
-    """Return the states of the generators that were first seen after so many cells."""
+    """Return the states of the generators that were first seen after `number` cells."""
     return {name: state for name, (after, state) in capsule.generators.items() if after == number}
 
 
@@ -197,7 +197,7 @@ def _restore(kernel: Kernel, states: dict[str, Any]) -> None:
 
 
 def _ours(kernel: Kernel, code: str) -> str:
-    """Run a line of ours, which leaves no name in the user's namespace."""
+    """Return the output of our own code; it leaves no name in the user's namespace."""
     answer = kernel.run(
         "exec(\"from jupyter_mlops.replays import kernel_setup\\nget_ipython = __import__('IPython').get_ipython\\n\" + "
         f"{code!r}, {{}})",
@@ -209,7 +209,7 @@ def _ours(kernel: Kernel, code: str) -> str:
 
 
 def _moved(source: str, root: Path, to: Path) -> str:
-    """Let absolute paths into the project lead to its scratch copy, or a replay would write to it."""
+    """Replace absolute paths into the project by paths into its scratch copy."""
     forms = [str(root)]
     if root.is_relative_to(Path.home()):
         forms.append(f"~/{root.relative_to(Path.home()).as_posix()}")

@@ -23,9 +23,9 @@ _NAME = re.compile(r"[^\w.-]+")
 
 
 class Exported(TextRecord):
-    """A notebook that was written; `left_out` says which cells of the history are not in it.
+    """The written notebook; `left_out` lists the cells of the history that are not in it.
 
-    `slice` is the run's short form, where a replay verified that the notebook is one.
+    `slice` is the run's short form, if a replay verified the notebook.
     """
 
     path: str
@@ -51,7 +51,7 @@ class Exported(TextRecord):
 class Draft:
     """A notebook of some cells of a history: its constants, then (number from 0, source) by cell.
 
-    `taken` counts the cells, those too of which only constants were left.
+    `taken` counts the cells, including those that contain only constants.
     """
 
     taken: int
@@ -69,22 +69,22 @@ def export(
 ) -> Exported:
     """Write a run's history as a notebook that `job run` can run.
 
-    The cells that succeeded stand in the order in which they ran, repeats too. A constant that is
-    set once, at the top level, moves to the cell tagged `parameters`, so that a value given there
-    holds everywhere.
+    It contains the successful cells in execution order, including repeated ones. A constant that is
+    set once, at the top level, moves to the cell tagged `parameters`, so its value applies to all
+    cells.
 
     Args:
         run: its name, id, or the start of its id.
         output: the file to write; default: the run's name and `.ipynb`, in the project's root.
-        slice: only the cells that matter, found and verified by replays.
-        seconds: how long a slice may be tried to be made smaller.
+        slice: only the needed cells, found and verified by replays.
+        seconds: time limit for making a slice smaller.
         project: default: the project at or above the working folder.
 
     Raises:
-        NotFound: there is no such run, it has no capsule, no such folder, or no slice of it can be
+        NotFound: there is no such run or folder, the run has no capsule, or no slice of it can be
             verified.
-        Conflict: the file is there already.
-        UsageError: the run has not ended, or the time makes no sense.
+        Conflict: the file exists already.
+        UsageError: the run has not ended, or `seconds` is invalid.
     """
     project = project or Project.find()
     if not seconds >= 0:
@@ -108,7 +108,7 @@ def export(
             seconds=seconds,
         )
         numbers = [number - 1 for number in found.cells]
-        target = _target(output, detail, project)  # that took its time
+        target = _target(output, detail, project)  # check again after the search
     else:
         numbers, left_out = _succeeded(capsule)
     made = draft(capsule, numbers)
@@ -140,7 +140,7 @@ def _text(cell: CapsuleCell) -> str:
 
 
 def _replayed(made: Draft, capsule: Capsule) -> Capsule:
-    """Return the capsule of a draft: its very cells, on the run's code and data."""
+    """Return a capsule with the cells of a draft, and the run's code and data."""
     first = ["\n".join(made.parameters.values())] if made.parameters else []
     head = [CapsuleCell(source=text) for text in [*first, _LOAD]]
     return capsule.model_copy(
@@ -198,7 +198,7 @@ def _notebook(made: Draft, detail: RunDetail, capsule: Capsule, found: Slice | N
 
 
 def _succeeded(capsule: Capsule) -> tuple[list[int], list[str]]:
-    """Return the numbers of the cells to write, the recorded one last, and why not the others."""
+    """Return the numbers of the cells to write, the recorded one last, and a reason for each other cell."""
     numbers, left_out = [], []
     for number, cell in enumerate(capsule.cells, start=1):
         if cell.ok or number == len(capsule.cells):

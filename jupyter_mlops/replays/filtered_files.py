@@ -1,8 +1,8 @@
-"""Files of a replay that a filter (git-lfs, git-crypt) would have made: no filter is run, the content is put in place.
+"""Restores files with a git filter (git-lfs, git-crypt) in a replay, without running the filter.
 
-A filter is a program that the repository names. The snapshot has the raw content of files that had been
-changed, and of the others what git keeps, for git-lfs a pointer. Where the project's file still is the one
-that git keeps, it is copied.
+A filter is a program that the repository names. The snapshot has the raw content of changed files. Of the
+others it has git's content, for git-lfs a pointer. If the project's file still matches git's content, it
+is copied.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _SHOWN = 3
 
 
 def place(project: Project, top: Path) -> list[str]:
-    """Put the content of filtered files into the work tree `top`; return what is to be said of it.
+    """Put the content of filtered files into the work tree `top`; return the notes about them.
 
     Raises:
-        git.GitFailed: one of the two cannot be read.
+        git.GitFailed: one of the two repositories cannot be read.
     """
     if not git.filters(project.root):
         return []
@@ -57,7 +57,7 @@ def _held(top: Path) -> dict[str, str]:
 
 
 def _blobs(top: Path, asked: dict[str, str]) -> dict[str, str]:
-    """Return the blob that each file would be as it lies there."""
+    """Return the blob of each file's content on disk, without filters."""
     files = [path for path in asked if (top / path).is_file() and not paths.is_link(top / path)]
     if not files:
         return {}

@@ -1,7 +1,7 @@
-"""Makes a kernel fit for a replay: what a history may not do a second time is skipped and named.
+"""Prepares a kernel for a replay: code that must not run a second time is skipped and noted.
 
-Runs inside the scratch kernel. Installers, `%mlops` lines and shell commands other than plain
-looking around are not executed again; each is noted once, and `notes` tells them afterwards.
+Runs inside the scratch kernel. Installers, `%mlops` lines and shell commands that are not known to be
+harmless are not executed again. Each is noted once; `notes` returns them afterwards.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from jupyter_mlops.runs.capsules.history import GENERATORS, generator_state, set
 from jupyter_mlops.runs.capsules.import_watch import Arrivals
 from jupyter_mlops.text import one_line
 
-# Commands that look, or that make something in the working folder.
+# Commands that only read, or that create something in the working folder.
 _HARMLESS = {
     "basename", "cat", "cut", "date", "df", "dirname", "du", "echo", "find", "free", "grep", "head",
     "hostname", "ls", "lscpu", "mkdir", "nproc", "nvidia-smi", "printf", "pwd", "seq", "sort", "tail",
@@ -30,7 +30,7 @@ _SEPARATORS = re.compile(r"\|\||&&|[|;]")
 _OUTSIDE = re.compile(r"(?:^|[\s=<>])(?:~|/(?!dev/null))|\.\.|\$\(|`")
 
 _notes: dict[str, None] = {}
-#: The generators' states as they were last set, and those that had moved on from there.
+#: The generators' states as they were last set, and the generators that drew numbers since.
 _set: dict[str, Any] = {}
 _drawn: set[str] = set()
 #: States of generators whose modules no cell has imported yet.
@@ -38,7 +38,7 @@ _later: dict[str, Any] = {}
 
 
 def prepare(shell: Any) -> None:
-    """Give `shell` the extension, and replace what must not be done again."""
+    """Load the extension into `shell`, and replace commands that must not run again."""
     shell.extension_manager.load_extension("jupyter_mlops")
     _watch_imports()
     magics = shell.magics_manager.magics
@@ -72,17 +72,17 @@ def prepare(shell: Any) -> None:
 
 
 def before_the_recorded_cell(shell: Any) -> None:
-    """Give the real `%%mlops` back, with what it imports: imports draw random numbers, too."""
+    """Restore the real `%%mlops`, and import its modules now: imports draw random numbers, too."""
     _look_at_generators()
     from jupyter_mlops.tracking.loading import import_mlflow
 
     import_mlflow()
-    importlib.import_module(GENERATORS["numpy"])  # NumPy does it at the first use
+    importlib.import_module(GENERATORS["numpy"])  # NumPy imports it at the first use
     shell.extension_manager.reload_extension("jupyter_mlops")
 
 
 def set_generators(states: dict[str, Any]) -> None:
-    """Set random generators to recorded states; one that is not imported, when it is."""
+    """Set random generators to recorded states; those that are not imported yet, at their import."""
     for name, state in states.items():
         if GENERATORS[name] in sys.modules:
             set_generator(name, state)
@@ -103,7 +103,7 @@ def _look_at_generators() -> None:
 
 
 def _watch_imports() -> None:
-    """Count no draw of a module that is being imported: scikit-learn's import draws from `random`."""
+    """Ignore the draws of an import: scikit-learn's import draws from `random`."""
     original = builtins.__import__
     depth = 0
 
@@ -123,12 +123,12 @@ def _watch_imports() -> None:
 
 
 def notes() -> str:
-    """Return what was skipped, as JSON."""
+    """Return the skipped commands, as JSON."""
     return json.dumps([*_notes])
 
 
 def outcome(name: str) -> str:
-    """Return what the run `name` of the scratch project came to, as JSON; numbers by their repr."""
+    """Return the outcome of the run `name` in the scratch project, as JSON; numbers by their repr."""
     from jupyter_mlops import runs
 
     _look_at_generators()

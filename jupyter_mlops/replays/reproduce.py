@@ -1,4 +1,4 @@
-"""`run reproduce`: the whole history again, in a clean kernel, on the code and data of the run."""
+"""`run reproduce`: executes a run's history again in a clean kernel, with its code and data."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _MOST_NAMED = 3
 def reproduce(
     run: str, *, tolerance: float = 1e-9, env: str = "current", project: Project | None = None
 ) -> Reproduction:
-    """Do a run again in a clean kernel, and compare what comes out with what was recorded.
+    """Execute a run again in a clean kernel, and compare the outcome with the recorded one.
 
-    The code is the run's snapshot and the data its versions, in a scratch project that is removed
-    afterwards; nothing of the user's is touched, and only the verdict is kept on the run. Failed
-    cells are executed again (what they did before they failed counts), interrupted ones are not.
+    A temporary scratch project has the run's snapshot and data versions. The user's files do not
+    change; only the verdict is written to the run. Failed cells are executed again, because their
+    effects before the failure count; interrupted cells are not.
 
     Args:
         run: its name, id, or the start of its id.
-        tolerance: how far a metric may be off, as a part of it; 0 for bit by bit.
-        env: `current`: the packages of this kernel; `recorded`: those that the run had, in an
-            environment that is built where they differ.
+        tolerance: relative tolerance of a metric; 0 for bit by bit.
+        env: `current`: the packages of this kernel; `recorded`: the packages of the run, in an
+            environment that is built if they differ.
         project: default: the project at or above the working folder.
 
     Raises:
         NotFound: there is no such run, it has no capsule, or there is no such Python.
-        UsageError: the run has not ended, or the tolerance is no tolerance.
+        UsageError: the run has not ended, or the tolerance is invalid.
     """
     if env not in ENVIRONMENTS:
         raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
@@ -80,7 +80,7 @@ def reproduce(
     result = _compared(detail, now, tolerance)
     anew = [*capsule.made, *scratch_project.committed(project, capsule)]
     if result.verdict != "reproduced" and anew:
-        # A file that a cell appends to was there already, as the session left it.
+        # A file that a cell appends to already had the session's content.
         say(
             f"reproduce {detail.name}: once more, with {listed(anew, _MOST_NAMED)} as before the session …"
         )
@@ -108,10 +108,10 @@ def reproduce(
 def recorded_environment(
     detail: RunDetail, manifest: dict[str, Any], *, project: Project
 ) -> Environment:
-    """Return the environment that a run had, built if it has to be.
+    """Return the environment of a run; build it if needed.
 
     Raises:
-        UsageError: the run does not tell its packages.
+        UsageError: the packages of the run are not recorded.
     """
     python = manifest.get("hardware", {}).get("python", "")
     if not python or not manifest.get("packages"):

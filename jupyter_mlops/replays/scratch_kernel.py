@@ -1,4 +1,4 @@
-"""A clean kernel for a replay: started in the scratch project, gone when the block ends."""
+"""A clean kernel for a replay: it starts in the scratch project and ends with the block."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class CodeResult:
-    """What became of one piece of code; `error` is the exception's type, `message` its text."""
+    """The result of one piece of code; `error` is the exception's type, `message` its text."""
 
     output: str = ""
     error: str = ""
@@ -56,7 +56,7 @@ class Stopped(Exception):
 
 
 class Kernel:
-    """A running kernel; `run` blocks, and nobody answers its `input()`."""
+    """A running kernel; `run` blocks, and `input()` fails in it."""
 
     def __init__(self, manager: Any, client: Any, stop: threading.Event) -> None:
         self._manager = manager
@@ -67,7 +67,7 @@ class Kernel:
         """Execute code; `quiet` keeps it out of the kernel's history and counters.
 
         Raises:
-            DeadKernel: the kernel did not live to the end.
+            DeadKernel: the kernel died before the code ended.
         """
         request = self._client.execute(code, allow_stdin=False, store_history=not quiet)
         printed: list[str] = []
@@ -99,17 +99,17 @@ def start(
     stop: threading.Event,
     interpreter: Path | None = None,
 ) -> Iterator[Kernel]:
-    """Start a kernel in `folder`, with only `environment` for its variables; `stop` ends it."""
+    """Start a kernel in `folder` with exactly the variables in `environment`; `stop` ends it."""
     from jupyter_client.manager import KernelManager
 
     from jupyter_mlops.processes import kernels
 
-    # Over socket files in a folder of ours: no port that another process could reach.
+    # Socket files in a private folder: no port that another process could reach.
     private = temporary.make()
     manager = KernelManager(
         kernel_name="python3", transport="ipc", connection_file=str(private / "kernel.json")
     )
-    # Whatever kernels are installed here, this one is of the environment that was asked for.
+    # Use the requested interpreter, not the one of an installed kernel.
     manager.kernel_spec.argv[0] = str(interpreter or sys.executable)
     mark = secrets.token_hex(12)
     client: Any = None
@@ -121,7 +121,7 @@ def start(
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        client = manager.client()  # only now there is a connection to be told
+        client = manager.client()  # the connection exists only now
         client.start_channels()
         try:
             client.wait_for_ready(timeout=120)
@@ -139,9 +139,9 @@ def start(
 
 
 def in_a_thread(work: Callable[[threading.Event], T]) -> T:
-    """Do `work` in a thread of its own, where no event loop runs, and give its result.
+    """Call `work` in a new thread, where no event loop runs, and return its result.
 
-    When the caller is interrupted, the event that `work` got is set and its end is waited for.
+    If the caller is interrupted, the event passed to `work` is set, and the thread's end awaited.
     """
     stop = threading.Event()
     box: dict[str, Any] = {}
@@ -150,10 +150,10 @@ def in_a_thread(work: Callable[[threading.Event], T]) -> T:
     def target() -> None:
         from jupyter_core.utils import ensure_event_loop
 
-        loop = ensure_event_loop()  # the client's, in this thread; nobody else closes it
+        loop = ensure_event_loop()  # the client's, in this thread; nothing else closes it
         try:
             box["value"] = work(stop)
-        except BaseException as error:  # handed to the caller's thread below
+        except BaseException as error:  # raised again in the caller's thread below
             box["error"] = error
         finally:
             loop.close()
@@ -163,7 +163,7 @@ def in_a_thread(work: Callable[[threading.Event], T]) -> T:
     try:
         while not over.wait(_POLL):
             continue
-    except BaseException:  # the kernel must be gone before anyone hears of it
+    except BaseException:  # the kernel must end before the caller goes on
         stop.set()
         over.wait(30)
         raise
@@ -176,11 +176,11 @@ def in_a_thread(work: Callable[[threading.Event], T]) -> T:
 def environment(
     project: Project, of: Project | None = None, interpreter: Path | None = None
 ) -> dict[str, str]:
-    """Return this process's variables, with every store of the user's replaced by the scratch's.
+    """Return this process's variables, with the user's stores replaced by the scratch project's.
 
     Args:
         project: the scratch project.
-        of: the project that it is a copy of; folders of code in it lead to the copy.
+        of: the original project; its import folders are replaced by those of the copy.
         interpreter: the Python that will run, if it is not this one.
     """
     kept = {
@@ -190,8 +190,8 @@ def environment(
     }
     own = f"sqlite:///{project.state / 'mlflow.db'}"
     kept |= {"MLOPS_ROOT": str(project.root), "MLFLOW_TRACKING_URI": own, OFF: "1"}
-    # A module that one cell writes and a later one rewrites within a second, as a replay does, would
-    # be taken from the bytecode of the first.
+    # In a replay, one cell may write a module and a later one rewrite it within a second: Python
+    # would then use the bytecode of the first.
     kept["PYTHONDONTWRITEBYTECODE"] = "1"
     if project.settings.tracking.uri:
         kept["MLOPS_TRACKING_URI"] = own
@@ -207,11 +207,11 @@ def _folders_of_code(project: Project, of: Project | None, interpreter: Path | N
     """Return the folders to import from before the installed packages."""
     given = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     if interpreter is not None:
-        # What is installed beside the environment would be seen in every other one too.
+        # Packages in these folders would be visible in the other environment too.
         given = [folder for folder in given if not any(Path(folder).glob("*.dist-info"))]
     moved = []
     if of is not None:
-        # The project itself, installed to run from its sources.
+        # The project itself, as an editable install.
         pythons = (sys.prefix, sys.base_prefix)  # an environment may lie in the project
         moved = [
             str(project.root / folder.relative_to(of.root))
@@ -225,7 +225,7 @@ def _folders_of_code(project: Project, of: Project | None, interpreter: Path | N
 
 
 def _this_package(project: Project) -> Path:
-    """Return a folder that holds the running jupyter_mlops and nothing else: it does the replay."""
+    """Return a folder that holds only the running jupyter_mlops, which executes the replay."""
     folder = project.state / "running"
     folder.mkdir(parents=True, exist_ok=True)
     name = __package__.partition(".")[0]

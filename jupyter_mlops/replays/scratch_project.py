@@ -1,7 +1,7 @@
-"""A scratch copy of the project as a run found it: code from its snapshot, data from the cache.
+"""A scratch copy of the project for a run: code from its snapshot, data from the cache.
 
-It lies in `.mlops/reproduce/`, beside a note that names its process; what a killed process left is
-removed by the next one.
+It is in `.mlops/reproduce/`, next to a note that names its process. The next replay removes the copies
+of killed processes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _LARGEST_UNASKED = 1_000_000_000
 
 @dataclass(slots=True)
 class Scratch:
-    """A scratch project; `notes` says what could not be put in place as it was."""
+    """A scratch project; `notes` lists what could not be restored."""
 
     project: Project
     notes: list[str] = field(default_factory=list)
@@ -54,10 +54,10 @@ class Scratch:
 def checkout(
     project: Project, run_id: str, capsule: Capsule, *, fresh: bool = False
 ) -> Iterator[Scratch]:
-    """Make the scratch project of a run, and remove it whatever happens.
+    """Create the scratch project of a run, and always remove it after the block.
 
-    With `fresh`, the data files that the session made are not there, and those that it changed are
-    as they were committed.
+    With `fresh`, data files that the session created are left out, and data files that it changed
+    have their committed content.
 
     Raises:
         NotFound: the snapshot is no longer in git.
@@ -91,7 +91,7 @@ def checkout(
 
 
 def sweep(project: Project) -> None:
-    """Remove what killed processes left."""
+    """Remove the scratch projects of killed processes."""
     for note in (project.state / REPLAYS).glob("*.json"):
         try:
             owner = ProcessId.noted(files.json_in(note))
@@ -135,8 +135,8 @@ def _remove(project: Project, top: Path) -> None:
 
 
 def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> None:
-    """Put the capsule's files in place, then those that `.dvc` files in the snapshot name."""
-    # Nothing is put in place before every path is known to be one.
+    """Restore the capsule's files, then those that `.dvc` files in the snapshot name."""
+    # Every path is checked before the first file is written.
     for path, version, target in _uses(capsule, root, notes):
         _place(project, version, target, path, notes)
     total = 0
@@ -156,7 +156,7 @@ def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> N
 
 
 def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str, Path]]:
-    """Return (path, version, place) of the capsule's files; what is elsewhere is read there again."""
+    """Return (path, version, place) of the capsule's files, without files outside the project."""
     found = []
     for use in capsule.data:
         if is_elsewhere(use.path):
@@ -164,7 +164,7 @@ def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str
         try:
             place = below(root, use.path, source=_SOURCE, link=True)
         except ThroughALink:
-            # The user's own folder of data, perhaps: it is read, and not written to.
+            # It may be the user's own data folder: read it, but do not write to it.
             notes.append(f"{use.path}: reached through a symbolic link, so it is as it is now")
             continue
         found.append((use.path, data.checked(use.version, _SOURCE), place))
@@ -172,7 +172,7 @@ def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str
 
 
 def committed(project: Project, capsule: Capsule) -> list[str]:
-    """Return which of the files that the session changed the last commit before it has."""
+    """Return the files that the session changed and that are in the last commit before it."""
     if not (capsule.commit and capsule.changed):
         return []
     paths = [path for path in capsule.changed if not is_elsewhere(path)]
@@ -204,12 +204,12 @@ def _place(project: Project, version: str, target: Path, shown: str, notes: list
             _copy(data.cached(version, project=project), target)
             return
         if is_link(target):
-            target.unlink()  # what it leads to is the user's
+            target.unlink()  # its target belongs to the user
         listed = data.listing(version, project=project)
         for place, oid in data.places(listed, target, shown).items():
             _copy(data.cached(oid, project=project), place)
     except UnsafePath:
-        raise  # somebody meant it
+        raise  # not an accident
     except (MlopsError, OSError) as error:
         notes.append(f"{shown}: {error.what if isinstance(error, MlopsError) else error}")
 
@@ -223,7 +223,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _own_state(root: Path) -> None:
-    """Take out of a snapshot what we, or DVC, would write through to somewhere else."""
+    """Remove from a snapshot the state folder, and links through which we or DVC would write elsewhere."""
     for name in (STATE_FOLDER, SETTINGS_FILE, ".dvc", ".dvc/config", ".dvc/tmp", ".dvc/cache"):
         if is_link(root / name):
             (root / name).unlink()
@@ -231,7 +231,7 @@ def _own_state(root: Path) -> None:
 
 
 def _own_cache(root: Path) -> None:
-    """Give the scratch project a DVC repository of its own, so that nothing lands in the user's."""
+    """Create a DVC repository in the scratch project, so that nothing is written to the user's."""
     folder = root / ".dvc"
     folder.mkdir(exist_ok=True)
     config = folder / "config"
@@ -241,7 +241,7 @@ def _own_cache(root: Path) -> None:
 
 
 def give_store(project: Project, to: Project) -> None:
-    """Give a scratch project a copy of an empty store: MLflow takes two seconds to make one."""
+    """Copy an empty store into a scratch project: MLflow takes two seconds to create one."""
     template = project.state / f"{_EMPTY}{metadata.version('mlflow')}.db"
     if not template.exists():
         with project.locked("empty-store"), temporary.folder() as folder:
@@ -252,6 +252,6 @@ def give_store(project: Project, to: Project) -> None:
             files.replace(template, (place.state / "mlflow.db").read_bytes())
     store = to.state / "mlflow.db"
     store.parent.mkdir(exist_ok=True)
-    # One that makes another version of MLflow the current one may remove it just now.
+    # A process with another version of MLflow may remove the template at this moment.
     with suppress(FileNotFoundError):
         shutil.copyfile(template, store)

@@ -1,7 +1,7 @@
-"""A run's short form: the cells without which it does not come out the same, found by replays.
+"""A run's short form: the cells that are needed to reproduce it, found by replays.
 
-The code proposes, a replay decides. What is tried is the notebook as it would be written, and it is
-called verified only when its metrics, output files and error were equal to the run's.
+An analysis of the code proposes cells, a replay decides. Each try replays the notebook as it would be
+written. It is verified only if its metrics, output files and error are equal to the run's.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def shorten(
     *,
     seconds: float,
 ) -> Slice:
-    """Return the smallest set of cells that was found to come out as the run did.
+    """Return the smallest set of cells found that reproduces the run.
 
     Args:
         project: the user's project.
         detail: the run.
         capsule: its history.
-        sources: the cells as a notebook would have them; empty where nothing is left of one.
-        draft: gives the capsule of the notebook with these cells (from 0, the recorded one last).
-        seconds: how long to go on making it smaller.
+        sources: the cells as a notebook would have them; empty if nothing is left of one.
+        draft: returns the capsule of the notebook with these cells (from 0, the recorded one last).
+        seconds: time limit for making it smaller.
 
     Raises:
-        NotFound: the whole history does not come out the same either, or it has nothing to compare.
+        NotFound: even the whole history does not reproduce the run, or there is nothing to compare.
     """
     search = _Search(project, detail, capsule, sources, draft)
     kept, smallest = search.enough(), False
@@ -71,7 +71,7 @@ def shorten(
 
 
 def keep(project: Project, detail: RunDetail, found: Slice) -> None:
-    """Keep the short form with the run."""
+    """Write the short form to the run."""
     store = open_store(project)
     store.client.log_text(detail.run_id, found.to_json(), ARTIFACT)
     store.log(detail.run_id, tags={TAG: found.said})
@@ -94,7 +94,7 @@ class _Search:
         self.then = recorded(detail)
         self.sources = sources
         last = len(sources) - 1
-        #: What can stand in a notebook: a cell that a person interrupted would not end.
+        #: Cells that can be in a notebook; a cell that a person interrupted might not end.
         self.possible = [
             number
             for number, cell in enumerate(capsule.cells)
@@ -107,7 +107,7 @@ class _Search:
         self._why = ""
 
     def enough(self) -> list[int]:
-        """Return a set of cells that comes out the same: a proposal, else all of them."""
+        """Return a set of cells that reproduces the run: a proposal, else all of them."""
         then = self.then
         if not (then.metrics or then.outputs or then.error):
             raise NotFound(
@@ -131,7 +131,7 @@ class _Search:
         )
 
     def smaller(self, kept: list[int]) -> Iterator[tuple[list[int], bool]]:
-        """Yield ever smaller sets that come out the same, and whether one more cell was tried each."""
+        """Yield smaller and smaller sets that reproduce the run, each with whether it is the smallest."""
         yield kept, False
         proposed = self._proposed(slices.narrow(self.sources))
         if len(proposed) < len(kept) and {*proposed} <= {*kept} and self._same(proposed):
@@ -154,7 +154,7 @@ class _Search:
         return [number for number in numbers if number in self.possible]
 
     def _same(self, kept: list[int]) -> bool:
-        """Replay a notebook of these cells; whether it came out as the run did."""
+        """Replay a notebook of these cells; return whether it reproduces the run."""
         key = (self.generators, tuple(kept))
         if key not in self._known:
             self.tries += 1

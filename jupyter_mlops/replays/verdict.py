@@ -1,4 +1,4 @@
-"""What `run reproduce` says: metric by metric and file by file, and the verdict."""
+"""The result of `run reproduce`: each metric and file compared, and the verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Verdict = Literal["reproduced", "differs", "failed"]
 
 
 class Compared(Record):
-    """One metric, output file or error of a run, then and in the replay."""
+    """One metric, output file or error, in the run and in the replay."""
 
     what: Literal["metric", "output", "error"]
     name: str
@@ -33,9 +33,9 @@ class Compared(Record):
 
 
 class Reproduction(Record):
-    """A run done again in a clean kernel. `notes` says what the replay could not do as it was done.
+    """Result of one replay in a clean kernel. `notes` lists what the replay did differently.
 
-    `environment` is `current`, or `recorded` with the name of the one that was built.
+    `environment` is `current`, or `recorded` with the name of the environment that was built.
     """
 
     run_id: str
@@ -97,8 +97,8 @@ def compare(
 ) -> tuple[list[Compared], Verdict]:
     """Compare two outcomes.
 
-    Metrics are the same when they differ by at most `tolerance` of the larger one; files when their
-    content is.
+    Metrics are the same if they differ by at most `tolerance` times the larger one. Files are the
+    same if their contents are equal.
     """
     compared = []
     for name in sorted({*then.metrics, *now.metrics}):

@@ -1,1 +1,1 @@
-"""The difference between two runs explained: one factor swapped at a time, each combination replayed."""
+"""Explains the difference between two runs: swaps one factor at a time, and replays each combination."""

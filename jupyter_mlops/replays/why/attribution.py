@@ -1,12 +1,12 @@
-"""How much of a change each factor explains, given what every combination of factors comes to.
+"""Computes how much of a change each factor explains, from the metrics of combinations of factors.
 
-`evaluate` gives the metrics of A with some factors taken from B: of no factor that is A, of all of
-them B. A combination that cannot run, or has not the metric, is a `Broken`; the factors that only
-run together are then one factor.
+`evaluate` returns the metrics of A with some factors taken from B: no factor gives A, all factors
+give B. A combination that cannot run, or lacks the metric, is `Broken`; factors that only run
+together are merged into one.
 
-One at a time: a factor's effect is f({factor}) − f(∅), and what the effects leave of f(all) − f(∅) is
-the interaction. Exact: Shapley's value, the factor's mean effect over all orders in which the
-factors can be swapped; nothing is left over.
+One at a time: a factor's effect is f({factor}) − f(∅). The interaction is f(all) − f(∅) minus all
+effects. Exact: the Shapley value, the factor's mean effect over all orders in which the factors can
+be swapped; there is no interaction.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Metrics = dict[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A combination that came to nothing; `why` is its error in one line."""
+    """A combination without a result; `why` is its error in one line."""
 
     why: str
 
 
 class Evaluate(Protocol):
-    """What a combination comes to; asked twice, it answers from memory."""
+    """Evaluates a combination of factors; results are cached."""
 
     def __call__(self, swapped: frozenset[str], /) -> Metrics | Broken:
         """Return the metrics of A with the factors `swapped` taken from B."""
@@ -38,14 +38,14 @@ class Evaluate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """Factors that are swapped as one; `why` says what happened when they were not."""
+    """Factors that are swapped as one; `why` is the error when they were swapped separately."""
 
     factors: tuple[str, ...]
     why: str = ""
 
 
 def separate(factors: Sequence[str], evaluate: Evaluate, *, exact: bool) -> list[Together]:
-    """Return the factors, those that do not run without each other together.
+    """Return the factors in groups; factors that do not run without each other share one.
 
     Args:
         factors: those that differ, in the order in which they are tried.
@@ -82,7 +82,7 @@ def one_at_a_time(
 def shapley(
     groups: Sequence[Together], evaluate: Evaluate
 ) -> tuple[dict[Together, Metrics], Metrics]:
-    """Return Shapley's value of each group for each metric; no interaction is left over."""
+    """Return the Shapley value of each group for each metric; the interaction is empty."""
     effects: dict[Together, Metrics] = {}
     for group in groups:
         others = [item for item in groups if item != group]
@@ -98,7 +98,7 @@ def shapley(
 
 
 def replays_of(count: int, *, exact: bool) -> int:
-    """Return how many combinations beside A and B themselves `count` factors need."""
+    """Return how many combinations `count` factors need, without A and B themselves."""
     if count < 2:
         return 0
     return 2**count - 2 if exact else count
@@ -110,7 +110,7 @@ def _broken(
     *,
     exact: bool,
 ) -> Iterator[tuple[list[Together], str]]:
-    """Yield the combinations that are needed and do not run, the smallest first."""
+    """Yield the needed combinations that do not run, the smallest first."""
     for size in range(1, len(groups) if exact else min(2, len(groups))):
         for chosen in combinations(groups, size):
             came = evaluate(_factors(chosen))

@@ -1,4 +1,4 @@
-"""Two runs done again themselves: what their replays come to is what effects are measured against."""
+"""Replays two runs unchanged; effects are measured against the outcomes of these replays."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Pair:
     """Runs A and B, the metrics that changed between them, and their replays.
 
-    `at_a` and `at_b` are the environments to replay in. Without `swaps_environment` both are the
-    running one, whatever the runs had.
+    `at_a` and `at_b` are the environments to replay in; default: the running one. With
+    `swaps_environment` they differ, and the environment is swapped like any other factor.
     """
 
     project: Project
@@ -38,7 +38,7 @@ class Pair:
     notes: list[str] = field(default_factory=list)
 
     def find_places(self, env: str) -> None:
-        """Find or build the environments: the runs' own, if `env` or their difference asks for it."""
+        """Find or build the runs' own environments, if `env` is `recorded`, or is empty and they differ."""
         differ = bool(self.a.packages and self.b.packages) and self.a.packages != self.b.packages
         if (env or ("recorded" if differ else "current")) == "current":
             return
@@ -51,10 +51,10 @@ class Pair:
         self.swaps_environment = differ
 
     def do_again(self) -> None:
-        """Replay A and B as they were.
+        """Replay A and B unchanged.
 
         Raises:
-            BackendFailed: one of them cannot be done again.
+            BackendFailed: one of them cannot be replayed.
         """
         self.came_a = self._again(self.a, self.at_a)
         self.came_b = self._again(self.b, self.at_b)
@@ -71,7 +71,7 @@ class Pair:
     def most_changed(self) -> str:
         """Return the project's metric, else the one that changed most.
 
-        One that both replays bring back goes before one that they do not.
+        A metric that both replays reproduce is preferred.
 
         Raises:
             BackendFailed: the replays have none of the metrics.
@@ -100,7 +100,7 @@ class Pair:
         return Place(found.python, found.name) if found.name else Place()
 
     def _again(self, side: ComparedRun, place: Place) -> Came:
-        """Replay a run; where its short form gives the same, that is the run from now on."""
+        """Replay a run; if its short form gives the same metrics, it replaces the run's capsule."""
         name, whole, short = side.detail.name, side.capsule, shortened(side.capsule)
         came = Came(failed="no short form")
         if short is not None:

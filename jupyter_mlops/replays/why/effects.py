@@ -1,4 +1,4 @@
-"""The answer to `run why`: effects measured against the replays of A and B, and words for the rest."""
+"""The answer to `run why`: effects measured against the replays of A and B, and notes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from jupyter_mlops.replays.why.baselines import Pair
 
 _MOST_NOTES = 5
-_LARGE = 0.2  # of the change: an interaction that is worth a word
+_LARGE = 0.2  # share of the change above which an interaction gets a note
 
 
 def explain(pair: Pair, shown: str, *, exact: bool) -> Explanation:
-    """Swap what differs between two runs that were done again.
+    """Swap the factors that differ between two replayed runs, and return their effects.
 
     Args:
         pair: the runs.
-        shown: the metric that decides whether a combination came to something.
+        shown: the metric that a combination must have; without it, the combination is broken.
         exact: every combination, or each factor by itself.
 
     Raises:
@@ -74,7 +74,7 @@ def explain(pair: Pair, shown: str, *, exact: bool) -> Explanation:
 
 @dataclass
 class _Answer:
-    """What was measured, in parts that add up to the change that was recorded."""
+    """The measured effects, in parts that add up to the recorded change."""
 
     pair: Pair
     mixture: Mixture
@@ -87,7 +87,7 @@ class _Answer:
         return ENVIRONMENT in self.mixture.differing and not self.pair.swaps_environment
 
     def change(self, name: str) -> MetricChange:
-        """Return one metric's change in its parts."""
+        """Return one metric's change, split into its parts."""
         before, after = self.pair.a.recorded(name), self.pair.b.recorded(name)
         now = self.pair.came_a.metrics[name], self.pair.came_b.metrics[name]
         close = self.pair.close(before, now[0]) and self.pair.close(after, now[1])
@@ -109,7 +109,7 @@ class _Answer:
                     within_noise=bool(noise) and abs(value) <= 2 * noise,
                 )
             )
-        # What the replays of A and B are off: the packages of now, or noise.
+        # The error of the replays of A and B: due to the current packages, or noise.
         rest = (now[0] - before) - (now[1] - after)
         if self.unswapped:
             told = self.mixture.differing[ENVIRONMENT]
@@ -131,7 +131,7 @@ class _Answer:
         )
 
     def notes(self, main: MetricChange) -> list[str]:
-        """Return what the reader must know to believe the numbers."""
+        """Return notes on how reliable the numbers are."""
         pair = self.pair
         said = [*self._noise(main), *pair.notes]
         said += [

@@ -1,13 +1,12 @@
-"""Two runs, factor by factor: in what they differ, and a capsule with some factors of each.
+"""Compares two runs factor by factor, and builds capsules with some factors of each.
 
 code         the cells without their literals, the project's modules, the working folder
 parameters   literals in the cells (`programs` has the rule), and files that hold settings
 data         the versions of files that both have, and the strings that name them
-random state where the generators stood, if the cells draw from them
+random state the states of the generators, if the cells draw from them
 environment  Python and the packages
 
-A file that only one of the two read goes with whatever is replayed: it was there, or nobody knows
-better.
+A file that only one of the two runs read is in every replay: no other version of it is known.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 CODE, PARAMETERS, DATA = "code", "parameters", "data"
 RANDOM, ENVIRONMENT = "random state", "environment"
-#: In the order in which they are shown and swapped: the environment, which costs most, last.
+#: In the order in which they are shown and swapped; the environment costs most and is last.
 FACTORS = (CODE, PARAMETERS, DATA, RANDOM, ENVIRONMENT)
 _OURS = "jupyter-mlops"
 
@@ -60,7 +59,7 @@ class ComparedRun:
 
     @property
     def packages(self) -> dict[str, str]:
-        """What was installed: Python and the packages but ours."""
+        """The versions of Python and of the installed packages, without our own."""
         found = {
             name.lower(): str(version)
             for name, version in self.manifest.get("packages", {}).items()
@@ -71,7 +70,7 @@ class ComparedRun:
 
 
 class Mixture:
-    """What differs between A and B, and A with any of it swapped for B's."""
+    """The differences between A and B, and capsules of A with some factors of B."""
 
     def __init__(self, project: Project, a: ComparedRun, b: ComparedRun) -> None:
         self.project = project
@@ -88,11 +87,11 @@ class Mixture:
             RANDOM: self._random(),
             ENVIRONMENT: self._packages(),
         }
-        #: The factors that differ, and in what.
+        #: The factors that differ, each with its differences.
         self.differing = {name: [*dict.fromkeys(said[name])] for name in FACTORS if said[name]}
 
     def capsule(self, swapped: Collection[str]) -> Capsule:
-        """Return A's capsule with the factors `swapped` of B."""
+        """Return A's capsule with the factors `swapped` taken from B."""
         mine, other = (self.b, self.a) if CODE in swapped else (self.a, self.b)
         exchange = self.into_b if CODE in swapped else self.into_a
         foreign = {name for name in FACTORS if (name in swapped) != (CODE in swapped)}
@@ -140,7 +139,7 @@ class Mixture:
         return [DataUse(path=path, version=version) for path, version in found.items()]
 
     def _changed_files(self) -> list[file_trees.Changed]:
-        """Return the files of the snapshots that differ, without what the runs themselves wrote."""
+        """Return the files of the snapshots that differ, without the runs' own outputs."""
         a, b = self.a.capsule, self.b.capsule
         if not (a.commit and b.commit) or a.prefix != b.prefix:
             return []
@@ -158,7 +157,7 @@ class Mixture:
         ]
 
     def _changed_uses(self) -> dict[str, tuple[str, str]]:
-        """Return the files that a capsule places and that both have, where their versions differ."""
+        """Return the capsules' data files that both runs have in different versions."""
         found = {}
         for path in dict.fromkeys(
             use.path for side in (self.a, self.b) for use in side.capsule.data
@@ -282,7 +281,7 @@ class Mixture:
 
 
 def _generators(mine: Capsule, other: Capsule) -> dict[str, Any]:
-    """Return the states of the other's generators, at the places where they are set in these cells."""
+    """Return the generator states of `other`, at the places where `mine` sets them."""
     return {
         "before": {name: other.before.get(name, state) for name, state in mine.before.items()},
         "generators": {

@@ -1,7 +1,7 @@
-"""Two snapshots of the project's files: what differs, and a snapshot made of parts of both.
+"""Compares two snapshots of the project's files, and builds a snapshot from parts of both.
 
-A file is code by its suffix, parameters if it is one that holds settings (`params.yaml`), and data
-otherwise. Notebooks, prose and the files of tools are none of these: no replay reads them.
+A file is code by its suffix, parameters if it holds settings (`params.yaml`), and data otherwise.
+Notebooks, prose and the files of tools belong to no factor: no replay reads them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ABSENT = ("0", "0" * 40)
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A file that two snapshots do not have alike: its path in git, its factor, (mode, blob) of each."""
+    """A file that differs between two snapshots: its path in git, its factor, (mode, blob) of each."""
 
     path: str
     factor: str
@@ -94,7 +94,7 @@ def files(project: Project, commit: str) -> list[str]:
 
 
 def mixed(project: Project, commit: str, entries: Iterable[tuple[str, tuple[str, str]]]) -> str:
-    """Return a commit like `commit`, with (path, (mode, blob)) put in; no branch or ref has it."""
+    """Return a copy of `commit` with these entries (path, (mode, blob)); no ref points to it."""
     lines = [f"{mode.lstrip('0') or '0'} {blob}\t{path}" for path, (mode, blob) in entries]
     if not lines:
         return commit
@@ -114,17 +114,17 @@ def mixed(project: Project, commit: str, entries: Iterable[tuple[str, tuple[str,
 
 
 def tree_of(project: Project, commit: str) -> str:
-    """Return the id of a commit's content."""
+    """Return the id of a commit's tree."""
     return git.text(project.root, "rev-parse", f"{commit}^{{tree}}").strip()
 
 
 def version_in(project: Project, commit: str, path: str) -> str:
-    """Return DVC's version of a file that a commit holds, or points at by a `.dvc`; else nothing."""
+    """Return DVC's version of a file in a commit, or of the file that its `.dvc` names; else empty."""
     if not commit:
         return ""
     pointer = _read(project, commit, f"{path}.dvc")
     if pointer is not None:
-        with suppress(MlopsError):  # what is no version file is a file like any other
+        with suppress(MlopsError):  # not a valid `.dvc` file: the content itself counts
             return dvc_file.version_in(pointer, f"{path}.dvc")
     content = _read(project, commit, path)
     return hashlib.md5(content, usedforsecurity=False).hexdigest() if content is not None else ""

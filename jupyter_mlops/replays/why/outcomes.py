@@ -1,7 +1,7 @@
-"""What capsules come to, each executed once: outcomes are kept in `.mlops/explanations/` by content.
+"""Executes each capsule once, and caches the outcomes in `.mlops/explanations/` by content.
 
-The name of an outcome is a hash of all that goes into it: cells, files, data versions, the states of
-generators, packages. Several processes may write the same one; each file is replaced whole.
+The name of an outcome is a hash of its inputs: cells, files, data versions, the states of generators,
+packages. Several processes may write the same outcome; each write replaces the whole file.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Place:
 
 @dataclass(slots=True)
 class Came:
-    """What a capsule came to; `failed` is its error in one line, empty if there was none."""
+    """Outcome of one capsule; `failed` is its error in one line, empty if there was none."""
 
     metrics: dict[str, float] = field(default_factory=dict)
     drew: list[str] = field(default_factory=list)
@@ -50,9 +50,9 @@ class Came:
 
 @dataclass
 class Trials:
-    """Executes capsules, or remembers what they came to; `fresh` remembers only this call's own.
+    """Executes capsules and caches their outcomes; with `fresh`, only this call's outcomes are reused.
 
-    `expected` is how many replays there will be at most, as far as that is known.
+    `expected` is the maximum number of replays, as far as it is known.
     """
 
     project: Project
@@ -63,13 +63,13 @@ class Trials:
     _own: dict[str, Came] = field(default_factory=dict)
 
     def come(self, detail: RunDetail, capsule: Capsule, place: Place, title: str) -> Came:
-        """Return what a capsule comes to in an environment.
+        """Return the outcome of a capsule in an environment.
 
         Args:
-            detail: the run that it is of, more or less.
+            detail: the run that the capsule was made from.
             capsule: what to execute.
-            place: where.
-            title: what the progress line says is being replayed.
+            place: the environment.
+            title: the name of the replay in the progress line.
         """
         key = self._key(capsule, place)
         if key in self._own:
@@ -99,7 +99,7 @@ class Trials:
         )
 
     def _key(self, capsule: Capsule, place: Place) -> str:
-        # Without git the code is what lies there now, and may be something else the next time.
+        # Without git the code is that of the project folder now, which may change before the next replay.
         tree = (
             file_trees.tree_of(self.project, capsule.commit)
             if capsule.commit
@@ -133,7 +133,7 @@ class Trials:
             return None
 
     def _write(self, key: str, came: Came) -> None:
-        # A kernel that died or did not start may live the next time.
+        # A dead kernel is not cached: the next try may succeed.
         if came.failed and not came.failed.startswith("Cell ["):
             return
         metrics = {name: repr(value) for name, value in came.metrics.items()}

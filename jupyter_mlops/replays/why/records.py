@@ -29,7 +29,7 @@ class Effect(Record):
 class MetricChange(Record):
     """One metric of both runs, and its change in parts, which add up to it.
 
-    `noise` is how far the replays of the two runs themselves were off.
+    `noise` is the largest error of the replays of the two runs themselves.
     """
 
     metric: str
@@ -47,7 +47,7 @@ class MetricChange(Record):
 class Explanation(Record):
     """The difference between two runs, factor by factor, for every metric that changed.
 
-    `metric` is the one that is shown. `replays` were executed now, `known` were known from before.
+    `metric` is the one that is shown. `replays` counts those executed now, `known` the cached ones.
     """
 
     view: ClassVar[str] = "jupyter_mlops.replays.why.view"

@@ -1,10 +1,9 @@
-"""A run's history without the cells that its recorded cell seems not to need.
+"""Removes from a run's history the cells that its recorded cell seems not to need.
 
-In one kernel the second run's history holds the first run and all that was looked at in between;
-what differs between the two reads better without it, and replays faster. No choice of cells is
-trusted: a short form is used only where its replay gave the recorded metrics. It lies between
-the two proposals of `slices`: it keeps the cells that assign each name, and those that change an
-object by a call.
+In one kernel the second run's history holds the first run and all cells in between. Without them the
+difference of the two is easier to read, and a replay is faster. The choice is not trusted: a short
+form is used only if its replay gives the recorded metrics. It is between the two proposals of
+`slices`: it keeps the cells that assign each name, and those that change an object by a call.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from jupyter_mlops.cells import names, slices, source
 from jupyter_mlops.cells.programs import Program
 from jupyter_mlops.runs.capsules.capsule import Capsule, body
 
-#: Modules whose state is the process's: a cell that touches them is kept.
+#: Modules with process-wide state: a cell that changes them is kept.
 _PROCESS = {"os", "sys", "warnings"}
 
 
@@ -46,7 +45,7 @@ def shortened(capsule: Capsule) -> Capsule | None:
 def _walk(capsule: Capsule, sources: list[str], late: set[str]) -> tuple[set[int], set[str]]:
     """Return the cells to keep, and the names that functions in them read when they are called.
 
-    Such a name may be made after the function, so it is needed from the end: `late`.
+    Such a name may be assigned after the function, so it is needed from the end: `late`.
     """
     last = len(sources) - 1
     needed = {*names.read(sources[last]).takes} | late
@@ -74,7 +73,7 @@ def _walk(capsule: Capsule, sources: list[str], late: set[str]) -> tuple[set[int
 
 
 def _late(text: str) -> set[str]:
-    """Return what a cell takes if it makes functions, else nothing."""
+    """Return the names that a cell reads, if it defines functions; else an empty set."""
     tree = source.read(text).program
     scopes = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     if any(isinstance(node, scopes) for node in ast.walk(tree)):

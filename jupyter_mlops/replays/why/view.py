@@ -1,4 +1,4 @@
-"""How an explanation shows itself: text and static HTML, with a bar for each factor."""
+"""Shows an explanation as text or static HTML, with a bar for each factor."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _notes(found: Explanation) -> list[str]:
 
 
 def _digits(change: MetricChange) -> int:
-    """Return the decimals with which the largest part has three digits."""
+    """Return the number of decimals that gives the largest part three digits."""
     parts = [abs(change.change), *(abs(effect.value) for effect in change.effects)]
     largest = max((part for part in parts if part > 0), default=1.0)
     return min(_MOST_DIGITS, max(0, 2 - math.floor(math.log10(largest))))
@@ -114,7 +114,7 @@ def _told(effect: Effect) -> str:
 
 
 def _bar_html(effect: Effect, change: MetricChange) -> str:
-    """Return a bar to the right for what goes with the change, to the left for what goes against."""
+    """Return a bar: to the right for an effect in the direction of the change, else to the left."""
     sign = math.copysign(1.0, change.change)
     value = sign * effect.value
     colour = _ORANGE if value < 0 else tables.BLUE

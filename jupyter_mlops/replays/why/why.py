@@ -1,4 +1,4 @@
-"""`run why`: the difference between two runs, one factor swapped at a time and replayed."""
+"""`run why`: explains the difference between two runs by replays with one factor swapped at a time."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def why(
     env: str = "",
     project: Project | None = None,
 ) -> Explanation:
-    """Explain the difference between two runs: how much of it each factor brings about.
+    """Explain the difference between two runs: how much of it each factor causes.
 
-    Both runs are done again first; then A with one factor of B at a time, in scratch projects that
-    are removed afterwards. What a combination came to is kept, and not executed a second time.
+    It first replays both runs, then A with one factor of B at a time, in temporary scratch projects.
+    Outcomes are cached, so no combination is executed twice.
 
     Args:
         a: the first run: its name, id, or the start of its id.
         b: the second run.
         metric: the one to show; default: the project's (`[gate]`), else the one that changed most.
-        tolerance: how far a replay of A or B itself may be off, as a part of the metric.
-        exact: replay every combination, and share the interactions out (Shapley's values).
-        fresh: execute again what is known from before.
+        tolerance: relative tolerance for the replays of A and B themselves.
+        exact: replay every combination, and distribute the interactions (Shapley values).
+        fresh: ignore outcomes that earlier calls cached.
         env: `recorded` swaps the packages too, in environments that are built; `current` replays
-            with those of now. Default: `recorded` where the two runs' packages differ.
+            with the current packages. Default: `recorded` if the two runs' packages differ.
         project: default: the project at or above the working folder.
 
     Raises:
         NotFound: there is no such run, or it has no capsule.
-        UsageError: they are one run, one has not ended well, or they have no metric that changed.
-        BackendFailed: one of them cannot be done again.
+        UsageError: both are one run, one has not finished, or they have no metric that changed.
+        BackendFailed: one of them cannot be replayed.
     """
     if not tolerance >= 0:
         raise UsageError(f"A tolerance of {tolerance} makes no sense", "For example: 1e-6")
@@ -86,7 +86,7 @@ def _changed_metrics(details: Sequence[RunDetail], metric: str) -> list[str]:
     """Return the metrics that both runs have and that differ, and `metric`.
 
     Raises:
-        UsageError: there are none, or the runs are not two that ended well.
+        UsageError: there are none, or the runs are not two finished runs.
     """
     a, b = details
     if a.run_id == b.run_id:
@@ -130,5 +130,5 @@ def _is_number(value: float | None) -> bool:
 
 def _side(project: Project, detail: RunDetail) -> ComparedRun:
     capsule = load(detail.run_id, detail.name, project=project)
-    # Without a manifest its packages are not known, and the environment is no factor.
+    # Without a manifest the packages are unknown, and the environment is no factor.
     return ComparedRun(detail, capsule, manifest.read(detail.run_id, project=project))

@@ -1,1 +1,1 @@
-"""What a recorded cell did, found without being asked."""
+"""Detects the files, models and figures of a recorded cell."""

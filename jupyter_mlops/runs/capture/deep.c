@@ -1,9 +1,9 @@
-/* Notes which files below a folder are opened, for every process that has it in LD_PRELOAD.
+/* Notes which files below a folder are opened, in every process that has it in LD_PRELOAD.
 
-   The notes go to memory that the first process (the kernel) shares with its descendants; its name
-   is passed on in MLOPS_LINEAGE_CHANNEL. While nobody records, an open costs two loads more. While
-   somebody does, a call is first done, then noted: without locks, allocation or descriptors, so
-   that it may happen in any thread, after fork, and in a signal handler; `errno` is kept. */
+   The notes are in memory that the first process (the kernel) shares with its descendants;
+   MLOPS_LINEAGE_CHANNEL has its name. Without a recording, an open costs two loads more. During a
+   recording, the call runs first, then it is noted: without locks, allocation or descriptors, so
+   that it is safe in any thread, after fork, and in a signal handler; `errno` does not change. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -32,10 +32,10 @@ typedef struct {
     uint64_t magic;
     uint32_t owner; /* the process that records; 0: none */
     uint32_t on;
-    uint32_t lost; /* there was no room for a note */
+    uint32_t lost; /* a note was dropped for lack of room */
     uint64_t used;
-    char root[2][LONGEST]; /* as the project is called, and where it really is */
-    uint64_t known[SLOTS]; /* hashes of the notes, as each is made once */
+    char root[2][LONGEST]; /* the project's path as given, and its real path */
+    uint64_t known[SLOTS]; /* hashes of the notes, as each is written once */
     char notes[ROOM];      /* a letter and a path, closed by a zero byte */
 } Channel;
 
@@ -54,7 +54,7 @@ static int sys_open(int at, const char *path, int flags, mode_t mode) {
 }
 
 static Channel *inherited(const char *name) {
-    /* The process that made it may be gone and its number be another's: look before opening. */
+    /* Its creator may have ended, and another process may have the same id: check before open. */
     struct stat facts;
     if (stat(name, &facts) || !S_ISREG(facts.st_mode) || facts.st_size != sizeof(Channel))
         return NULL;
@@ -74,7 +74,7 @@ static Channel *made(void) {
     int descriptor = (int)syscall(SYS_memfd_create, "mlops-lineage", MFD_CLOEXEC);
     if (descriptor < 0)
         return NULL;
-    /* High, where no program that counts on the lowest free number meets it. */
+    /* A high number, because some programs rely on the lowest free one. */
     int high = fcntl(descriptor, F_DUPFD_CLOEXEC, 240);
     if (high >= 0) {
         close(descriptor);
@@ -113,7 +113,7 @@ EXPORTED int mlops_lineage_begin(const char *root, const char *real) {
                                         __ATOMIC_SEQ_CST)) {
         if (owner == me || kill((pid_t)owner, 0) == 0 || errno == EPERM)
             return EBUSY;
-        /* It died while it recorded. */
+        /* The process that recorded has died. */
     }
     memset(to->known, 0, sizeof to->known);
     memset(to->notes, 0, to->used < ROOM ? to->used : ROOM);
@@ -125,7 +125,7 @@ EXPORTED int mlops_lineage_begin(const char *root, const char *real) {
     return 0;
 }
 
-/* Stops, and gives the notes; they stay until mlops_lineage_release. */
+/* Stops, and returns the notes; they are valid until mlops_lineage_release. */
 EXPORTED const char *mlops_lineage_end(uint64_t *used, uint32_t *lost) {
     Channel *to = channel;
     if (!to || to->owner != (uint32_t)getpid())
@@ -170,7 +170,7 @@ static int where(int descriptor, char *out) {
     return 1;
 }
 
-/* The path made absolute in words alone, as Python's abspath does: links keep their names. */
+/* Makes a path absolute without the disk, as Python's abspath does: links are not resolved. */
 static int absolute(int at, const char *path, char *out) {
     size_t length = 0;
     if (path[0] != '/') {
@@ -232,7 +232,7 @@ static int first_time(Channel *to, char letter, const char *path) {
         if (held == hash)
             return 0;
     }
-    return 1; /* the table is crowded: noted again rather than not at all */
+    return 1; /* no free slot: write the note again rather than lose it */
 }
 
 static void put(Channel *to, char letter, const char *path, char letter2, const char *path2) {
@@ -255,7 +255,7 @@ static Channel *recording(void) {
     return to && __atomic_load_n(&to->on, __ATOMIC_RELAXED) ? to : NULL;
 }
 
-/* Whether a call that may make the file finds none; asked before the call. */
+/* Whether the call will create the file; checked before the call. */
 static int is_new(int at, const char *path, int flags) {
     if (!(flags & O_CREAT) || !path || !recording())
         return 0;
@@ -346,7 +346,7 @@ static mode_t mode_of(int flags, va_list rest) {
         return got;                                                                                \
     }
 
-/* What open becomes in programs that were built with _FORTIFY_SOURCE. */
+/* The names of open in programs that were built with _FORTIFY_SOURCE. */
 #define CHECKED(name)                                                                              \
     EXPORTED int name(const char *path, int flags) {                                               \
         NEXT(name);                                                                                \

@@ -1,7 +1,7 @@
-"""The deep layer of lineage: what `deep.c` notes in this process and its descendants.
+"""The deep layer of lineage: reads what `deep.c` notes in this process and its descendants.
 
-It is there only in a process that was started with the shim in LD_PRELOAD; `shim.py` compiles it
-and says how to start one.
+It works only in a process that was started with the shim in LD_PRELOAD; `deep_setup.py` compiles the
+shim and starts kernels with it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def library() -> Any:
-    """Return the shim as this process has it, or None."""
+    """Return the shim that this process has loaded, or None."""
     if not hasattr(os, "eventfd"):  # Linux only
         return None
     here = ctypes.CDLL(None)
@@ -28,12 +28,12 @@ def library() -> Any:
 
 
 class ShimWatch:
-    """Has the shim note the opens of files below `root`, until it is stopped.
+    """Uses the shim to note which files below `root` are opened, until `stop`.
 
-    `missed` says afterwards what hid opens from it, if something did.
+    `missed` then says why some opens are missing; empty if none are.
 
     Raises:
-        OSError: the shim is not in this process, or another process of the family records.
+        OSError: the shim is not in this process, or a parent or child process records already.
     """
 
     def __init__(self, root: Path) -> None:
@@ -48,7 +48,7 @@ class ShimWatch:
         self.missed = ""
 
     def stop(self) -> Iterator[tuple[str, str, str]]:
-        """End, and return what happened in order: (kind, path, the new path of one that was moved)."""
+        """Stop, and return the events in order: (kind, path, new path if it was moved)."""
         used, lost = ctypes.c_uint64(), ctypes.c_uint32()
         start = self._shim.mlops_lineage_end(ctypes.byref(used), ctypes.byref(lost))
         notes = ctypes.string_at(start, used.value).split(b"\0") if start else []
@@ -59,7 +59,7 @@ class ShimWatch:
 
 
 def _read(notes: Iterator[bytes]) -> Iterator[tuple[str, str, str]]:
-    # A process that is killed while it writes a note leaves a part of it, or an empty one.
+    # A process that is killed while it writes a note leaves a partial or an empty note.
     kinds = {"r": "read", "w": "written", "c": "created", "b": "both"}
     for note in notes:
         text = os.fsdecode(note)

@@ -1,7 +1,7 @@
-"""Deep mode switched on: the shim compiled, and kernels started with it.
+"""Turns deep mode on: compiles the shim, and starts kernels with it.
 
-The loader takes LD_PRELOAD only when a process starts, so a notebook gets the shim from a kernel of
-its own in the launcher, and a job's kernel from its environment.
+The loader reads LD_PRELOAD only when a process starts. So a notebook gets the shim from a separate
+kernel in the launcher, and a job's kernel gets it from its environment.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 KERNEL = "mlops-deep"
 _TITLE = "Python 3 (deep lineage)"
-#: By this a process finds the notes of its kernel; a kernel of its own must not.
+#: The variable by which a process finds the notes of its kernel; a new kernel must not inherit it.
 CHANNEL = "MLOPS_LINEAGE_CHANNEL"
 _SOURCE = Path(__file__).with_name("deep.c")
 _PROBE = "import ctypes, sys; sys.exit(not hasattr(ctypes.CDLL(None), 'mlops_lineage_begin'))"
@@ -60,10 +60,10 @@ def deep(state: str) -> str:
 
 
 def compiled(folder: Path) -> Path:
-    """Return the shim in `folder`, compiled if it is not there yet.
+    """Return the path of the shim in `folder`; compile it if it is missing.
 
     Raises:
-        MlopsError: not on Linux, there is no compiler, or what it made does not work here.
+        MlopsError: not on Linux, there is no compiler, or the compiled shim does not load here.
     """
     if not sys.platform.startswith("linux"):
         raise MlopsError("Deep lineage works on Linux only", "Record without it")
@@ -84,7 +84,7 @@ def compiled(folder: Path) -> Path:
 
 
 def environment(project: Project) -> dict[str, str]:
-    """Return the variables of a kernel that is started with the shim; none where it cannot be.
+    """Return the variables that start a kernel with the shim; empty if there is no shim.
 
     The run then says that deep mode is off, and `doctor` says why.
     """
@@ -129,7 +129,7 @@ def _preload(shim: Path) -> dict[str, str]:
 
 
 def _install() -> Path:
-    """Put the kernel beside this environment's own, else among the user's; return its folder."""
+    """Install the kernel in this environment, else for the user; return its folder."""
     from ipykernel.kernelspec import get_kernel_dict
 
     for home in _homes():

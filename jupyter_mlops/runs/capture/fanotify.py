@@ -1,7 +1,7 @@
-"""Which files below a folder are opened, and by whom, as Linux's fanotify tells it.
+"""Detects with Linux's fanotify which files below a folder are opened, and by which process.
 
-An unprivileged listener (Linux 5.13 and later) may watch folders by file handle; the event gives
-the folder's handle and the file's name. See fanotify_init(2) and fanotify(7) for the layout.
+An unprivileged listener (Linux 5.13 and later) may watch folders by file handle; an event has the
+folder's handle and the file's name. See fanotify_init(2) and fanotify(7) for the layout.
 """
 
 from __future__ import annotations
@@ -35,17 +35,16 @@ _FSID_BYTES = 8
 
 
 class FanotifyWatch:
-    """Watches every folder below `root` (at most 2,000) until it is stopped, also those made meanwhile.
+    """Watches every folder below `root` (at most 2,000), including new ones, until `stop`.
 
-    A link that leads out of `root` is followed: what is opened behind it is known by the link's name.
-    A thread takes the events as they come, so that a process can still be asked whose child it is
-    and the kernel's queue (16,384 events) does not overflow; where that or another thing hid events,
-    `missed` says what.
+    A symbolic link that leads out of `root` is followed; files behind it have the link's name. A
+    thread reads the events at once: the parents of a process can then still be read, and the Linux
+    kernel's queue (16,384 events) does not overflow. `missed` says why events are missing, if any are.
 
     Args:
         root: the folder.
         skip: names of folders that are not entered.
-        ours: whether a process belongs to us; 0 stands for one that the kernel does not tell us.
+        ours: whether a process belongs to us; 0 is a process whose id Linux hides from us.
 
     Raises:
         OSError: this machine has no fanotify, or refuses it.
@@ -62,7 +61,7 @@ class FanotifyWatch:
         )
         self.missed = ""
         self._folders: dict[bytes, Path] = {}
-        #: Folders outside of which single files are known here, by the links that lead to them.
+        #: Folders outside `root`, with the single files in them that links lead to: name → link.
         self._links: dict[bytes, dict[bytes, Path]] = {}
         self._ours = ours
         self._skip = skip
@@ -79,16 +78,16 @@ class FanotifyWatch:
         self._thread.start()
 
     def stop(self) -> list[tuple[str, str]]:
-        """End, and return what happened, in order: (read, both, written or created, path).
+        """Stop, and return the events in order: (read, both, written or created; path).
 
-        A file that was opened for writing is told as `both`: whether it was written, its time says.
-        So is one that is still open.
+        `both` is a file that was opened for writing or is still open: its time says whether it was
+        written.
         """
         os.eventfd_write(self._stop, 1)
         self._thread.join()
         os.close(self._stop)
         self._drain()
-        # The kernel takes up to 20 ms to let go of its marks, which nobody has to wait for.
+        # Linux takes up to 20 ms to free the marks; a thread closes, so that nobody waits.
         threading.Thread(target=os.close, args=(self._descriptor,), daemon=True).start()
         return [*self._notes, *(("both", path) for path in self._open)]
 
@@ -121,7 +120,7 @@ class FanotifyWatch:
         if mask & _OPEN:
             self._opened.add(text)
             self._open.setdefault(text)
-        # One that was opened before, and is closed only now, was not read in this time.
+        # A file that was opened before the watch does not count as read when it is closed.
         if mask & _CLOSE_NOWRITE and text in self._opened:
             self._notes.setdefault(("read", text))
         if mask & _CLOSE_WRITE:
@@ -130,7 +129,7 @@ class FanotifyWatch:
             self._open.pop(text, None)
 
     def _fresh(self, folder: Path, kind: str) -> None:
-        """Watch a folder that was made or moved here; what came into it meanwhile was not told."""
+        """Watch a folder that was created or moved here; note its files, whose events were missed."""
         if folder.name in self._skip:
             return
         try:
@@ -143,7 +142,7 @@ class FanotifyWatch:
             self._notes.update(((kind, str(Path(inside, name))), None) for name in files)
 
     def _watch(self, root: Path) -> None:
-        """Mark `root`, the folders below it, then what links in them lead to outside."""
+        """Mark `root`, the folders below it, then the targets of links that lead out of it."""
         links: list[Path] = []
         for folder in self._below(root, links):
             self._folders[self._mark(folder)] = folder
@@ -153,7 +152,7 @@ class FanotifyWatch:
             if not target.is_relative_to(real):
                 try:
                     self._follow(link, target)
-                except OSError as error:  # not readable, not on a disk that tells, too many
+                except OSError as error:  # not readable, no fanotify on its disk, too many
                     self.missed = f"behind the link {link.name}: {error.strerror}"
 
     def _follow(self, link: Path, target: Path) -> None:
@@ -165,7 +164,7 @@ class FanotifyWatch:
                 self._folders[self._mark(folder)] = link / folder.relative_to(target)
 
     def _below(self, root: Path, links: list[Path]) -> Iterator[Path]:
-        """Give `root` and the folders below it; the symbolic links on the way go to `links`."""
+        """Yield `root` and the folders below it; add the symbolic links in them to `links`."""
         waiting = [root]
         while waiting:
             folder = waiting.pop()
@@ -182,7 +181,7 @@ class FanotifyWatch:
                         waiting.append(Path(entry.path))
 
     def _mark(self, folder: Path) -> bytes:
-        """Watch one folder, and return its handle, by which events tell it."""
+        """Watch one folder, and return the handle that it has in events."""
         name = os.fsencode(folder)
         self._check(
             self._libc.fanotify_mark(

@@ -34,6 +34,6 @@ def images(shown: Iterable[bytes], before: set[int]) -> Iterator[tuple[str, byte
 
 def _drawn(figure: Any) -> bytes:
     buffer = io.BytesIO()
-    # Deflating harder takes longer than drawing a small figure, and saves a tenth of its size.
+    # A higher compression level takes longer than drawing a small figure, and saves only 10 %.
     figure.savefig(buffer, format="png", pil_kwargs={"compress_level": 1})
     return buffer.getvalue()

@@ -1,12 +1,12 @@
-"""Which project files a cell read and wrote, as three layers see it.
+"""Detects with three layers which project files a cell reads and writes.
 
-`README.md` beside this has a table of readers, and what each layer costs.
+`README.md` in this folder has a table of readers, and the cost of each layer.
 
 - Python's audit events see everything that goes through this process's `open` (pandas, numpy,
   torch.load, …) and sqlite3.
 - fanotify, where the machine allows it, sees readers that open files in C++ (pyarrow, polars,
   duckdb) and child processes (DataLoader workers, loky, subprocess).
-- Deep mode, in a kernel that was started for it, sees the same without asking the machine.
+- Deep mode, in a kernel that was started for it, sees the same and needs no permission.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _installed = False
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
-    # An exception in here would make the user's own open() fail, so nothing may escape.
+    # An exception in here would make the user's open() fail, so all are suppressed.
     sink = _sink
     if sink is None or event not in _EVENTS:
         return
@@ -49,14 +49,14 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 @dataclass
 class Reads:
-    """Collects what this process and its children open while the block runs.
+    """Collects the files that this process and its children open in the block.
 
-    Afterwards `inputs` and `outputs` are absolute paths of project files: what was only written is
-    an output, what was read first is an input. `lost` were read and are gone.
+    Afterwards `inputs` and `outputs` are absolute paths of project files. A file that was read first
+    is an input; a file that was only written is an output. `lost` files were read and then deleted.
     """
 
     project: Project
-    #: What could not be seen, and why; empty where nothing is missed.
+    #: What the layers cannot see, and why; empty if they see everything.
     blind: str = ""
     layers: list[str] = field(default_factory=list)
     urls: Urls = field(default_factory=Urls)
@@ -90,7 +90,7 @@ class Reads:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop collecting, and take in what the other layers saw."""
+        """Stop collecting, and add the events of the other layers."""
         global _sink
         _sink = None
         self.early.stop()
@@ -108,12 +108,12 @@ class Reads:
 
     @property
     def told(self) -> str:
-        """One line: which layers looked, and what they could not see."""
+        """One line: the active layers, and what they cannot see."""
         return "; ".join(filter(None, [", ".join(self.layers), self.blind]))
 
     @property
     def inputs(self) -> list[Path]:
-        """Project files that were read, by the names they were read by."""
+        """Project files that were read, under the names at the time of reading."""
         return self.uses.inputs
 
     @property
@@ -127,7 +127,7 @@ class Reads:
         return self.uses.lost
 
     def saw(self, event: str, args: tuple[Any, ...]) -> None:
-        """Take one audit event; it comes before the deed, which may yet fail."""
+        """Handle one audit event; it comes before the operation, which may still fail."""
         if self.early.working():
             return
         if event in own_processes.STARTS:
@@ -144,9 +144,9 @@ class Reads:
             self.early.saw(path, args[2])
 
     def _opened(self, path: str, there: str, absent: str) -> None:
-        """Note a file as used in one of two ways: it exists already, or does not."""
+        """Note a file as used: of kind `there` if it exists, of kind `absent` if it does not."""
         if not path.startswith(self._below):
-            self.uses.note(there, path)  # perhaps the project by another name: seen to at the end
+            self.uses.note(there, path)  # may be the project by another path: checked at the end
             return
         try:
             facts = os.stat(path)  # noqa: PTH116 - pathlib is too slow in a hook
@@ -182,7 +182,7 @@ def _absolute(path: Any) -> str:
 
 
 def _database(name: Any) -> str:
-    """Return the path of what `sqlite3.connect` is given: a path, or a `file:` URI."""
+    """Return the path from the argument of `sqlite3.connect`: a path, or a `file:` URI."""
     text = os.fsdecode(name)
     if text.startswith("file:"):
         from urllib.parse import unquote, urlsplit
@@ -192,7 +192,7 @@ def _database(name: Any) -> str:
 
 
 def _kinds(flags: int) -> tuple[str, str]:
-    """Return what such an open does to a file that exists, and to one that does not."""
+    """Return the kind of use by an open with these flags: of an existing file, and of a missing one."""
     if not flags & _WRITE_FLAGS:
         return "read", ""
     there = "both" if flags & os.O_RDWR and not flags & os.O_TRUNC else "written"

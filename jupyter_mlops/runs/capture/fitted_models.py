@@ -1,4 +1,4 @@
-"""Which models a cell made: fitted scikit-learn estimators and torch modules that were called."""
+"""Finds the models of a cell: fitted scikit-learn estimators and torch modules that were called."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SAMPLE_ROWS = 1000
 
 
 class TorchInputs:
-    """Keeps the first rows that each torch module is called with, by torch's own global hook."""
+    """Stores the first input rows of each torch module, with torch's global forward hook."""
 
     def __init__(self, code: CellCode) -> None:
         # The cell imports it anyway; the hook must be there before the first call.
@@ -29,7 +29,7 @@ class TorchInputs:
         self._counts: dict[int, int] = {}
 
     def __enter__(self) -> TorchInputs:
-        """Begin to watch, if torch is in use."""
+        """Register the hook, if torch is in use."""
         if self._torch is not None:
             hooks = self._torch.nn.modules.module
             self._handle = hooks.register_module_forward_pre_hook(self._before_forward)
@@ -120,7 +120,7 @@ def _estimator(name: str, model: Any, code: CellCode, namespace: dict[str, Any])
 def _set_params(model: Any, code: CellCode) -> dict[str, Any]:
     """Return the hyper-parameters that the cell names or that differ from their defaults.
 
-    A pipeline's are named by step, as scikit-learn does.
+    Those of a pipeline are named by step, as in scikit-learn.
     """
     steps = getattr(model, "steps", None)
     if isinstance(steps, list):
@@ -141,7 +141,7 @@ def _set_params(model: Any, code: CellCode) -> dict[str, Any]:
 
 
 def _training_rows(name: str, model: Any, code: CellCode, namespace: dict[str, Any]) -> Any:
-    """Return rows that the estimator was fitted on: the argument of its `fit`, else a frame that fits."""
+    """Return training rows of the estimator: from the argument of its `fit`, else from matching data."""
     count = getattr(model, "n_features_in_", None)
     named = getattr(model, "feature_names_in_", None)
     argument = code.fitted.get(name) or code.fitted.get("")

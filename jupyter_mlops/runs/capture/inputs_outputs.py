@@ -1,4 +1,4 @@
-"""Sorts what the layers of lineage saw into a cell's inputs and outputs."""
+"""Sorts the file events of all lineage layers into a cell's inputs and outputs."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ IGNORED = {
     ".git", ".dvc", ".mlops", ".venv", "venv", "node_modules", "__pycache__", "site-packages",
     ".ipynb_checkpoints", ".ipython", ".cache", ".config", ".dvcignore", ".gitignore",
 }  # fmt: skip
-#: Code, which the git snapshot of a run holds, and what is nobody's data.
+#: Code, which is in the run's git snapshot, and other files that are not data.
 _IGNORED_SUFFIXES = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".lock", ".toml", ".pth"}
 
 
 @dataclass
 class Uses:
-    """Notes of opened files, in order; after `settle`, what they come to.
+    """The file events of a cell, in order; `settle` computes the inputs and outputs from them.
 
-    `inputs` are the files that were read and that the cell had not made itself, under the names they
-    were read by. `outputs` are those it made or changed, under the names they have now. `lost` were
-    read, and are gone. `now` gives where a file's content is, if it was moved since.
+    `inputs` are files that the cell read and did not create, under the names at the time of reading.
+    `outputs` are files that it created or changed, under their current names. `lost` files were read
+    and then deleted. `now` returns the current path of a file that was moved.
     """
 
     root: Path
@@ -41,11 +41,11 @@ class Uses:
     _moved: dict[str, str] = field(default_factory=dict)
 
     def begin(self, state: Path) -> None:
-        """Note the time, by the clock of the disk that the project is on."""
+        """Store the start time, by the clock of the project's disk."""
         self._since = _disk_time(state)
 
     def note(self, kind: str, path: str, new: str = "") -> None:
-        """Take that `path` was read, written, created, both (opened for either), or moved to `new`."""
+        """Note that `path` was read, written, created, both (opened for both), or moved to `new`."""
         if kind == "read":
             self._read.setdefault(path)
         elif kind == "both":
@@ -58,7 +58,7 @@ class Uses:
                 self._created.add(path)
 
     def now(self, path: Path) -> Path:
-        """Return where the content of a file that was at `path` is: there, or where it was moved."""
+        """Return the current path of the file that was at `path`; it may have been moved."""
         passed: set[Path] = set()
         while path not in passed and not os.path.lexists(path):
             passed.add(path)
@@ -69,11 +69,11 @@ class Uses:
         return path
 
     def is_data(self, path: str) -> bool:
-        """Whether `path` is a file of the project that counts."""
+        """Whether `path` is a data file of the project."""
         return self._is_ours(Path(path)) and Path(path).is_file()
 
     def settle(self) -> None:
-        """Sort the notes out; the files are looked at as they are now."""
+        """Compute inputs, outputs and lost files from the events and the current files."""
         for name in self._both:
             if self._changed(name):
                 self._written.setdefault(name)
@@ -99,7 +99,7 @@ class Uses:
     def _move(self, old: str, new: str) -> None:
         self._moved[old] = new
         if old not in self._read or old in self._created:
-            # Written beside and moved into place, as careful writers do.
+            # An atomic write: a temporary file was renamed to the final name.
             self._written.setdefault(new)
             if new not in self._read:
                 self._created.add(new)
@@ -111,12 +111,12 @@ class Uses:
             return False
 
     def _ours(self, paths: Iterable[str], folders: dict[str, str]) -> list[Path]:
-        """Return those that are project files, by their names below the project's root."""
+        """Return the project files among `paths`, as paths below the project's root."""
         found = []
         for text in paths:
             path = Path(text)
             if not path.is_relative_to(self.root):
-                # The project may have been reached by another way, through a link.
+                # The path may lead into the project through a symbolic link.
                 folder = str(path.parent)
                 if folder not in folders:
                     folders[folder] = os.path.realpath(folder)
@@ -141,7 +141,7 @@ class Uses:
 
 
 def _disk_time(folder: Path) -> int:
-    """Return the time as a new file in `folder` gets it: a server's clock is not this machine's."""
+    """Return the time of a new file in `folder`: a file server's clock differs from this machine's."""
     import tempfile
     import time
 

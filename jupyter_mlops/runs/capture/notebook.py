@@ -7,7 +7,7 @@ from typing import Any
 
 
 def path(namespace: dict[str, Any]) -> str:
-    """Return the notebook's path as far as the front-end or the job told it, else an empty string."""
+    """Return the notebook's path if the front-end or the job provides it, else an empty string."""
     told = namespace.get("__vsc_ipynb_file__") or os.environ.get("MLOPS_NOTEBOOK")
     if told:
         return str(told)

@@ -1,4 +1,4 @@
-"""Which processes are ours: this one, and what descends from it."""
+"""Which processes are ours: this process and its descendants."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 
 from jupyter_mlops.processes import keeper
 
-#: The audit events that tell of a new process.
+#: The audit events of a new process.
 STARTS = frozenset(
     {"subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn"}
 )
 
 
 class Family:
-    """Tells whether a process is this one or a descendant; an answer is kept, as processes end.
+    """Decides whether a process is this one or a descendant; answers are cached, as processes end.
 
-    `started` is set when this process starts another: one that has ended before it could be asked
-    whose child it was (`sh -c …` takes milliseconds) is then taken for ours.
+    `started` is set when this process starts another. A process that ended before its parent was
+    read (`sh -c …` takes milliseconds) then counts as ours.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,10 @@ class Family:
         self._known: dict[int, bool] = {1: False, self._me: True}
 
     def has(self, pid: int) -> bool:
-        """Return whether `pid` is of the family.
+        """Return whether `pid` is ours.
 
-        An unprivileged fanotify listener is told 0 for every process but its own; then it is ours
-        if we have a child at all.
+        An unprivileged fanotify listener gets 0 for every process but its own; 0 counts as ours if
+        this process has any child.
         """
         line: list[int] = []
         while pid not in self._known:
@@ -53,4 +53,4 @@ class Family:
 
 def _parent(pid: int) -> int:
     found = keeper.status(pid)
-    return found[0] if found else 0  # it has ended, and nobody knows any more
+    return found[0] if found else 0  # it has ended, so its parent is unknown

@@ -1,9 +1,8 @@
-"""The versions of the files that a cell reads, begun while it runs.
+"""Hashes the files that a cell reads, while the cell runs.
 
-A large file takes seconds to hash, and reading, hashing and writing let other threads run. So each file
-is hashed by one thread beside the cell, from the moment when it is first opened; and what a
-file was then is compared with what it is afterwards, because a version must be that of the content
-that the cell read, or none.
+A large file takes seconds to hash, and reading, hashing and writing let other threads run. So one
+thread hashes each file in parallel with the cell, from its first open on. It compares the file's time,
+size and inode before and after: a version must belong to the content that the cell read.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.data.records import DataVersion
     from jupyter_mlops.project import Project
 
-#: Of small files a cell may read thousands: those past so many are hashed afterwards.
+#: Maximum number of files to hash while the cell runs; further files are hashed afterwards.
 _MOST = 200
 _PERIOD = 1.0
 _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -35,10 +34,10 @@ _Key = tuple[int, int, int]
 
 
 class Early:
-    """Hashes files as they are first seen, one after the other.
+    """Hashes files at their first open, one after the other.
 
     Args:
-        project: whose data cache keeps them.
+        project: the project whose data cache stores them.
         wanted: whether a path is data of the project.
     """
 
@@ -53,12 +52,12 @@ class Early:
         self._line: Callable[[], str] = str
 
     def saw(self, path: str, flags: int) -> None:
-        """Take that a file is opened: called in the audit hook, before the file is."""
+        """Queue a file to be hashed; the audit hook calls this before the file is opened."""
         if path in self._first or not path.startswith(self._below):
             return
         if is_secret_file(path):
             return
-        # What the cell itself wrote is told by its end, not by its beginning.
+        # Files that the cell writes are hashed after it ends.
         self._first[path] = first = None if flags & _WRITE_FLAGS else _key(path)
         if first is None or len(self._found) >= _MOST:
             return
@@ -69,7 +68,7 @@ class Early:
         self._waiting.put(path)
 
     def version(self, path: Path, now: Path | None = None) -> DataVersion:
-        """Return the version of what was read at `path`; wait for it, with a line for each second.
+        """Return the version of the file that was read at `path`; print a line each second of waiting.
 
         Args:
             path: its name when it was read.
@@ -93,11 +92,11 @@ class Early:
         return version
 
     def working(self) -> bool:
-        """Whether this is the thread that hashes: what it opens is not the cell's."""
+        """Whether this is the hashing thread; files that it opens do not count for the cell."""
         return self._thread is not None and threading.get_ident() == self._thread.ident
 
     def stop(self) -> None:
-        """Take no more files; what was begun is finished."""
+        """Accept no more files; queued files are still hashed."""
         self._waiting.put(None)
 
     def _work(self) -> None:
@@ -107,7 +106,7 @@ class Early:
                 found = self._found[path]
                 try:
                     found.set_result(self._hash(path))
-                except BaseException as error:  # it is asked for again afterwards, and says why
+                except BaseException as error:  # `version` tries again and raises the reason
                     found.set_exception(error)
 
     def _hash(self, path: str) -> DataVersion:
@@ -123,7 +122,7 @@ class Early:
 
 
 def _key(path: str) -> _Key | None:
-    """Return what changes when a file's content does; None for what is no file."""
+    """Return time, size and inode, which change with a file's content; None if there is no file."""
     try:
         facts = os.stat(path)  # noqa: PTH116 - pathlib is too slow in a hook
     except OSError:

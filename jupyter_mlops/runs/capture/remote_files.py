@@ -1,4 +1,4 @@
-"""Which remote files (`s3://`, `https://`, …) a cell read through fsspec, and in which version."""
+"""Detects the remote files (`s3://`, `https://`, …) that a cell opens through fsspec, and their versions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _LONGEST = 32
 
 @dataclass
 class Urls:
-    """Notes what is opened through fsspec while the block runs; local files are seen elsewhere."""
+    """Notes the remote files that are opened through fsspec in the block."""
 
     _opened: dict[tuple[str, str], tuple[Any, bool]] = field(default_factory=dict)
     _original: Any = None
 
     def __enter__(self) -> Urls:
-        """Begin to note: fsspec has no hook, so its one `open` is wrapped for the block's time."""
+        """Wrap fsspec's `open` for the block, because fsspec has no hook."""
         try:
             from fsspec.spec import AbstractFileSystem
         except ImportError:
@@ -46,7 +46,7 @@ class Urls:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Put fsspec's own `open` back."""
+        """Restore fsspec's `open`."""
         if self._original is not None:
             from fsspec.spec import AbstractFileSystem
 
@@ -57,7 +57,7 @@ class Urls:
         read: list[tuple[str, str]] = []
         written: list[tuple[str, str]] = []
         for (_, path), (filesystem, writes) in self._opened.items():
-            with contextlib.suppress(Exception):  # it may be gone, or not tell
+            with contextlib.suppress(Exception):  # it may be gone, or have no version
                 use = (filesystem.unstrip_protocol(path), _version(filesystem, path))
                 (written if writes else read).append(use)
         return read, written
@@ -72,7 +72,7 @@ class Urls:
 
 
 def _version(filesystem: Any, path: str) -> str:
-    """Return the store's own version of a file: its version id, ETag or checksum, else a hash of its facts."""
+    """Return the store's own version of a file: its version id, ETag or checksum, else a hash of its metadata."""
     facts = filesystem.info(path)
     for name in ("VersionId", "version_id", "ETag", "etag", "md5", "checksum"):
         told = re.sub(r'^W/|"', "", str(facts.get(name) or ""))
