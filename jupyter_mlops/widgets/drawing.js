@@ -1,4 +1,4 @@
-// What the pictures share: elements, round numbers, and the static form that they cover.
+// Shared code of the plots: elements, round numbers, and the static form that they hide.
 
 // Round values between two bounds, each with its label; with `log` the bounds are powers of ten.
 function ticks(low, high, log, most = 5) {
@@ -37,7 +37,7 @@ function save(model, key, value) {
   model.save_changes();
 }
 
-// Hide the static form above while this view lives.
+// Hide the static form above while this view is displayed.
 function coverStatic(el) {
   let covered = null;
   let tries = 0;

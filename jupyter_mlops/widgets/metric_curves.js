@@ -1,4 +1,4 @@
-// Metric curves: one small chart for each metric, all runs in it, one toolbar for all.
+// Metric curves: one small chart for each metric with all runs, one toolbar for all charts.
 
 const HEIGHT = 190;
 const EDGE = { left: 52, right: 12, top: 10, bottom: 24 };
@@ -34,7 +34,7 @@ export default {
   }
 };
 
-// The runs as buttons, the scale, the smoothing.
+// The toolbar: a button for each run, the scale, the smoothing.
 function toolbar(model, root) {
   const bar = add(root, 'div', { class: 'mlops-bar', role: 'toolbar', 'aria-label': 'Curves' });
   const buttons = model.get('runs').map((run, index) => {
@@ -69,7 +69,7 @@ function toolbar(model, root) {
   };
 }
 
-// One metric; returns the function that draws it again.
+// The chart of one metric; returns its redraw function.
 function chart(model, grid, curve, index, say) {
   const box = add(grid, 'figure', { class: 'mlops-chart' });
   add(box, 'figcaption', {}, curve.metric);
@@ -80,7 +80,7 @@ function chart(model, grid, curve, index, say) {
     'aria-label': `${curve.metric} by step; arrow keys read the values`
   });
   const tip = add(box, 'div', { class: 'mlops-tip', hidden: '' });
-  let at = null; // the step that is read
+  let at = null; // the selected step
   let view = null;
 
   const draw = () => {
@@ -109,7 +109,7 @@ function chart(model, grid, curve, index, say) {
     read();
   };
 
-  // Put the cross-hair on the step, and the values beside it.
+  // Draw the cross-hair at the selected step, and its values.
   const read = () => {
     const canvas = area.firstChild;
     canvas.querySelectorAll('.mlops-cross').forEach(mark => mark.remove());
@@ -167,7 +167,7 @@ function chart(model, grid, curve, index, say) {
   return draw;
 }
 
-// What is drawn of a metric: the visible lines, and where steps and values lie.
+// The visible lines of a metric, and the positions of steps and values.
 function layout(curve, model, width) {
   const log = model.get('log');
   const lines = model
@@ -222,7 +222,7 @@ function path(canvas, view, line, values, kind) {
   add(canvas, 'path', { class: kind, d, stroke: line.run.colour, 'stroke-dasharray': line.dash });
 }
 
-// An exponential average, corrected for its beginning.
+// Exponential moving average with bias correction.
 function smoothed(values, weight) {
   if (!weight) {
     return values;

@@ -1,11 +1,11 @@
-// Parallel coordinates: one thread for each run, one axis for each parameter and metric.
-// Drag along an axis to keep only the runs that pass there; the kernel knows which those are.
+// Parallel coordinates: one line for each run, one axis for each parameter and metric.
+// Drag along an axis to select the runs in that range; the kernel has the selection too.
 
 const HEIGHT = 300;
 const EDGE = { left: 74, right: 74, top: 12, bottom: 34 };
 const LEAST_WIDTH = 116;
 const MISSING = HEIGHT - 12;
-// From low to high; each reads on white and on black.
+// From low to high; visible on white and on black.
 const COLOURS = [[42, 127, 201], [155, 89, 182], [217, 115, 59]];
 
 export default {
@@ -60,7 +60,7 @@ export default {
   }
 };
 
-// Where the axes stand, and where each value lies on them.
+// The positions of the axes, and of each value on them.
 function layout(model, available) {
   const axes = model.get('axes');
   const width = Math.max(available - 2, EDGE.left + EDGE.right + (axes.length - 1) * LEAST_WIDTH);
@@ -90,7 +90,7 @@ function layout(model, available) {
   };
 }
 
-// The axes' names, as buttons that colour the threads.
+// The axes' names, as buttons that select the axis for the lines' colours.
 function name(titles, model, view) {
   const focused = titles.querySelector(':focus')?.title;
   titles.replaceChildren();
@@ -144,7 +144,7 @@ function threads(canvas, model, view, tip) {
   };
 }
 
-// The selected run whose thread passes within some pixels of a point.
+// The selected run whose line is nearest to a point, within some pixels; -1 if there is none.
 function closest(rows, view, x, y) {
   let best = -1;
   let least = 8;
@@ -205,7 +205,7 @@ function drawAxis(canvas, axis) {
   }
 }
 
-// The words of an axis; its values where they are few and lie apart; else round numbers.
+// The labels of an axis: its categories; its values if they are few and apart; else round numbers.
 function marks(axis) {
   if (axis.categories) {
     return axis.categories.map((word, i) => [i, word.length > 16 ? `${word.slice(0, 15)}…` : word]);
@@ -219,7 +219,7 @@ function marks(axis) {
   return ticks(to(axis.low), to(axis.high), axis.log);
 }
 
-// What takes the mouse on an axis, the brush, and its two bounds for the keyboard.
+// The mouse area of an axis, the brush, and its two bounds for the keyboard.
 function grips(canvas, model, view, axis, recoloured) {
   const box = add(canvas, 'rect', { class: 'mlops-brush', x: axis.x - 8, width: 16 });
   const show = () => {
@@ -262,7 +262,7 @@ function grips(canvas, model, view, axis, recoloured) {
       'data-bound': `${axis.index} ${end}`,
       'aria-orientation': 'vertical',
       'aria-label': `${axis.name}, ${word}`,
-      // How far up in percent: ARIA knows no 1e-16.
+      // The position in percent: ARIA does not accept 1e-16.
       'aria-valuemin': 0, 'aria-valuemax': 100,
       'aria-valuenow': Math.round((100 * (axis.bottom - y)) / (axis.bottom - EDGE.top)),
       'aria-valuetext': axis.categories ? axis.categories[Math.round(range[end])] ?? '' : number(range[end])
@@ -284,13 +284,13 @@ function whole(axis) {
   return axis.categories ? [0, axis.categories.length - 1] : [axis.low, axis.high];
 }
 
-// A brush between two places; on an axis of words it takes whole words.
+// A brush between two positions; on a categorical axis it selects whole categories.
 function span(axis, a, b) {
   const [low, high] = a < b ? [a, b] : [b, a];
   return axis.categories ? [Math.ceil(low - 0.35), Math.floor(high + 0.35)] : [low, high];
 }
 
-// The brush after one bound was moved by some fiftieths of the axis, or by words.
+// The brush after one bound moved by some fiftieths of the axis, or by categories.
 function stepped(axis, end, by) {
   const brush = [...(axis.brush ?? whole(axis))];
   const pixel = (axis.bottom - EDGE.top) / 50;

@@ -1,1 +1,1 @@
-"""What the formats share: their base class, the registry, MLflow's files, torch modules."""
+"""Shared code of the formats: the base class, the registry, MLflow's files, torch modules."""

@@ -1,4 +1,4 @@
-"""What scikit-learn's estimators are logged with, in whichever format."""
+"""Requirements and signature of scikit-learn estimators, for every format."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def requirements() -> list[str]:
-    """Return the pinned requirements; MLflow would infer them in a process that takes 4 s."""
+    """Return the pinned requirements; MLflow's own inference starts a process and takes 4 s."""
     return pinned("scikit-learn", "numpy", "pandas", "scipy", "skops", "cloudpickle")
 
 
 def signature(found: Fitted) -> Any:
-    """Return MLflow's signature of an estimator, or None where its rows are not known."""
+    """Return MLflow's signature of an estimator, or None if its rows are not known."""
     import mlflow.models
 
     if found.sample is None or not hasattr(found.model, "predict"):
         return None
-    # A hundred rows tell the type of the answers; a thousand take some models a second.
+    # A hundred rows show the output type; a thousand take some models a second.
     return mlflow.models.infer_signature(found.sample, found.model.predict(found.sample[:100]))

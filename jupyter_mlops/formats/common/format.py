@@ -1,6 +1,6 @@
-"""What a file of `formats/` declares: the base class of all formats.
+"""The base class of all formats, which each file of `formats/` subclasses.
 
-Importing this must stay cheap: `--format`'s help reads every format. A method imports its library itself.
+This import must stay cheap: the help of `--format` reads every format. A method imports its library itself.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.formats.common.fitted import Fitted
 
-#: An `MLmodel`'s flavours: their settings by their names.
+#: The flavours of an `MLmodel`: settings by name.
 Flavors = dict[str, dict[str, Any]]
-#: How a service asks a loaded model: `predict` with features, a call with a tensor, or a call with the rows as
-#: they were checked, which returns the answer.
+#: How a service calls a loaded model: `predict` with features, a call with a tensor, or a call with the checked
+#: rows, which returns the answer.
 Asked = Literal["estimator", "network", "rows"]
-#: What to do about a model whose loading runs code.
+#: The remedy for a model whose loading runs code.
 ALLOW = "If you trust where it comes from, add --allow-pickle"
 
 
 class NotKept(MlopsError):
-    """The format cannot hold this model; the text says why."""
+    """The format cannot store this model; the text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """How a model lies in a Bento.
+    """The form of a model in a Bento.
 
     Args:
-        format: its format there.
-        file: its file in the Bento's folder `model`.
-        loader: the module that loads it there, by its full name. The module stands alone and defines
-            `RUNS_CODE` and `serve(file, about, device)`; a service refuses one that runs code unless the Bento
-            was built with --allow-pickle.
-        asked: how the service asks what `serve` returns.
-        packages: the packages that it needs.
-        about: what else `serve` needs to know; JSON.
+        format: the format's name in the Bento.
+        file: the model's file in the Bento's folder `model`.
+        loader: the full name of the module that loads it there. The module is self-contained and defines
+            `RUNS_CODE` and `serve(file, about, device)`; a service refuses a module that runs code unless the
+            Bento was built with --allow-pickle.
+        asked: how the service calls the result of `serve`.
+        packages: the required packages.
+        about: further arguments of `serve`; JSON.
     """
 
     format: str
@@ -55,38 +55,38 @@ class Packed:
 
 
 class Format:
-    """A format of models. A subclass is its whole declaration, and `FORMAT` in its file an instance of it.
+    """A format of models. A subclass declares one format, and `FORMAT` in its file is an instance of it.
 
-    What a subclass leaves out is refused: without `check` no file is called safe, without `pack` it is not served.
+    Missing methods refuse: without `check` no file is safe, without `pack` the model is not served.
     """
 
-    #: What `--format` takes and a run's record says. An `MLmodel` names it among its flavours.
+    #: The name in `--format`, in a run's record and in the flavours of an `MLmodel`.
     name: ClassVar[str]
-    #: Which models it holds, for the help of `--format`; empty where nobody can ask for it.
+    #: The models that it can store, for the help of `--format`; empty if a user cannot choose the format.
     help: ClassVar[str] = ""
-    #: The libraries of the models that it holds, by MLflow's names of flavours.
+    #: The libraries of these models, by MLflow's flavour names.
     libraries: ClassVar[frozenset[str]] = frozenset()
     #: Its main file in a model's folder.
     file: ClassVar[str] = ""
-    #: The lowest is tried first, when a model is saved and when a folder is identified.
+    #: The lowest is tried first, to save a model and to identify a folder.
     order: ClassVar[int] = 50
-    #: Whether it is tried without being asked for.
+    #: Whether it is tried if the user does not choose it.
     automatic: ClassVar[bool] = False
     #: Whether loading always runs code of the model.
     runs_code: ClassVar[bool] = False
     #: Whether its weights can be read without the model.
     has_weights: ClassVar[bool] = False
-    #: What to do about a file that is refused.
+    #: The remedy for a refused file.
     remedy: ClassVar[str] = "Record the run again"
-    #: Modules that saving needs, and the extra that installs them.
+    #: The modules that `save` needs, and the extra that installs them.
     modules: ClassVar[tuple[str, ...]] = ()
     extra: ClassVar[str] = ""
 
     def require(self) -> None:
-        """Raise unless what saving needs is installed.
+        """Raise unless the modules that `save` needs are installed.
 
         Raises:
-            MissingBackend: it is not.
+            MissingBackend: they are not.
         """
         missing = [name for name in self.modules if find_spec(name) is None]
         if missing:
@@ -99,16 +99,16 @@ class Format:
         """Log a model into MLflow's active run; `params` and `metrics` are the run's.
 
         Raises:
-            NotKept: the format cannot hold it; nothing is logged.
+            NotKept: the format cannot store it; nothing is logged.
         """
         raise NotKept(f"{self.name} cannot hold this model")
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
-        """Whether a model's folder is of this format."""
+        """Whether a model's folder has this format."""
         return self.name in flavors and (folder / self.file).is_file()
 
     def declared(self, flavors: Flavors) -> bool:
-        """Whether an `MLmodel` says so; for models whose files are not here."""
+        """Whether an `MLmodel` declares this format; for models without local files."""
         return self.name in flavors
 
     def label(self, flavors: Flavors) -> str:
@@ -116,14 +116,14 @@ class Format:
         return self.name
 
     def library(self, flavors: Flavors) -> str:
-        """Return the library of the model, by MLflow's name of its flavour."""
+        """Return the library of the model, by MLflow's flavour name."""
         return min(self.libraries, default=self.name)
 
     def check(self, folder: Path, flavors: Flavors) -> None:
-        """Raise unless loading the files runs no code. It reads them and runs nothing of them.
+        """Raise unless loading the files runs no code. The check itself runs no code of them.
 
         Raises:
-            Refused: it does, or the files are damaged.
+            Refused: loading runs code, or the files are damaged.
             UnsafePath: `MLmodel` names a file outside of the folder.
         """
         from jupyter_mlops.model_files.refused import Refused
@@ -131,7 +131,7 @@ class Format:
         raise Refused("Nothing tells whether loading it runs code")
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
-        """Return the model, from the bytes that were checked; without running code unless it is allowed.
+        """Return the model from its checked bytes; run no code of it unless that is allowed.
 
         Raises:
             MlopsError: loading it runs code and `allow_code` is False.
@@ -140,7 +140,7 @@ class Format:
         raise NotImplementedError
 
     def weights(self, folder: Path) -> dict[str, Any]:
-        """Return the weights by their names; no code runs."""
+        """Return the weights by name; no code of the model runs."""
         raise NotImplementedError
 
     def pack(
@@ -152,14 +152,14 @@ class Format:
         example: Any,
         allow_code: bool,
     ) -> Packed:
-        """Write the model's file for a Bento, and say how it is loaded there.
+        """Write the model's file for a Bento, and return how to load it there.
 
         Args:
             folder: the model's MLflow folder.
-            model: what `load` returned.
+            model: the result of `load`.
             target: the folder to write to.
-            example: two rows as the model takes them.
-            allow_code: whether the user allowed that loading runs code, and that was needed.
+            example: two input rows.
+            allow_code: whether loading needed to run code, and the user allowed it.
 
         Raises:
             MlopsError: it cannot be served.
@@ -169,9 +169,9 @@ class Format:
         )
 
     def is_network(self, model: Any) -> bool:
-        """Whether a loaded model answers with numbers for each row when it is called, and has no labels."""
+        """Whether a loaded model is callable, returns numbers for each row, and has no labels."""
         return False
 
     def outputs(self, model: Any, rows: Any) -> Any:
-        """Return a network's answers to an array of rows, as an array."""
+        """Return a network's outputs for an array of rows, as an array."""
         return model(rows)

@@ -1,7 +1,7 @@
 """Log a model into MLflow's active run, with few calls to the store.
 
-The result is what `mlflow.models.Model.log` writes. That function reads the run, the history of every metric, the
-model and its folder several times; the recorder knows all of them.
+The result is the same as from `mlflow.models.Model.log`. That function reads the run, the history of every metric,
+the model and its folder several times; the recorder already has them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def log(
     """Log a model named `model` and return its id.
 
     Args:
-        save: makes and fills the model's folder: `MLmodel` and the files that it names.
+        save: creates the model's folder with `MLmodel` and the files that it names.
         params: the run's parameters; MLflow shows them with the model.
         metrics: the run's metrics; MLflow shows them with the model.
     """

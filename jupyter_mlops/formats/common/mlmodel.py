@@ -1,4 +1,4 @@
-"""`MLmodel`, the page of YAML in a model's folder, which came with the model."""
+"""`MLmodel`, the untrusted YAML file in a model's folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.formats.common.format import Flavors
 
-#: A signature of thousands of columns makes it long.
+#: In bytes; a signature of thousands of columns is long.
 _LONGEST = 16 * 1024 * 1024
 
 
@@ -20,13 +20,13 @@ def text(folder: Path) -> str:
     """Return the text of a model's `MLmodel`.
 
     Raises:
-        OSError: it is no file of ordinary size.
+        OSError: it is not a regular file, or is too large.
     """
     return files.content(folder / "MLmodel", most=_LONGEST).decode(errors="replace")
 
 
 def flavors(content: str) -> Flavors:
-    """Return the flavours that an `MLmodel` names; none where it is no such file."""
+    """Return the flavours that an `MLmodel` names; none if the content is invalid."""
     found = _read(content).get("flavors")
     if not isinstance(found, dict):
         return {}
@@ -34,7 +34,7 @@ def flavors(content: str) -> Flavors:
 
 
 def inputs(content: str) -> list[dict[str, str]]:
-    """Return the inputs of the signature as {name, type}; none where there is no signature.
+    """Return the inputs of the signature as {name, type}; none if there is no signature.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError, RecursionError: it is damaged.
@@ -44,7 +44,7 @@ def inputs(content: str) -> list[dict[str, str]]:
 
 
 def metadata(content: str, name: str) -> dict[str, Any]:
-    """Return what was kept in the metadata under a name."""
+    """Return the metadata with a name."""
     found = (_read(content).get("metadata") or {}).get(name) or {}
     return dict(found)
 

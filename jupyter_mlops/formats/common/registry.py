@@ -1,4 +1,4 @@
-"""The formats there are: one for each file of `formats/`, and those that were registered."""
+"""The registry of formats: one for each file of `formats/`, and the registered ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jupyter_mlops import formats
 from jupyter_mlops.errors import UsageError, nearest
 from jupyter_mlops.formats.common.format import Format
 
-#: The word for: the first format that can hold the model.
+#: The name that means the first format that can store the model.
 AUTO = "auto"
 _registered: list[str] = []
 
@@ -19,11 +19,11 @@ def register(module: str) -> Format:
     """Add a format from outside of this package, and return it.
 
     Args:
-        module: a module with `FORMAT`. Its model loads and is served in processes that registered it; a Bento
-            carries the module that loads it there.
+        module: a module with `FORMAT`. Its models load only in processes that registered it; a Bento has a copy of
+            the module that loads them there.
 
     Raises:
-        UsageError: the module declares no format, or one whose name is taken.
+        UsageError: the module declares no format, or another format has its name.
     """
     found = getattr(import_module(module), "FORMAT", None)
     if not isinstance(found, Format):
@@ -37,7 +37,7 @@ def register(module: str) -> Format:
 
 
 def unregister(module: str) -> None:
-    """Take a registered format away again."""
+    """Remove a registered format."""
     _registered.remove(module)
 
 
@@ -47,24 +47,24 @@ def modules() -> tuple[str, ...]:
 
 
 def every() -> list[Format]:
-    """Return all formats, those to try first before the others."""
+    """Return all formats, in the order in which they are tried."""
     found: list[Format] = [import_module(name).FORMAT for name in modules()]
     return sorted(found, key=lambda item: item.order)
 
 
 def get(name: str) -> Format:
-    """Return the format of a stored model; for a name that no format has, the one that MLflow itself reads."""
+    """Return the format with a name; for an unknown name, the one for models that MLflow itself loads."""
     last = every()[-1]
     return next((item for item in every() if item.name == name), last)
 
 
 def offered() -> list[Format]:
-    """Return the formats that can be asked for."""
+    """Return the formats that a user can choose."""
     return [item for item in every() if item.help]
 
 
 def choices() -> tuple[str, ...]:
-    """Return what `--format` takes."""
+    """Return the values of `--format`."""
     return (AUTO, *(item.name for item in offered()))
 
 
@@ -79,7 +79,7 @@ def require(name: str) -> None:
 
     Raises:
         UsageError: there is no such format.
-        MissingBackend: what it needs is not installed.
+        MissingBackend: a module that it needs is not installed.
     """
     known = choices()
     if name not in known:
@@ -91,7 +91,7 @@ def require(name: str) -> None:
 
 
 def with_weights() -> list[str]:
-    """Return the names of the formats whose weights can be read by themselves."""
+    """Return the names of the formats whose weights can be read without the model."""
     return [item.name for item in every() if item.has_weights]
 
 

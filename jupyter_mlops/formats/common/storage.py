@@ -1,7 +1,7 @@
-"""Save a model in the first format that can hold it; judge a stored model, and load it by its format.
+"""Save a model in the first format that can store it; identify, check and load a stored model.
 
-Tags and `MLmodel` come with the model and may say anything. They choose which file is read; what is found there
-decides. Whatever was judged before, `load` checks the bytes that it loads: somebody may have changed them since.
+Tags and `MLmodel` come with the model and are untrusted. They only select the file to read; its content decides.
+`load` always checks the bytes that it loads: they may have changed since the last check.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The format of a model's files; `why` says what keeps it from being loaded without consent."""
+    """The format of a model's files; `why` says why loading needs the user's permission."""
 
     format: str
     why: str = ""
@@ -51,15 +51,15 @@ def save(
 
     Args:
         found: the model.
-        format: the format to use if it can hold the model.
+        format: the format to use if it can store the model.
         params: the run's parameters; MLflow shows them with the model.
         metrics: the run's metrics; MLflow shows them with the model.
 
     Returns:
-        The name of its format, and why that is not the one asked for, if so.
+        The name of the format used, and why it is not the requested one, if so.
 
     Raises:
-        MlopsError: no format can hold it.
+        MlopsError: no format can store it.
     """
     asked = [] if format == registry.AUTO else [registry.get(format)]
     others = [item for item in registry.every() if item.automatic and item not in asked]
@@ -83,7 +83,7 @@ def save(
 
 
 def judge(folder: Path) -> Verdict:
-    """Return what the files in an MLflow model's folder are, and whether loading them runs code."""
+    """Return the format of the files in an MLflow model's folder, and whether loading them runs code."""
     try:
         if link := next((path for path in folder.rglob("*") if is_link(path)), None):
             return Verdict("unknown", f"'{link.name}' of the model is a symbolic link")
@@ -99,7 +99,7 @@ def judge(folder: Path) -> Verdict:
 
 @lru_cache(maxsize=256)
 def _judged(folder: Path, _stamp: Any, _formats: Any) -> Verdict:
-    """Judge once for each state of the files: a list of runs asks again and again."""
+    """Check once for each state of the files: lists of runs call this often."""
     flavors = mlmodel.flavors(mlmodel.text(folder))
     found = next(item for item in registry.every() if item.matches(folder, flavors))
     try:
@@ -111,18 +111,18 @@ def _judged(folder: Path, _stamp: Any, _formats: Any) -> Verdict:
 
 
 def declared(folder: Path) -> str:
-    """Return the format that an `MLmodel` alone speaks of, for models whose files are not here."""
+    """Return the format that an `MLmodel` declares, for models without local files."""
     flavors = mlmodel.flavors(mlmodel.text(folder))
     return next(item for item in registry.every() if item.declared(flavors)).label(flavors)
 
 
 def load(folder: Path, format: str, *, allow_pickle: bool) -> Any:
-    """Load a model from its MLflow folder: without running code, or not at all unless that is allowed.
+    """Load a model from its MLflow folder; run no code of it unless that is allowed.
 
     Args:
         folder: the folder.
-        format: what `judge` says that it is.
-        allow_pickle: whether loading may run code that came with it.
+        format: the format from `judge`.
+        allow_pickle: whether loading may run code of the model.
 
     Raises:
         MlopsError: its files are damaged or hostile, or loading it runs code and that is not allowed.
@@ -135,10 +135,10 @@ def load(folder: Path, format: str, *, allow_pickle: bool) -> Any:
 
 
 def weights(folder: Path, format: str) -> dict[str, Any]:
-    """Return a model's weights by their names; no code of the model runs.
+    """Return a model's weights by name; no code of the model runs.
 
     Raises:
-        MlopsError: its files are damaged or hostile, or its format has no weights by themselves.
+        MlopsError: its files are damaged or hostile, or its format does not store the weights separately.
     """
     found = registry.get(format)
     if not found.has_weights:
@@ -165,12 +165,12 @@ def refuse_pickle(format: str, *, allowed: bool) -> None:
 
 @contextmanager
 def _one_line(remedy: str) -> Iterator[None]:
-    """Say in one line why a model's file is not loaded, and what to do."""
+    """Convert any error into one line that says why a model's file is not loaded, and the remedy."""
     try:
         yield
     except MlopsError:
         raise
     except Refused as refusal:
         raise MlopsError(f"The model is not loaded: {refusal}", remedy) from None
-    except Exception as error:  # each library fails in its own way on bytes that do not fit
+    except Exception as error:  # each library raises other types for invalid bytes
         raise MlopsError(f"The model is not loaded: its file {because(error)}", remedy) from None

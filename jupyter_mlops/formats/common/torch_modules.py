@@ -1,4 +1,4 @@
-"""torch modules: called with rows, and packed for a Bento."""
+"""Call torch modules with rows, and pack them for a Bento."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def evaluating(module: Any) -> Iterator[Any]:
-    """Put a module into its mode for answers and give its device; afterwards it is as it was."""
+    """Set a module to evaluation mode and yield its device; restore its mode and device afterwards."""
     import torch
 
     was_training = module.training
@@ -31,7 +31,7 @@ def evaluating(module: Any) -> Iterator[Any]:
 
 
 def signature(found: Fitted) -> Any:
-    """Return MLflow's signature of a module, or None where its rows are not known or give no single tensor."""
+    """Return MLflow's signature of a module; None if its rows are not known or its output is not one tensor."""
     import mlflow.models
     import torch
 
@@ -41,7 +41,7 @@ def signature(found: Fitted) -> Any:
     try:
         with evaluating(found.model) as device:
             output = found.model(torch.from_numpy(example).to(device))
-    except Exception:  # a module may refuse to be called so; it is stored all the same
+    except Exception:  # this call may fail; the module is stored anyway
         return None
     if not isinstance(output, torch.Tensor):
         return None
@@ -49,10 +49,10 @@ def signature(found: Fitted) -> Any:
 
 
 def outputs(module: Any, rows: Any) -> Any:
-    """Return a loaded module's answers to an array of rows, as an array."""
+    """Return a loaded module's outputs for an array of rows, as an array."""
     import torch
 
-    # A module that torch.export made has no eval(): it was exported in that mode.
+    # A module from torch.export has no eval(): it was exported in that mode.
     if not isinstance(module, torch.fx.GraphModule):
         module.eval()
     with torch.no_grad():
@@ -62,10 +62,10 @@ def outputs(module: Any, rows: Any) -> Any:
 
 
 def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed:
-    """Write a module for a Bento: exported, which needs no code, or as a pickle where the user allowed one.
+    """Write a module for a Bento: exported, which needs no code, or as a pickle if the user allowed it.
 
     Raises:
-        MlopsError: it is neither.
+        MlopsError: neither is possible.
     """
     import torch
 
@@ -75,9 +75,9 @@ def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed
             module, (torch.from_numpy(example),), dynamic_shapes=({0: torch.export.Dim.AUTO},)
         )
         torch.export.save(exported, target / "model.pt2")
-    except Exception as error:  # what torch.export cannot trace is many kinds
+    except Exception as error:  # a failed trace raises many types
         if not allow_code:
-            # It was loaded without anybody's consent, so none was given to a pickle.
+            # The user did not allow a pickle.
             raise MlopsError(
                 f"The model cannot be exported: {error}", "Record it with --format onnx"
             ) from None
@@ -92,7 +92,7 @@ def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed
 
 
 def exported_as_pt2() -> Packed:
-    """Return how `model.pt2` is loaded when its file is checked."""
+    """Return how a service loads `model.pt2` with a check of the file."""
     return Packed(
         "torch-pt2",
         "model.pt2",
@@ -103,7 +103,7 @@ def exported_as_pt2() -> Packed:
 
 
 def pickled(file: str) -> Packed:
-    """Return how a file of torch is loaded that may run code."""
+    """Return how a service loads a torch file that may run code."""
     return Packed(
         "torch-pickle",
         file,

@@ -1,6 +1,6 @@
-"""The source of those classes of a torch module that a notebook's cells define.
+"""The source of a torch module's classes that are defined in a notebook's cells.
 
-A class of a cell cannot be imported, so its source is stored together with what it uses: other classes and
+A class of a cell cannot be imported, so its source is stored with the names that it uses: other classes and
 functions of cells, imports, constants. A class that uses anything else (an object, a closure) is refused.
 """
 
@@ -18,14 +18,14 @@ _HERE = "__main__"
 
 
 class NoSource(MlopsError):
-    """The source of a class is not known, or uses what cannot be stored."""
+    """The source of a class is not known, or uses a value that cannot be stored."""
 
 
 def of(classes: list[type[Any]]) -> str:
-    """Return source that defines those of `classes` that were defined in cells; empty if none was.
+    """Return the source of those of `classes` that are defined in cells; empty if there are none.
 
     Raises:
-        NoSource: it is not known, or uses what cannot be stored.
+        NoSource: the source is not known, or uses a value that cannot be stored.
     """
     lines: dict[str, str] = {}
     for kind in classes:
@@ -35,7 +35,7 @@ def of(classes: list[type[Any]]) -> str:
 
 
 def _define(value: Any, name: str, lines: dict[str, str], open_names: set[str]) -> None:
-    """Add the statements that define `name`, after those that define what it uses."""
+    """Add the statements that define `name`, after those for the names that it uses."""
     if name in lines or name in open_names:
         return
     open_names.add(name)
@@ -62,7 +62,7 @@ def _define(value: Any, name: str, lines: dict[str, str], open_names: set[str]) 
 
 
 def _source(value: Any) -> tuple[str, set[str], dict[str, Any]]:
-    """Return the source of a class or function, the names in it, and the variables it sees."""
+    """Return the source of a class or function, the names in it, and its global variables."""
     functions = (
         [value]
         if inspect.isfunction(value)

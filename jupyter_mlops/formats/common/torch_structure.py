@@ -1,7 +1,7 @@
-"""A torch module as plain JSON beside its tensors, and built again from both.
+"""Describe a torch module as JSON and tensors, and rebuild it from both.
 
-The JSON says what each submodule is: its class by name, its attributes, its parts. Modules of torch's own classes are
-built again without running code; other classes are imported, or come from source, which runs it.
+The JSON describes each submodule: its class by name, its attributes, its parts. Modules of torch's own classes are
+rebuilt without running code; other classes are imported or defined by source, which runs code.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ _SOURCE = "model.py"
 
 
 def describe(module: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a module's structure, and its tensors by the names that the structure has for them.
+    """Return a module's structure, and its tensors by their names in the structure.
 
     Raises:
-        NotKept: it has something that JSON cannot hold.
+        NotKept: it has a value that JSON cannot store.
     """
     tensors: dict[str, Any] = {}
     return _describe(module, "", tensors, {}), tensors
 
 
 def build(structure: dict[str, Any], tensors: dict[str, Any], source: str) -> Any:
-    """Return the module; this executes `source` and imports what is not torch's own.
+    """Return the module; this executes `source` and imports other packages' classes.
 
     Raises:
-        MlopsError: the structure names what torch does not have, or what would replace torch's own code.
+        MlopsError: the structure has a name that is not in torch, or would replace torch's own code.
     """
     names: dict[str, Any] = {"__name__": "model"}
     if source:
@@ -44,7 +44,7 @@ def is_torchs(kind: type[Any]) -> bool:
 
 
 def needs_code(structure: dict[str, Any], source: str) -> bool:
-    """Whether building the module runs code other than torch's."""
+    """Whether the rebuild of the module runs code other than torch's."""
     if source:
         return True
     waiting = [structure]
@@ -73,7 +73,7 @@ def _describe(
     attributes = {
         name: _plain(value, f"{path}{name}")
         for name, value in vars(module).items()
-        # A recurrent layer's list of its own weights is made again.
+        # A recurrent layer rebuilds the list of its weights.
         if name not in internal and name not in {"_flat_weights", "_flat_weight_refs"}
     }
     held: dict[str, dict[str, Any]] = {"parameters": {}, "buffers": {}}
@@ -98,7 +98,7 @@ def _describe(
 
 
 def _plain(value: Any, name: str) -> Any:
-    """Return a value as JSON holds it, marked where it is not JSON's own kind."""
+    """Return a value as JSON, with a `kind` if it is not a JSON type."""
     import torch
 
     if value is None or type(value) in {bool, int, float, str}:
@@ -170,7 +170,7 @@ def _module(
     torch.nn.Module.__init__(module)
     internal = vars(torch.nn.Module())
     for key, value in item["attributes"].items():
-        # torch calls what lies under its own names: hooks, and `forward` itself.
+        # torch calls attributes with its own names: hooks and `forward`.
         calls = isinstance(value, dict) and hasattr(torch.nn.Module, key)
         if key.startswith("__") or key in internal or calls:
             raise MlopsError(f"The model sets '{key[:60]}', which is torch's own")
@@ -189,7 +189,7 @@ def _module(
         built = _module(part, f"{path}{key}.", tensors, names, made) if part else None
         module.register_module(key, built)
     if hasattr(module, "_init_flat_weights"):
-        module._init_flat_weights()  # noqa: SLF001 - a recurrent layer's own way to find its weights
+        module._init_flat_weights()  # noqa: SLF001 - a recurrent layer collects its weights
     return module
 
 

@@ -1,1 +1,1 @@
-"""The table of verbs, one file for each noun. Nothing here imports a noun."""
+"""The table of verbs, one file for each noun. No noun's package is imported here."""

@@ -1,4 +1,4 @@
-"""The verbs without a noun: what concerns the whole project."""
+"""The verbs without a noun: they act on the whole project."""
 
 from __future__ import annotations
 

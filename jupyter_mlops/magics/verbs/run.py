@@ -10,7 +10,7 @@ _RUN = "a run's name (its latest), its id, or the start of its id"
 
 
 def __getattr__(name: str) -> Noun:
-    """Make `NOUN` at each use, so that `--format` offers the formats that are registered by then."""
+    """Create `NOUN` at each use, so that `--format` offers all formats registered at that time."""
     if name == "NOUN":
         return _noun()
     raise AttributeError(name)

@@ -1,1 +1,1 @@
-"""How good a run's model is: metrics with intervals, and the gate that promotion obeys."""
+"""Evaluation of a run's model: metrics with confidence intervals, and the gate for promotion."""

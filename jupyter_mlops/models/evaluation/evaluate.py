@@ -1,4 +1,4 @@
-"""`model evaluate`: a run's model scored on data, each metric with its interval, recorded as a run."""
+"""`model evaluate`: score a run's model on data, and record metrics with confidence intervals as a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 METHODS = ("holdout", "kfold", "bootstrap")
-#: Resamples unless asked otherwise: scoring again is cheap, fitting again is not.
+#: Default number of resamples: scoring is cheap, fitting is not.
 _RESAMPLES = {"holdout": 1000, "bootstrap": 50}
 
 
@@ -42,30 +42,30 @@ def evaluate(
 ) -> Evaluation:
     """Score the model of a run on a table, and record the metrics with confidence intervals.
 
-    The record is a run of its own, tagged `mlops.evaluates`, with metrics NAME, NAME_low and
+    The evaluation is a new run, tagged `mlops.evaluates`, with metrics NAME, NAME_low and
     NAME_high and the table's version as its input.
 
     Args:
         run: a run's name or id.
-        on: a file (its version is kept), or a DataFrame.
-        target: the column with the truth; default: the one column that the model does not take.
-        method: `holdout` scores the stored model on the rows as they are, with percentile
-            intervals of resampled rows (Efron & Tibshirani 1993, ch. 13). `kfold` fits a clone of
-            the estimator on folds (stratified for classes), with the corrected resampled t
-            interval (Nadeau & Bengio 2003). `bootstrap` fits clones on resampled rows and scores
-            each on the rows left out of it (out-of-bag: not mixed with training scores as .632
-            is, so on the careful side), with percentile intervals of those scores.
+        on: a file (its version is recorded), or a DataFrame.
+        target: the column with the true values; default: the only column that is not an input.
+        method: `holdout` scores the stored model on the rows, with percentile intervals of
+            resampled rows (Efron & Tibshirani 1993, ch. 13). `kfold` fits a clone of the
+            estimator on folds (stratified for classes), with the corrected resampled t interval
+            (Nadeau & Bengio 2003). `bootstrap` fits clones on resampled rows and scores each on
+            its out-of-bag rows, with percentile intervals of those scores. Unlike .632, it does
+            not mix in training scores, so it is conservative.
         metric: default: accuracy, balanced_accuracy, f1, roc_auc (two classes), log_loss; or
             rmse, mae, r2.
-        seed: of the folds, the resamples, and of a refitted estimator without a seed of its own.
-        folds: for `kfold`.
-        resamples: default 1,000 for `holdout`, 50 for `bootstrap`.
-        confidence: of the intervals.
-        allow_pickle: load a model that is kept as a pickle.
+        seed: the seed of the folds, the resamples, and a refitted estimator without its own seed.
+        folds: the number of folds for `kfold`.
+        resamples: the number of resamples; default 1,000 for `holdout`, 50 for `bootstrap`.
+        confidence: the confidence level of the intervals.
+        allow_pickle: load a model that is stored as a pickle.
         project: default: the project at or above the working folder.
 
     Raises:
-        UsageError: the target, a metric or the method is not clear or does not fit.
+        UsageError: the target, a metric or the method is ambiguous or not valid.
         MlopsError: the model cannot be loaded, or cannot score the rows.
     """
     project = project or Project.find()
@@ -80,7 +80,7 @@ def evaluate(
             f"{method} fits the model again, which only scikit-learn estimators can",
             "Use: --method holdout",
         )
-    # All that can be unclear is found before the run is opened, so that no failed one is left.
+    # All arguments are checked before the run starts, so that a usage error leaves no failed run.
     answers = found.answers()
     names = answers.metrics(wanted)
     splits = _splits(found, method, folds, resamples, seed)
@@ -169,7 +169,7 @@ def _folds(found: Subject, folds: int, seed: int) -> list[tuple[Any, Any]]:
         if len(found.truth) < 2 * folds:
             raise UsageError(f"{len(found.truth)} rows are too few for {folds} folds", "Use fewer")
         splitter = KFold(folds, shuffle=True, random_state=seed)
-    # Splitting looks at the classes only, so the rows may be of any kind.
+    # The splitter uses only the classes, so the rows may be of any type.
     return list(splitter.split(np.zeros(len(found.truth)), found.truth))
 
 
@@ -180,7 +180,7 @@ def _resamples(found: Subject, resamples: int, seed: int) -> list[tuple[Any, Any
     for _ in range(20 * resamples):
         drawn = generator.integers(0, count, count)
         left_out = np.setdiff1d(np.arange(count), drawn)
-        # An estimator cannot be fitted on one class, nor scored on no row.
+        # An estimator cannot be fitted on one class, or scored without rows.
         one_class = found.task == "classification" and len(np.unique(found.truth[drawn])) < 2
         if len(left_out) and not one_class:
             splits.append((drawn, left_out))
@@ -192,7 +192,7 @@ def _resamples(found: Subject, resamples: int, seed: int) -> list[tuple[Any, Any
 def _refitted(
     found: Subject, splits: Sequence[tuple[Any, Any]], names: Sequence[str], seed: int
 ) -> dict[str, list[float]]:
-    """Return each metric's score on every split, by an estimator fitted for it."""
+    """Return each metric's score on every split, with an estimator fitted on that split."""
     from sklearn.base import clone
 
     scores: dict[str, list[float]] = {name: [] for name in names}
@@ -200,7 +200,7 @@ def _refitted(
         estimator = _seeded(clone(found.model), seed)
         try:
             estimator.fit(found.taken(train), found.truth[train])
-        except Exception as error:  # an estimator raises what it likes
+        except Exception as error:  # an estimator may raise any type
             reason = error_line(error)
             raise MlopsError(
                 f"{type(estimator).__name__} cannot be fitted again: {reason}"

@@ -1,4 +1,4 @@
-"""`model gate`: a model held against the bounds that `[gate]` of mlops.toml declares."""
+"""`model gate`: check a model against the bounds in `[gate]` of mlops.toml."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _HOLDS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class _Measured:
-    """A metric's value, its interval where rows were scored, and where it comes from."""
+    """A metric's value, its interval if rows were scored, and a note on its source."""
 
     value: float
     low: float | None = None
@@ -46,22 +46,22 @@ class _Measured:
 def gate(
     name: str, *, version: int = 0, allow_pickle: bool = False, project: Project | None = None
 ) -> Gate:
-    """Hold a registered model's version, or a run's model, against the declared gate.
+    """Check a registered model's version, or a run's model, against the declared gate.
 
-    A bound holds for the metric's value on the gate's `data`, or, without data, for the latest
-    evaluation's, else the run's own recorded number. With `against`, the model must also be
-    non-inferior: the difference to that alias's model in one metric, its sign turned so that
-    more is better, is bootstrapped on the same rows (paired percentile interval, 95 %), and its
-    lower bound must lie above -margin; with a margin of 0 it must be better.
+    A bound applies to the metric's value on the gate's `data`; without data, to the value of the
+    latest evaluation, else to the value that the run recorded. With `against`, the model must
+    also be non-inferior to that alias's model in one metric. The difference, with the sign set so
+    that larger is better, is bootstrapped on the same rows (paired percentile interval, 95 %).
+    Its lower bound must be above -margin; with a margin of 0 the model must be better.
 
     Args:
         name: a registered model (its latest version), or a run's name or id.
-        version: of the registered model.
-        allow_pickle: load models that are kept as pickles.
+        version: the version of the registered model.
+        allow_pickle: load models that are stored as pickles.
         project: default: the project at or above the working folder.
 
     Raises:
-        UsageError: no gate is declared, or it lacks what it needs.
+        UsageError: no gate is declared, or it is incomplete.
         NotFound: there is no such model, version or run.
     """
     project = project or Project.find()
@@ -105,7 +105,7 @@ def gate(
 
 
 def guards(alias: str, project: Project) -> bool:
-    """Whether a gate is declared, and stands before this alias."""
+    """Whether a gate is declared and guards this alias."""
     return _declared(project) and alias == (project.settings.gate.against or "champion")
 
 
@@ -123,7 +123,7 @@ def _measure(answers: Answers) -> dict[str, _Measured]:
 
 
 def _recorded(detail: RunDetail, project: Project) -> dict[str, _Measured]:
-    """Return the run's metrics, with those of its latest finished evaluation on top."""
+    """Return the run's metrics, overridden by those of its latest finished evaluation."""
     kept = {
         name: _Measured(value, note="recorded with the run")
         for name, value in detail.metrics.items()
@@ -150,7 +150,7 @@ def _bounded(
     metric: str, bound: str, measured: _Measured | None, known: dict[str, _Measured]
 ) -> Rule:
     match = BOUND.fullmatch(bound)
-    if match is None:  # settings made by hand, not read from mlops.toml
+    if match is None:  # settings created in code, not read from mlops.toml
         raise UsageError(f"'{bound}' is not a bound", 'For example: ">= 0.9"')
     rule = f"{metric} {match[1]} {match[2]}"
     if measured is None:

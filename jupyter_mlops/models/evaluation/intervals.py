@@ -2,10 +2,10 @@
 
 - `percentile`: the percentile interval of bootstrap replicates, Efron & Tibshirani, An Introduction
   to the Bootstrap (1993), chapter 13.
-- `replicates`: the replicates themselves, paired when several models answered the same rows
-  (chapter 8: the rows are resampled, all that belongs to a row with them).
-- `corrected_t`: Student's t over k folds with the variance that Nadeau & Bengio, Inference for the
-  Generalization Error (2003, equation 9), correct for overlapping training sets.
+- `replicates`: the bootstrap replicates, paired if several models predicted the same rows (chapter 8:
+  a row is resampled with all its values).
+- `corrected_t`: Student's t over k folds, with the variance corrected for overlapping training sets:
+  Nadeau & Bengio, Inference for the Generalization Error (2003, equation 9).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-#: Counts held at once: 8 bytes each, some copies of them.
+#: Maximum number of counts in memory: 8 bytes each, in several copies.
 _CELLS = 2_000_000
 
 
@@ -32,7 +32,7 @@ def replicates(
 ) -> list[dict[str, NDArray[np.float64]]]:
     """Return each table's metrics on `resamples` draws of its rows with replacement.
 
-    Draw i is of the same rows in every table, which must have the same rows in the same order.
+    Draw i has the same rows in every table; the tables must have the same rows in the same order.
     """
     rows = len(tables[0].truth)
     rescorers = [{name: rescorer(table, name) for name in metrics} for table in tables]
@@ -50,7 +50,7 @@ def replicates(
 
 
 def percentile(values: Sequence[float] | NDArray[Any], confidence: float) -> tuple[float, float]:
-    """Return the central `confidence` of the replicates; those that are not defined are left out."""
+    """Return the central `confidence` interval of the replicates, without undefined ones."""
     usable = np.asarray(values, dtype=float)
     usable = usable[np.isfinite(usable)]
     if not len(usable):
@@ -61,10 +61,10 @@ def percentile(values: Sequence[float] | NDArray[Any], confidence: float) -> tup
 
 
 def corrected_t(scores: Sequence[float], confidence: float) -> tuple[float, float, float]:
-    """Return mean, low and high over the scores of k folds.
+    """Return the mean and the interval's low and high of the scores of k folds.
 
     The variance of the mean is (1/k + 1/(k - 1)) s², where 1/(k - 1) is the ratio of test to
-    training rows; the plain s²/k takes the folds for independent, and is too small.
+    training rows; the plain s²/k assumes independent folds, and is too small.
     """
     from scipy import stats
 

@@ -1,4 +1,4 @@
-"""`model promote`: an alias pointed at a version, through the gate where there is one."""
+"""`model promote`: set an alias to a version; if a gate guards the alias, it must pass."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ def promote(
     allow_pickle: bool = False,
     project: Project | None = None,
 ) -> ModelVersion:
-    """Point an alias at a version of a registered model (default: its latest).
+    """Set an alias to a version of a registered model (default: its latest).
 
-    The gate of mlops.toml guards `champion`, or the alias that its `against` names; other aliases
-    are free, since a challenger has yet to prove itself. What the gate said is kept as tag
-    `mlops.gate` of the version.
+    The gate of mlops.toml guards `champion`, or the alias that its `against` names. Other aliases,
+    such as challenger, have no gate. The version's tag `mlops.gate` stores the gate's result.
 
     Args:
         name: the registered model.
         version: default: its latest.
         alias: champion, challenger, ….
-        force: promote even though the gate refuses; the tag says so.
-        allow_pickle: let the gate load models that are kept as pickles.
+        force: promote even if the gate refuses; the tag records it.
+        allow_pickle: let the gate load models that are stored as pickles.
         project: default: the project at or above the working folder.
 
     Raises:
@@ -43,7 +42,7 @@ def promote(
     project = project or Project.find()
     store = open_store(project)
     wanted = version or latest(store, name)
-    # Under the lock, so that no other becomes champion between the comparison and the promotion.
+    # Under the lock, so that the champion does not change between comparison and promotion.
     with project.locked("registry"):
         try:
             store.client.get_model_version(name, str(wanted))

@@ -1,4 +1,4 @@
-"""What `model evaluate` and `model gate` return."""
+"""Records that `model evaluate` and `model gate` return."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Method = Literal["holdout", "kfold", "bootstrap"]
 
 
 class Interval(Record):
-    """One metric with its confidence interval; None where it is not defined."""
+    """One metric with its confidence interval; None if it is not defined."""
 
     metric: str
     value: float | None
@@ -23,7 +23,7 @@ class Interval(Record):
 
 
 class Evaluation(Record):
-    """A run's model scored on data, itself recorded as the run `run_id`."""
+    """Result of the evaluation of a run's model, recorded as the run `run_id`."""
 
     run_id: str
     evaluates: str
@@ -60,7 +60,7 @@ class Evaluation(Record):
 
 
 class Rule(Record):
-    """One rule of a gate: what was wanted, what was found, and whether that passes."""
+    """Result of one rule of a gate: the rule, the value found, and the status."""
 
     shown: ClassVar[tuple[str, ...]] = ("rule", "found", "low", "high", "status", "note")
 
@@ -74,7 +74,7 @@ class Rule(Record):
 
 
 class Gate(Record):
-    """A model held against the bounds that `[gate]` of mlops.toml declares."""
+    """Result of a model's check against the bounds in `[gate]` of mlops.toml."""
 
     name: str
     version: int | None

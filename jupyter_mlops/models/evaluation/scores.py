@@ -1,7 +1,7 @@
-"""A model's answers beside the truth, scored by scikit-learn, and re-scored on weighted rows.
+"""Score a model's predictions against the true values: by scikit-learn, and for resampled rows.
 
-A bootstrap of 1,000 resamples would call scikit-learn 5,000 times; here each metric is written over
-a matrix of counts (resamples × rows: how often each row was drawn), which gives the same numbers.
+A bootstrap of 1,000 resamples would call scikit-learn 5,000 times. Here each metric is computed from
+a matrix of counts (resamples × rows: how often each row was drawn), with the same results.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ METRICS: dict[str, tuple[str, ...]] = {
     "classification": ("accuracy", "balanced_accuracy", "f1", "roc_auc", "log_loss"),
     "regression": ("rmse", "mae", "r2"),
 }
-#: Metrics in which less is better.
+#: Metrics for which smaller is better.
 LOSSES = frozenset({"log_loss", "rmse", "mae"})
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Truth and answers for the same rows.
+    """True values and predictions for the same rows.
 
     For a classification `truth` and `predicted` are class numbers 0 … `classes` - 1 and
     `probabilities` is rows × classes; `ranking` is the score of class 1 of two. For a regression
@@ -45,10 +45,10 @@ class Answers:
     ranking: NDArray[np.float64] | None = None
 
     def metrics(self, wanted: Sequence[str] = ()) -> list[str]:
-        """Return the metrics that these answers have, or those `wanted`.
+        """Return the metrics that can be computed, or the `wanted` ones.
 
         Raises:
-            UsageError: one of them is unknown, or needs what the model does not give.
+            UsageError: a metric is unknown, or needs outputs that the model does not have.
         """
         lacking = {
             "roc_auc": self.ranking is None,
@@ -66,9 +66,9 @@ class Answers:
 
 
 def score(answers: Answers, metric: str) -> float:
-    """Return one metric by scikit-learn; NaN where it is not defined (one class only).
+    """Return one metric by scikit-learn; NaN if it is not defined (only one class).
 
-    f1 is of the second class when there are two, else the unweighted mean over the classes.
+    f1 is that of the second of two classes, else the unweighted mean over the classes.
     """
     from sklearn import metrics
 
@@ -104,7 +104,7 @@ def score(answers: Answers, metric: str) -> float:
 
 
 def rescorer(answers: Answers, metric: str) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return a function of counts (resamples × rows) that gives the metric of each resample."""
+    """Return a function from counts (resamples × rows) to the metric of each resample."""
     truth, predicted = answers.truth, answers.predicted
     if metric == "accuracy":
         return _mean_of((truth == predicted).astype(float))
@@ -122,7 +122,7 @@ def rescorer(answers: Answers, metric: str) -> Callable[[NDArray[np.float64]], N
     if metric == "rmse":
         mean = _mean_of(errors**2)
         return lambda counts: np.sqrt(mean(counts))
-    # Moments about the mean of all rows: about zero they would cancel for a large offset.
+    # Moments about the mean of all rows: moments about zero lose precision for a large offset.
     centred = truth.astype(float) - truth.mean()
 
     def explained(counts: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -144,7 +144,7 @@ def _mean_of(
 def _by_class(
     answers: Answers, metric: str
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return recall or F1 by class out of three sparse sums: true, predicted, and both."""
+    """Return the function for balanced accuracy or F1, from three sparse sums: true, predicted, both."""
     truth, predicted = answers.truth, answers.predicted
     right = truth == predicted
     is_true = _indicator(truth, answers.classes)
@@ -175,7 +175,7 @@ def _indicator(codes: NDArray[Any], classes: int, kept: NDArray[Any] | None = No
 
 
 def _area(answers: Answers) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the ROC area as the share of (positive, negative) pairs in the right order, ties half."""
+    """Return the function for ROC AUC: the share of (positive, negative) pairs in order, ties half."""
     if answers.ranking is None:
         raise UsageError("roc_auc needs two classes and a score, which this model does not give")
     order = np.argsort(answers.ranking, kind="stable")

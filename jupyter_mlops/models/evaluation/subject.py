@@ -1,4 +1,4 @@
-"""The model of a run and the rows it is to be scored on, checked before anything is computed."""
+"""The model of a run and the rows to score, checked before the computation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SMALLEST_PROBABILITY = float(np.finfo(float).eps)
 
 @dataclass
 class ScoredTable:
-    """A table to score on: the version that was read (empty for a table in memory), and its name."""
+    """A table to score on, its path, and the version that was read (empty for a table in memory)."""
 
     frame: pd.DataFrame
     path: str
@@ -36,7 +36,7 @@ class ScoredTable:
 
 @dataclass
 class Subject:
-    """A run's native model, and the inputs and truth of the rows."""
+    """A run's native model, and the inputs and true values of the rows."""
 
     detail: RunDetail
     model: Any
@@ -46,7 +46,7 @@ class Subject:
     target: str
 
     def answers(self, model: Any = None, rows: Any = None) -> Answers:
-        """Return what `model` (default: the stored one) answers to the rows (default: all).
+        """Return the predictions of `model` (default: the stored one) for the rows (default: all).
 
         Raises:
             MlopsError: the model fails on them.
@@ -61,7 +61,7 @@ class Subject:
             return self._classified(model, inputs, truth)
         except MlopsError:
             raise
-        except Exception as error:  # each library fails in its own way on rows that do not fit
+        except Exception as error:  # each library raises other types for invalid rows
             reason = error_line(error)
             raise MlopsError(
                 f"The model of '{self.detail.name}' cannot score these rows: {reason}",
@@ -81,7 +81,7 @@ class Subject:
             labels = np.arange(raw.shape[1])
             raw = labels[probabilities.argmax(axis=1)]
         raw = np.asarray(raw).reshape(len(truth))
-        # What the model knows and what the whole table has: a fold may lack a class.
+        # The classes of the model and of the whole table: a fold may lack a class.
         known = np.unique(raw) if labels is None else np.asarray(labels)
         classes = np.unique(np.concatenate([known, np.unique(self.truth)]))
         if probabilities is None and hasattr(model, "predict_proba"):
@@ -109,7 +109,7 @@ class Subject:
 
 
 def read_rows(on: Given, project: Project) -> ScoredTable:
-    """Return the table, read out of the data cache so that its version is what was scored.
+    """Return the table, read from the data cache, so that its version is exact.
 
     Raises:
         NotFound: there is no such file.
@@ -126,7 +126,7 @@ def read_rows(on: Given, project: Project) -> ScoredTable:
             frame = data.frame(found.version, path.name, project=project)
         except MlopsError:
             raise
-        except Exception as error:  # each reader fails in its own way on a damaged file
+        except Exception as error:  # each reader raises other types for a damaged file
             reason = error_line(error)
             raise MlopsError(
                 f"{path} cannot be read as {path.suffix}: {reason}",
@@ -139,11 +139,11 @@ def read_rows(on: Given, project: Project) -> ScoredTable:
 
 
 def subject(found: Model, rows: ScoredTable, target: str, *, allow_pickle: bool) -> Subject:
-    """Return a run's model with the rows as it takes them.
+    """Return a run's model with the inputs and true values of the rows.
 
     Raises:
         NotFound: the run has no model.
-        UsageError: the target is not clear, or an input is missing.
+        UsageError: the target is ambiguous, or an input is missing.
     """
     detail = found.run
     names = [item["name"] for item in detail.model.inputs if item["name"]] if detail.model else []
@@ -156,7 +156,7 @@ def subject(found: Model, rows: ScoredTable, target: str, *, allow_pickle: bool)
         )
     model = found.load(allow_pickle=allow_pickle)
     frame = rows.frame[names] if names else rows.frame.drop(columns=[target])
-    # What was fitted on an array warns of a table's names.
+    # An estimator fitted on an array warns about a table's column names.
     inputs = frame if hasattr(model, "feature_names_in_") or names else frame.to_numpy()
     truth = rows.frame[target]
     if holes := int(truth.isna().sum()):
@@ -233,7 +233,7 @@ def _predict(model: Any, inputs: Any) -> Any:
 
 
 def _as_probabilities(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a network's outputs as probabilities: they may be those, their logarithms, or logits."""
+    """Return a network's outputs (probabilities, their logarithms, or logits) as probabilities."""
     if (scores >= 0).all() and np.allclose(scores.sum(axis=1), 1, atol=1e-4):
         return scores
     shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
