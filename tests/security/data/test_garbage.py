@@ -12,7 +12,6 @@ import pytest
 from jupyter_mlops import data, runs
 from jupyter_mlops.data import referrers
 from jupyter_mlops.errors import BackendFailed
-from jupyter_mlops.magics.verbs.data import NOUN
 from jupyter_mlops.runs.capsules import capsule
 from jupyter_mlops.runs.records import DataUse
 from jupyter_mlops.tracking.store import open_store
@@ -134,11 +133,3 @@ def test_what_somebody_else_registers_is_kept_too(
     monkeypatch.setattr(referrers, "_KNOWN", dict(referrers._KNOWN))
     referrers.register("others", lambda project: [("x.csv", version)])
     assert len(data.gc(yes=True, older=0, project=project)) == 0
-
-
-@pytest.mark.parametrize("verb", NOUN.verbs, ids=lambda verb: verb.name)
-def test_a_verb_is_the_function_of_its_name(verb: object) -> None:
-    from importlib import import_module
-
-    module, _, function = verb.target.partition(":")  # type: ignore[attr-defined]
-    assert getattr(data, verb.name) is getattr(import_module(module), function)  # type: ignore[attr-defined]
