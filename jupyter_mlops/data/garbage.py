@@ -22,6 +22,7 @@ from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound, UsageError
 from jupyter_mlops.paths import is_link
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
+from jupyter_mlops.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,8 +102,8 @@ class UnusedList(Records[Unused]):
 
         size = tables.size(sum(item.size for item in self.items))
         if self.items[0].deleted:
-            return f"Deleted {len(self.items):,} objects, {size}."
-        return f"{len(self.items):,} objects to delete, {size}. To delete them: data gc --yes"
+            return f"Deleted {counted(len(self.items), 'object')}, {size}."
+        return f"{counted(len(self.items), 'object')} to delete, {size}. To delete: data gc --yes"
 
 
 def held(*, project: Project) -> set[str]:

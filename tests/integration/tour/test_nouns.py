@@ -81,7 +81,7 @@ def test_data_from_a_version_to_who_read_it(project: Project) -> None:
     assert "summer" in readers
     (kept,) = data.list(project=project)
     assert (kept.path, kept.status) == ("data/patients.csv", "ok")
-    assert "1 objects to delete" in said['draft = Path("data/draft.csv")']
+    assert "1 object to delete" in said['draft = Path("data/draft.csv")']
 
 
 @pytest.mark.parametrize("name", ["runs", "data"])
