@@ -63,6 +63,14 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def _main_restored() -> Iterator[None]:
+    """Put the module `__main__` back: an IPython shell replaces it, and new processes are made from it."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
+
+
+@pytest.fixture(autouse=True)
 def _stores_closed(tmp_path: Path) -> Iterator[None]:
     """Close the stores that MLflow keeps open: hundreds of projects need more files than a process has."""
     yield

@@ -226,7 +226,7 @@ def test_a_service_that_runs_does_not_silently_lack_a_name(
 ) -> None:
     again = services.start("line", allow_host=["ml.example.org"], project=line_project)
     assert again.pid == line.pid
-    with pytest.raises(Conflict, match=r"does not answer to other\.example"):
+    with pytest.raises(Conflict, match=r"does not answer to the host name other\.example"):
         services.start("line", allow_host=["other.example"], project=line_project)
 
 
