@@ -91,7 +91,7 @@ def of(tag: str) -> dict[int, str]:
         except OSError:
             continue
         if tag.encode() in words + environment and process_start(int(name)) is not None:
-            found[int(name)] = words.replace(b"\0", b" ").decode()[:80]
+            found[int(name)] = words.replace(b"\0", b" ").decode()[:600]
     return found
 
 
