@@ -100,7 +100,7 @@ def lab(project, tmp_path, monkeypatch):
     finally:
         server.terminate()
         try:
-            server.wait(600)
+            server.wait(20)  # Lab may wait for a kernel that has just begun; nothing here depends on it
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
