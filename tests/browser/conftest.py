@@ -100,7 +100,9 @@ def lab(project, tmp_path, monkeypatch):
     finally:
         server.terminate()
         try:
-            server.wait(20)  # Lab may wait for a kernel that has just begun; nothing here depends on it
+            server.wait(
+                20
+            )  # Lab may wait for a kernel that has just begun; nothing here depends on it
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
