@@ -12,7 +12,7 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.cells import own_lines, source
+from jupyter_mlops.cells import magic_calls, own_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,7 @@ def opposites(x: Any, y: Any, label: str = "") -> Iterator[Opposite]:
     if isinstance(x, list):
         for item_x, item_y in zip(x, y, strict=True):
             yield from opposites(item_x, item_y, label)
-    elif not isinstance(x, ast.AST) or source.is_magic(x):
+    elif not isinstance(x, ast.AST) or magic_calls.is_magic(x):
         return
     elif is_literal(x) or isinstance(x, ast.JoinedStr):
         yield Opposite(x, y, label)  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def named(line: Line) -> Iterator[tuple[tuple[str, ...], ast.expr, str]]:
     ]
     while waiting:
         item = waiting.pop(0)
-        if isinstance(item, ast.JoinedStr) or source.is_magic(item):
+        if isinstance(item, ast.JoinedStr) or magic_calls.is_magic(item):
             continue
         if isinstance(item, ast.Call):
             for keyword in item.keywords:
@@ -203,7 +203,7 @@ def _shape(node: Any) -> str:
         return f"[{','.join(map(_shape, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    if source.is_magic(node):
+    if magic_calls.is_magic(node):
         return ast.dump(node)
     if is_literal(node):
         return "·"

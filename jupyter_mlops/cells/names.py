@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.cells import source
+from jupyter_mlops.cells import parser, source
 
 if TYPE_CHECKING:
     import symtable
@@ -57,7 +57,7 @@ def read(text: str) -> Names:
 def of_program(program: ast.Module, text: str = "") -> Names:
     """Return the names of parsed code; `text` is its source, if available."""
     try:
-        table = source.symbols(program, text)
+        table = parser.symbols(program, text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Names()  # such code did not run
     makes, uses = _of_table(table)

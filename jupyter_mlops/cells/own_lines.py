@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
-from jupyter_mlops.cells.source import cell_magic, is_magic, parse, words
+from jupyter_mlops.cells.magic_calls import is_magic, words
+from jupyter_mlops.cells.source import cell_magic, parse
 
 _OWN_LINE = re.compile(r"^\s*%(?:mlops|load_ext\s+jupyter_mlops|reload_ext\s+jupyter_mlops)\b")
 _OWN_EXTENSION = (["load_ext", "jupyter_mlops"], ["reload_ext", "jupyter_mlops"])

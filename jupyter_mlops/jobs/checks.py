@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.cells import names, needed_files, source, undefined_names
+from jupyter_mlops.cells import names, needed_files, parser, source, undefined_names
 from jupyter_mlops.errors import NotFound, UsageError, nearest
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs import parameters, values
@@ -209,7 +209,7 @@ def _code_problems(
             continue
         try:
             parsed.append((cell, source.checked(cell.source)))
-        except source.CellSyntaxError as error:
+        except parser.CellSyntaxError as error:
             if notebooks.MAY_FAIL_TAG not in cell.tags:
                 line = cell.source.splitlines()[error.line - 1 : error.line]
                 what = f"syntax error: {error}" + (f" in `{line[0].strip()[:60]}`" if line else "")

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.cells import literals, names, source
+from jupyter_mlops.cells import literals, names, parser, source
 from jupyter_mlops.jobs import values
 from jupyter_mlops.jobs.notebook import PARAMETERS_TAG, CodeCell
 from jupyter_mlops.jobs.records import Parameter
@@ -78,7 +78,7 @@ def top_level(cell: CodeCell) -> list[ast.stmt]:
     """Return a cell's statements; none if it is not Python."""
     try:
         return source.checked(cell.source).body
-    except source.CellSyntaxError:
+    except parser.CellSyntaxError:
         return []
 
 
@@ -90,7 +90,7 @@ def is_constant(node: ast.expr) -> bool:
 def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[Declared]:
     try:
         parsed = source.checked(cell.source)
-    except source.CellSyntaxError:
+    except parser.CellSyntaxError:
         return
     comments = parsed.comments()
     for statement in parsed.body:

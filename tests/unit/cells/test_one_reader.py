@@ -8,6 +8,8 @@ from pathlib import Path
 import jupyter_mlops
 
 READER = "cells/source.py"
+#: The reader's own module for it; nobody outside of cells/ asks it for more than the kind of an error.
+PARSER = "cells/parser.py"
 # What else parses Python or asks IPython for it, and why that is no second reader of notebooks.
 ALLOWED = {
     "formats/common/torch_structure.py": {"compile": "runs the source of a model's class"},
@@ -54,8 +56,25 @@ def _sources() -> dict[str, set[str]]:
 
 def test_one_module_parses_notebook_source() -> None:
     found = _sources()
-    assert {"TransformerManager", "compile"} <= found.pop(READER)
+    assert {"TransformerManager", "compile"} <= found.pop(PARSER)
     assert found == {path: set(calls) for path, calls in ALLOWED.items()}
+
+
+def test_only_the_rooms_own_modules_ask_the_parser() -> None:
+    root = Path(jupyter_mlops.__file__).parent
+    asked = {
+        (str(path.relative_to(root)), node.attr)
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "parser"
+        and "jupyter_mlops.cells" in path.read_text()
+    }
+    assert {file for file, name in asked if name in {"transformed", "compiled"}} == {READER}
+    assert {file for file, name in asked if name == "tree"} == {READER, "cells/magic_calls.py"}
+    outside = {(file, name) for file, name in asked if not file.startswith("cells/")}
+    assert {name for _, name in outside} == {"CellSyntaxError"}
 
 
 def test_one_module_looks_at_the_marks_of_magics() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_mlops import jobs
-from jupyter_mlops.cells import magics, names, own_lines, recorded_values, slices, source
+from jupyter_mlops.cells import magics, names, own_lines, parser, recorded_values, slices, source
 from jupyter_mlops.cells.magics import Body
 from jupyter_mlops.cells.programs import Program
 
@@ -139,7 +139,7 @@ def test_a_cell_that_may_make_any_name_is_said_to(cell: str, real: dict[str, Any
 @pytest.mark.parametrize("cell", REFUSED)
 def test_a_cell_that_ipython_refuses_is_refused(cell: str, real: dict[str, Any]) -> None:
     assert real[cell] == REFUSED[cell]
-    with pytest.raises(source.CellSyntaxError):
+    with pytest.raises(parser.CellSyntaxError):
         source.checked(cell)
 
 
