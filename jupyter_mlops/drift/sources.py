@@ -60,10 +60,8 @@ def gather(
     if _is_set(reference):
         old, old_label = _table(reference, "reference")
     else:
-        from jupyter_mlops import runs
-
-        detail = runs.get(trained_on, project=project)
-        old = models.training_data(detail.run_id, project=project)
+        model = models.Model.find(trained_on, project=project)
+        detail, old = model.run, model.training_data
         old_label = f"training data of {detail.name} ({detail.run_id[:8]})"
         inputs = inputs or (_names(detail.model.inputs) if detail.model else [])
         new = _typed_like(new, old)

@@ -22,8 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import files, progress
-from jupyter_mlops.environment import hard_links, uv
-from jupyter_mlops.environment import package_indexes as recorded_indexes
+from jupyter_mlops.environment import hard_links, package_indexes, uv
 from jupyter_mlops.errors import BackendFailed, Conflict
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def installed(sources: dict[str, str] | None = None) -> dict[str, hard_links.Ins
                 package = hard_links.Installed(name, match["version"], Path(folder, entry))
                 found.setdefault(name, package)
     if sources is not None:
-        now = _by_name(recorded_indexes.sources())
+        now = _by_name(package_indexes.sources())
         for name in {*sources, *now} & {*found}:
             if sources.get(name) != now.get(name) and _is_commit(sources, now, name):
                 del found[name]
@@ -270,7 +269,7 @@ def _sources_now(
     root = project.root.as_uri()
     return [
         f"{name} is an editable install: its present sources are used"
-        for name, source in _by_name(recorded_indexes.sources()).items()
+        for name, source in _by_name(package_indexes.sources()).items()
         if name in wanted
         and name in current
         and source.startswith("editable ")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MissingBackend
 from jupyter_mlops.formats.common.format import Flavors, Format, NotKept, Packed
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -177,7 +178,7 @@ def _converted(model: Any, sample: Any, *, classifies: bool) -> bytes:
             )
             return bytes(converted.SerializeToString())
         except Exception as error:  # the converters raise many types
-            why = why or f"{type(error).__name__}: {_first_line(error)}"
+            why = why or f"{type(error).__name__}: {error_line(error)}"
     raise NotKept(f"skl2onnx does not convert it ({why})")
 
 
@@ -204,7 +205,7 @@ def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
     except NotKept:
         raise
     except Exception as error:  # a failed trace raises many types
-        raise NotKept(f"torch.onnx does not export it ({_first_line(error)})") from error
+        raise NotKept(f"torch.onnx does not export it ({error_line(error)})") from error
     answers = answers.cpu().numpy()
     about = {"of": "torch", "columns": [], "answer": [*answers.shape[1:]]}
     _same("outputs", np.asarray(onnx_file.Session.of(buffer.getvalue(), about)(rows)), answers)
@@ -225,7 +226,3 @@ def _same(what: str, given: Any, wanted: Any) -> None:
     if wrong.any():
         rows = int(wrong.reshape(len(wrong), -1).any(axis=1).sum())
         raise NotKept(f"as ONNX its {what} differ in {rows} of {len(wrong)} rows")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

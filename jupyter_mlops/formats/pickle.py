@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.formats.common.format import ALLOW, Flavors, Format, NotKept, Packed
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,8 +33,7 @@ class Pickle(Format):
             else:
                 _save_torch(found)
         except Exception as error:  # a pickler raises any error of the model's parts
-            lines = str(error).strip().splitlines()
-            raise NotKept(lines[0] if lines else type(error).__name__) from error
+            raise NotKept(error_line(error)) from error
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
         """Whether MLflow loads it from a pickle; the other formats are tried first."""
@@ -57,7 +57,7 @@ class Pickle(Format):
         """Return the model, a torch module on the CPU."""
         from jupyter_mlops.errors import MlopsError
         from jupyter_mlops.formats.common import mlmodel
-        from jupyter_mlops.tracking.store import import_mlflow
+        from jupyter_mlops.tracking.loading import import_mlflow
 
         if not allow_code:
             raise MlopsError("Loading a pickle runs the code it holds", ALLOW)

@@ -16,8 +16,15 @@ from jupyter_mlops import temporary
 from jupyter_mlops.errors import MissingBackend, MlopsError
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import answers, bento_build, bento_store, process, requirements, seal
-from jupyter_mlops.services import served_model as sources
+from jupyter_mlops.services import (
+    answers,
+    bento_build,
+    bento_store,
+    process,
+    requirements,
+    seal,
+    served_model,
+)
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
@@ -48,7 +55,7 @@ def build(
     _need_bentoml()
     if name:
         bento_store.check_name(name)
-    source = sources.read(run, allow_pickle=allow_pickle, project=project)
+    source = served_model.read(run, allow_pickle=allow_pickle, project=project)
     name = name or bento_store.slug(source.run.name)
     # On the store's own disk, so that publishing is one rename.
     place = project.state / "building"

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops import data
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import answers, bento_store, lifecycle, seal
-from jupyter_mlops.services import served_model as sources
+from jupyter_mlops.services import answers, bento_store, lifecycle, seal, served_model
 from jupyter_mlops.services.client import Client, encode
 from jupyter_mlops.services.records import Answer
 from jupyter_mlops.text import error_line
@@ -105,11 +104,11 @@ def _ready(project: Project, name: str) -> tuple[Any, bento_store.Bento]:
     return service, bento
 
 
-def _source(project: Project, bento: bento_store.Bento) -> sources.Source | None:
+def _source(project: Project, bento: bento_store.Bento) -> served_model.Source | None:
     """Return the run's model, or None if the run does not exist any more."""
     allowed = seal.verify(bento.path).allow_pickle
     try:
-        return sources.read(bento.origin["run_id"], allow_pickle=allowed, project=project)
+        return served_model.read(bento.origin["run_id"], allow_pickle=allowed, project=project)
     except NotFound:
         return None
 
