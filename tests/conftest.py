@@ -62,10 +62,19 @@ def _template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+_MAIN = sys.modules["__main__"]
+
+
 @pytest.fixture(autouse=True)
 def _main_restored() -> Iterator[None]:
-    """Put the module `__main__` back: an IPython shell replaces it, and new processes are made from it."""
+    """Put the module `__main__` back: an IPython shell replaces it, and new processes are made from it.
+
+    A shell that a whole module shares keeps its own while its tests run.
+    """
     main = sys.modules["__main__"]
+    ipython = sys.modules.get("IPython.core.interactiveshell")
+    if ipython is None or not ipython.InteractiveShell.initialized():
+        main = sys.modules["__main__"] = _MAIN
     yield
     sys.modules["__main__"] = main
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +27,10 @@ class Cells:
 
 @contextmanager
 def started() -> Iterator[Cells]:
-    """Give a shell of its own to a block."""
+    """Give a shell of its own to a block, then put `__main__` back: a shell replaces that module."""
+    main = sys.modules["__main__"]
     try:
         yield Cells()
     finally:
         InteractiveShell.clear_instance()
+        sys.modules["__main__"] = main

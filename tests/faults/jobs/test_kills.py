@@ -28,9 +28,9 @@ PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "languag
 BLOCKS = """\
 import os, subprocess, time
 child = subprocess.Popen(["sleep", "600"])
-with open("pids.new", "w") as file:
+with open(f"new-{os.getpid()}", "w") as file:
     file.write(f"{os.getpid()} {child.pid}")
-os.rename("pids.new", f"pids-{os.getpid()}")
+os.rename(f"new-{os.getpid()}", f"pids-{os.getpid()}")
 time.sleep(600)"""
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_mlops import data, drift, jobs, models, runs, trust, workspace
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import retention
+from tests.shell import started
 from tests.team import PASSWORD
 
 if TYPE_CHECKING:
@@ -80,14 +80,12 @@ def team(
         frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["a", "b"])
         frame["label"] = (frame["a"] + rng.normal(scale=0.3, size=200) > 0).astype(int)
         frame.to_csv("train.csv", index=False)
-        shell = InteractiveShell.instance()
-        shell.colors = "nocolor"
-        shell.run_line_magic("load_ext", "jupyter_mlops")
-        said = [_run(shell, _TRAIN.format(name=name, c=c)) for name, c in _CELLS]
-        yield Team(Project.find(root), shell, said, request.param)
-        shell.atexit_operations()
-        atexit.unregister(shell.atexit_operations)
-        InteractiveShell.clear_instance()
+        with started() as cells:
+            shell = cells.shell
+            said = [_run(shell, _TRAIN.format(name=name, c=c)) for name, c in _CELLS]
+            yield Team(Project.find(root), shell, said, request.param)
+            shell.atexit_operations()
+            atexit.unregister(shell.atexit_operations)
 
 
 def _run(shell: Any, source: str) -> str:
