@@ -207,6 +207,15 @@ def outside(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     return _execute(folder, [*_fixed(), *words], b"", {}, _LONGEST)
 
 
+def copy_index(index: Path, to: Path) -> None:
+    """Copy an index with its time.
+
+    git trusts a file's size and second only if the index is later than that second; it reads the other files. A
+    copy with a new time would hide a change of the same second and size.
+    """
+    shutil.copy2(index, to)
+
+
 def top(folder: Path) -> Path:
     """Return the top folder of the work tree of `folder`.
 

@@ -8,7 +8,6 @@ its size and time are those in the index.
 from __future__ import annotations
 
 import re
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +42,10 @@ def patch(root: Path) -> str:
         return found
     with temporary.folder() as scratch:
         index = scratch / "index"
-        shutil.copyfile(
-            git.text(root, "rev-parse", "--path-format=absolute", "--git-path", "index").strip(),
+        git.copy_index(
+            Path(
+                git.text(root, "rev-parse", "--path-format=absolute", "--git-path", "index").strip()
+            ),
             index,
         )
         own = {"GIT_INDEX_FILE": str(index)}

@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,7 +109,7 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
     _sweep(project)
     try:
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(git_folder / "index", index)
+            git.copy_index(git_folder / "index", index)
         own = {"GIT_INDEX_FILE": str(index)}
         found = Snapshot(prefix=prefix)
         changed = found.changed = _changed(project, own, found, without)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,24 @@ def test_a_changed_filtered_file_is_kept_as_it_lies_there(large: Project) -> Non
     assert _git(large, "cat-file", "blob", f"{taken.commit}:other.bin").startswith("pointer")
     assert "weights.bin" in packages.git_state(large.root)[1]
     assert not _told(large)
+
+
+def test_a_change_in_the_second_of_the_commit_is_seen(large: Project) -> None:
+    # git compares whole seconds: it looks into a file that is as young as its index.
+    second = 1_700_000_000
+    index = large.root / ".git" / "index"
+    for path in (large.root / "train.py", large.root / "weights.bin", large.root / "other.bin"):
+        os.utime(path, ns=(second * 10**9 + 5, second * 10**9 + 5))
+    _git(large, "update-index", "--refresh")
+    os.utime(index, (second, second))
+    for path, text in (("train.py", "2\n"), ("weights.bin", "trained" * 100)):
+        (large.root / path).write_text(text)
+        os.utime(large.root / path, ns=(second * 10**9 + 9, second * 10**9 + 9))
+    patch = packages.git_state(large.root)[1]
+    assert "train.py" in patch
+    assert "weights.bin" in patch
+    assert "other.bin" not in patch
+    assert sorted(snapshot.take(large).changed) == ["train.py", "weights.bin"]
 
 
 def test_a_replay_has_the_content_and_says_what_was_not_run(large: Project) -> None:
