@@ -45,6 +45,7 @@ IS_KEEPER = "MLOPS_KEEPER"
 _SET_PDEATHSIG, _SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 _GRACE, _LONGEST = 1.0, 3.0
 _POLL = 1.0
+_READINGS = 5
 
 #: A process: its pid, and its start in clock ticks since boot, because pids are reused.
 Process = tuple[int, int]
@@ -75,18 +76,28 @@ def outlives(pid: int) -> bool:
 
 
 def below(root: int) -> list[Process]:
-    """Return the living descendants of a process, without those that must outlive it."""
-    children: dict[int, list[tuple[int, int, str]]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
-        if name.isdigit() and (found := status(name)):
-            children.setdefault(found[0], []).append((int(name), found[2], found[3]))
+    """Return the living descendants of a process, without those that must outlive it.
+
+    A zombie can have living children: its first thread ended before the others, which happens each time a process
+    with threads is killed. And a process can end while the others are read, so that the list has children of
+    nobody; then it is read again.
+    """
+    for _ in range(_READINGS):
+        children: dict[int, list[tuple[int, int, str]]] = {}
+        pids = {0}
+        for name in os.listdir("/proc"):  # noqa: PTH208
+            if name.isdigit() and (found := status(name)):
+                pids.add(int(name))
+                children.setdefault(found[0], []).append((int(name), found[2], found[3]))
+        if pids.issuperset(children):
+            break
     result: list[Process] = []
     todo = [root]
     while todo:
         for pid, start, state in children.get(todo.pop(), ()):
             if state in "ZX":
-                continue
-            if not outlives(pid):
+                todo.append(pid)
+            elif not outlives(pid):
                 result.append((pid, start))
                 todo.append(pid)
     return result

@@ -120,7 +120,7 @@ def test_a_job_whose_process_was_killed_is_not_left_running(project: Project) ->
     kernel, child = blocked(project)
     process.kill()
     process.wait()
-    eventually(lambda: gone([kernel, child]), 10)
+    eventually(lambda: gone([kernel, child]), 60)
     assert runs.list(kind="job")[0].status == "killed"
 
 

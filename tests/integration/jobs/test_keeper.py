@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
+import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -12,7 +15,7 @@ import pytest
 from jupyter_client.manager import KernelManager
 
 from jupyter_mlops import temporary
-from jupyter_mlops.processes import kernels, owned
+from jupyter_mlops.processes import keeper, kernels, owned
 from jupyter_mlops.processes.identity import process_start
 
 if TYPE_CHECKING:
@@ -107,3 +110,29 @@ def test_a_kernel_of_another_provisioner_is_left_to_it() -> None:
     with temporary.folder() as folder:
         assert not kernels.keep(manager, folder)
     assert manager.provisioner is None
+
+
+#: Its first thread ends before the others, as in a kernel that is being killed.
+_ZOMBIE = """
+import ctypes, subprocess, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+print(subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL).pid, flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_the_children_of_a_zombie_with_threads_are_found() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _ZOMBIE], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            until = time.monotonic() + 600
+            while (found := keeper.status(process.pid)) is not None and found[3] != "Z":
+                assert time.monotonic() < until
+                time.sleep(0.01)
+            assert child in {pid for pid, _ in keeper.below(os.getpid())}
+        finally:
+            os.kill(child, signal.SIGKILL)
+            process.kill()
