@@ -82,8 +82,8 @@ def test_a_change_in_the_second_of_the_commit_is_seen(large: Project) -> None:
     # git compares whole seconds: it looks into a file that is as young as its index.
     second = 1_700_000_000
     index = large.root / ".git" / "index"
-    for path in (large.root / "train.py", large.root / "weights.bin", large.root / "other.bin"):
-        os.utime(path, ns=(second * 10**9 + 5, second * 10**9 + 5))
+    for file in (large.root / "train.py", large.root / "weights.bin", large.root / "other.bin"):
+        os.utime(file, ns=(second * 10**9 + 5, second * 10**9 + 5))
     _git(large, "update-index", "--refresh")
     os.utime(index, (second, second))
     for path, text in (("train.py", "2\n"), ("weights.bin", "trained" * 100)):
