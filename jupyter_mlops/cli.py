@@ -79,7 +79,9 @@ def _results_only() -> Iterator[TextIO]:
     kept = os.dup(1)
     os.dup2(2, 1)
     try:
-        with os.fdopen(kept, "w", encoding="utf-8", closefd=False) as results:
+        with os.fdopen(
+            kept, "w", encoding="utf-8", errors="backslashreplace", closefd=False
+        ) as results:
             yield results
     finally:
         sys.stdout.flush()

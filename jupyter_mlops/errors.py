@@ -30,8 +30,10 @@ class MlopsError(Exception):
     exit_code = 2
 
     def __init__(self, what: str, do: str = "") -> None:
-        self.what = what.strip()
-        self.do = do.strip()
+        # A file's name may have bytes that are no text; they are shown as `\\udcff`.
+        self.what, self.do = (
+            part.strip().encode(errors="backslashreplace").decode() for part in (what, do)
+        )
         super().__init__(f"{self.what.rstrip('.')}. {self.do}" if self.do else self.what)
 
     def _render_traceback_(self) -> list[str]:

@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_core import PydanticSerializationError
 
 from jupyter_mlops import tables
 
@@ -46,8 +47,11 @@ class Record(BaseModel):
         return [(name, value) for name, value in pairs if value not in (None, "", [], {})]
 
     def to_json(self) -> str:
-        """Return this record as one JSON object."""
-        return self.model_dump_json()
+        """Return this record as one JSON object; characters that are no text, as in some file names, are escaped."""
+        try:
+            return self.model_dump_json()
+        except PydanticSerializationError:
+            return type(self).model_validate(_escaped(self.model_dump())).model_dump_json()
 
     def __str__(self) -> str:
         return str(self._viewed("text")) if self.view else tables.pairs_text(self.details())
@@ -60,6 +64,17 @@ class Record(BaseModel):
 
     def _viewed(self, form: str) -> Any:
         return getattr(import_module(self.view), form)(self)
+
+
+def _escaped(value: Any) -> Any:
+    """Return a value in which the characters that UTF-8 cannot hold are escaped."""
+    if isinstance(value, str):
+        return value.encode(errors="backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_escaped(key): _escaped(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_escaped(item) for item in value]
+    return value
 
 
 class TextRecord(Record):

@@ -167,9 +167,10 @@ def _parsed(content: bytes, name: str) -> dict[str, Any]:
 def _origin(content: dict[str, Any]) -> str:
     """Return the URL or path that a file was fetched from; empty if it was not fetched."""
     try:
-        return str(content["deps"][0]["path"])
+        path = content["deps"][0]["path"]
     except (KeyError, TypeError, IndexError):
         return ""
+    return path if isinstance(path, str) else ""
 
 
 def _not_dvcs(name: str, why: str = "") -> MlopsError:

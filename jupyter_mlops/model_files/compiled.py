@@ -19,6 +19,7 @@ _TREES = (
     "sklearn.ensemble._gb",
     "sklearn.ensemble._iforest",
 )
+_TEXTS = "sklearn.feature_extraction.text"
 _PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 
 
@@ -30,6 +31,7 @@ def check(model: Any) -> None:
     """
     with one_line(_WHAT):
         for item in parts(model):
+            _check_numbers(item)
             kind = f"{type(item).__module__}.{type(item).__qualname__}"
             if kind == "sklearn.tree._tree.Tree":
                 _check_tree(item)
@@ -41,19 +43,29 @@ def check(model: Any) -> None:
                 _check_support(item)
             elif kind.startswith(_TREES):
                 _check_widths(item)
+                if kind.startswith("sklearn.ensemble._gb."):
+                    _check_outputs(item)
             elif hasattr(item, "_predictors"):
                 _check_features(item)
 
 
 def forget_caches(model: Any) -> None:
-    """Unset the cache folder of an estimator: a pipeline unpickles its steps' results from there."""
+    """Unset the cache folder of an estimator: a pipeline unpickles its steps' results from there.
+
+    Raises:
+        Refused: the model opens files that its input names (`CountVectorizer(input="filename")`).
+    """
     for item in parts(model):
+        if type(item).__module__ == _TEXTS and getattr(item, "input", "content") != "content":
+            raise Refused(f"{_WHAT} opens the files that its input names")
         if isinstance(getattr(item, "memory", None), str) and hasattr(item, "get_params"):
             item.memory = None
 
 
 def parts(model: Any) -> Any:
     """Yield all objects inside a model, each once."""
+    import numpy as np
+
     seen: dict[int, Any] = {}
     waiting = [model]
     while waiting:
@@ -66,10 +78,59 @@ def parts(model: Any) -> Any:
             waiting += item.values()
         elif isinstance(item, (list, tuple, set, frozenset)):
             waiting += item
-        elif type(item).__name__ == "ndarray":
-            waiting += item.ravel().tolist() if item.dtype.hasobject else []
         else:
+            if isinstance(item, np.ndarray) and item.dtype.hasobject:
+                waiting += (
+                    np.asarray(item).ravel().tolist()
+                )  # a masked array with its hidden elements
             waiting += getattr(item, "__dict__", {}).values()
+
+
+def _check_numbers(item: Any) -> None:
+    """Raise unless the indices of a sparse matrix are inside of it, and a spline's knots fit its degree."""
+    kind = f"{type(item).__module__}.{type(item).__qualname__}"
+    if kind.startswith("scipy.sparse."):
+        _check_sparse(item)
+    elif kind == "scipy.interpolate._bsplines.BSpline":
+        count = len(item.t) - item.k - 1
+        if not 0 <= item.k < count or len(item.c) < count or not (item.t[1:] >= item.t[:-1]).all():
+            raise Refused("A spline of the model has other knots than its degree needs")
+
+
+def _check_sparse(matrix: Any) -> None:
+    form = getattr(matrix, "format", "")
+    if form in {"csr", "csc", "bsr"}:
+        matrix.check_format(full_check=True)
+        good = True
+    elif form == "coo":
+        good = all(
+            len(places) == len(matrix.data)
+            and (not len(places) or (places.min() >= 0 and places.max() < size))
+            for places, size in zip((matrix.row, matrix.col), matrix.shape, strict=True)
+        )
+    else:
+        good = form == "dia" and matrix.data.shape[:1] == matrix.offsets.shape
+    if not good:
+        raise Refused("A sparse matrix of the model has places outside of it")
+
+
+def _check_outputs(estimator: Any) -> None:
+    """Raise unless a boosting model has one tree with one output for each of its columns."""
+    import numpy as np
+
+    trees = estimator.estimators_
+    columns = estimator.n_trees_per_iteration_
+    good = (
+        type(trees) is np.ndarray
+        and trees.ndim == 2
+        and trees.shape[1] == columns
+        and all(tree.tree_.value.shape[1:] == (1, 1) for tree in trees.ravel().tolist())
+    )
+    if good and columns > 1:
+        row = np.zeros((1, estimator.n_features_in_), dtype=np.float32)
+        good = estimator._raw_predict_init(row).shape == (1, columns)  # noqa: SLF001
+    if not good:
+        raise Refused("The trees of the model differ in number from its outputs")
 
 
 def _check_tree(tree: Any) -> None:

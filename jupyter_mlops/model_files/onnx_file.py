@@ -30,6 +30,7 @@ _PARTS: dict[str, dict[int, str]] = {
     "sparse": {1: "tensor", 2: "tensor"},
     "tensor": {},
 }
+_LARGEST_KEY = 0xFFFFFFFF
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 _OPERATOR, _DOMAIN, _FUNCTION_DOMAIN = 4, 7, 10
 _DOMAINS = {
@@ -213,6 +214,9 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     at, end = 0, len(view)
     while at < end:
         key, at = _varint(view, at)
+        if key > _LARGEST_KEY or not key >> 3:
+            # onnxruntime drops the higher bits, and would read another field than this check.
+            raise Refused(f"{_WHAT} is no protobuf message")
         number, kind = key >> 3, key & 7
         if kind == 0:
             value, at = _varint(view, at)

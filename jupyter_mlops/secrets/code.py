@@ -22,7 +22,11 @@ Span = tuple[int, int]
 _LONGEST = 100_000
 _LONGEST_HEADER = 2_000
 _FIELD = re.compile(r"[\w.-]+")
-_MAGIC = re.compile(r"(?m)^([ \t]*)[%!?]")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+#: Characters of the lines that a shell adds to Python: `%time f()`, `files = !ls`, `f?`.
+_NOT_PYTHON = re.compile(r"[%!?]+[\w.]*[ \t]*")
+_MOST_SKIPPED = 50
+_MOST_WORDS = 8
 _PIECE = re.compile(
     r"""[rbuRBU]{0,2}(?P<quote>\"{3}|'{3}|["'])(?P<text>(?:\\.|(?!(?P=quote)).)*)(?P=quote)""",
     re.DOTALL,
@@ -49,16 +53,68 @@ _ADDERS = {"append", "extend", "add", "insert", "appendleft", "put"}
 
 
 def find(text: str) -> list[Span]:
-    """Return the positions of secrets in Python code; none if `text` is not Python."""
+    """Return the positions of secrets in Python code; none if `text` is not Python.
+
+    Lines that only a shell reads are left out, and what follows their magic or command is read on its own.
+    """
     if len(text) > _LONGEST:
         return []
+    found: list[Span] = []
+    for begin, part, tree in _trees(text):
+        found += [(begin + start, begin + end) for start, end in _in_tree(tree, part)]
+    return found
+
+
+def _trees(text: str) -> Iterator[tuple[int, str, ast.Module]]:
+    """Yield (position, text, tree) of a text without the lines that are not Python, and of the rests of those."""
+    lines = _LINE.findall(text)
+    skipped: set[int] = set()
+    for _ in range(_MOST_SKIPPED):
+        tree = _parsed("".join(lines))
+        if isinstance(tree, ast.Module):
+            yield 0, text, tree
+            break
+        number = tree - 1
+        if not 0 <= number < len(lines) or not _NOT_PYTHON.search(lines[number]):
+            break
+        skipped.add(number)
+        line = lines[number].rstrip("\r\n")
+        indent = line[: len(line) - len(line.lstrip())]
+        block = "if 1:" if line.rstrip().endswith(":") else "pass"
+        lines[number] = indent + block + lines[number][len(line) :]
+    given = _LINE.findall(text)
+    begin = 0
+    for number, line in enumerate(given):
+        if number in skipped:
+            yield from ((begin + at, rest, tree) for at, rest, tree in _rest(line))
+        begin += len(line)
+
+
+def _rest(line: str) -> Iterator[tuple[int, str, ast.Module]]:
+    """Yield the longest end of a line, after its magic and the magic's options, that is Python."""
+    mark = _NOT_PYTHON.search(line)
+    starts = [mark.end(), *(word.end() for word in re.finditer(r"\s+", line))] if mark else []
+    for start in [at for at in starts if mark and at >= mark.end()][:_MOST_WORDS]:
+        tree = _parsed(line[start:].strip())
+        if isinstance(tree, ast.Module):
+            yield start, line[start:].strip(), tree
+            return
+
+
+def _parsed(text: str) -> ast.Module | int:
+    """Return the tree of a text, or the line that is not Python (0: unknown)."""
     try:
         with warnings.catch_warnings():
             # Warnings about the user's code: an invalid escape, `is` with a literal.
             warnings.simplefilter("ignore")
-            tree = ast.parse(_MAGIC.sub(r"\1#", text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []
+            return ast.parse(text)
+    except SyntaxError as error:
+        return error.lineno or 0
+    except (ValueError, RecursionError, MemoryError):
+        return 0
+
+
+def _in_tree(tree: ast.Module, text: str) -> list[Span]:
     lines = _Lines(text)
     tables = [span for node in ast.walk(tree) for span in lines.columns(node)]
     return tables + [
@@ -242,7 +298,8 @@ class _Lines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._lines = text.splitlines(keepends=True) if "\f" not in text else text.split("\n")
+        # As Python counts lines; `splitlines` also ends them at other characters.
+        self._lines = _LINE.findall(text)
         self._starts = [0]
         for line in self._lines:
             self._starts.append(self._starts[-1] + len(line))

@@ -73,8 +73,9 @@ def home(project: Project) -> Path:
 
 
 def names(project: Project) -> list[str]:
-    """The names of all services, sorted."""
-    return sorted(path.parent.name for path in (home(project) / "bentos").glob("*/latest"))
+    """The names of all services, sorted; folders whose name is not a valid one are no services."""
+    found = (path.parent.name for path in (home(project) / "bentos").glob("*/latest"))
+    return sorted(name for name in found if _NAME.fullmatch(name))
 
 
 def latest(project: Project, name: str) -> Bento:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files
-from jupyter_mlops.errors import Conflict, NotFound, UsageError
+from jupyter_mlops.errors import Conflict, MlopsError, UsageError
 from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
@@ -112,7 +112,7 @@ def list(*, project: Project | None = None) -> Records[Service]:
         _tidy(project, name)
         try:
             found.append(record(project, bento_store.latest(project, name)))
-        except (NotFound, OSError, ValueError, KeyError, TypeError):
+        except (MlopsError, OSError, ValueError, KeyError, TypeError):
             # Its folder was deleted, is being deleted, or has other content.
             continue
     return Records(found, empty=_EMPTY)
@@ -149,7 +149,7 @@ def record(project: Project, bento: bento_store.Bento) -> Service:
         parity=Parity(**parity) if parity else None,
         url=_launched(running).url if running else "",
         pid=running["pid"] if running else None,
-        requests=prediction_log.count(project, bento.name),
+        requests=prediction_log.count(project, bento.name) if project.trusted else 0,
         created=bento.created,
     )
 

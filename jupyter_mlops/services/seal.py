@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import signing_key
+from jupyter_mlops import files, signing_key
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.paths import UnsafePath, below
 from jupyter_mlops.settings import SETTINGS_FILE
@@ -163,10 +163,7 @@ def _hashed(path: Path) -> Any:
 
 
 def _small(bento: Path, name: str) -> bytes:
-    path = below(bento, name, source="A seal")
-    if path.stat().st_size > _LARGEST_MANIFEST:
-        raise ValueError("too large")
-    return path.read_bytes()
+    return files.content(below(bento, name, source="A seal"), most=_LARGEST_MANIFEST, link=False)
 
 
 def _configured_key(bento: Path) -> bytes | None:

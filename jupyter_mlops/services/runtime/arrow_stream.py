@@ -40,13 +40,33 @@ def read(body: bytes, most_rows: int) -> tuple[list[str], list[list[Any]]]:
                     raise Rejected(413, "rows", f"More than {most_rows} rows in one request")
                 batches.append(batch)
             table = pa.Table.from_batches(batches, reader.schema)
-    except (pa.ArrowException, OSError, EOFError, struct.error):
+            every = table.column_names
+    except (pa.ArrowException, OSError, EOFError, struct.error, ValueError, LookupError):
         raise Rejected(400, "malformed", "The body is not an Arrow stream") from None
-    names = [name for name in table.column_names if not name.startswith("__index_level_")]
-    if len(set(table.column_names)) != len(table.column_names):
+    names = [name for name in every if not name.startswith("__index_level_")]
+    if len(set(every)) != len(every):
         raise Rejected(422, "columns", "A column name occurs twice")
-    columns = [table.column(name).to_pylist() for name in names]
+    columns = [_values(table, name) for name in names]
     return names, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _values(table: Any, name: str) -> list[Any]:
+    """Return a column's values.
+
+    Raises:
+        Rejected: a value does not exist in Python: text that is not UTF-8, the year 10000, an unknown time zone.
+    """
+    import pyarrow as pa
+
+    try:
+        values: list[Any] = table.column(name).to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError, LookupError, OSError) as error:
+        raise Rejected(
+            422,
+            "value",
+            f"Column '{name[:64]}' has a value that cannot be read: {type(error).__name__}",
+        ) from None
+    return values
 
 
 def _plain_types(schema: Any) -> None:

@@ -150,6 +150,32 @@ def test_the_same_rows_in_every_shape_get_the_same_answer(
     assert len({answer.text for answer in answers}) == 1
 
 
+_UNKNOWN_NAME = "not_utf8"
+
+
+@pytest.mark.parametrize(
+    ("column", "status", "words"),
+    [
+        (pa.array([253402300800], pa.timestamp("s")), 422, "cannot be read"),  # the year 10000
+        (pa.array([0], pa.timestamp("us", "Mars/Phobos")), 422, "cannot be read"),
+        (pa.array([0], pa.timestamp("us", "+25:99")), 422, "cannot be read"),
+        (pa.array([0], pa.timestamp("us", "../../etc/passwd")), 422, "cannot be read"),
+        (pa.array([1.0]), 400, "not an Arrow stream"),
+    ],
+)
+def test_arrow_values_that_python_does_not_have(
+    client: httpx.Client, column: pa.Array, status: int, words: str
+) -> None:
+    sink = io.BytesIO()
+    table = pa.table({_UNKNOWN_NAME: column})
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    body = sink.getvalue()
+    if status == 400:
+        body = body.replace(_UNKNOWN_NAME.encode(), b"\xff\xfe\xfdabcde")
+    refused(client.post("/predict", content=body, headers=ARROW), status, words)
+
+
 def test_arrow_that_could_unpack_without_bound_is_refused(
     client: httpx.Client, frame: pd.DataFrame
 ) -> None:

@@ -94,6 +94,21 @@ def test_each_malformed_version_file_is_one_row(
     trials("malformed .dvc files", len(_TEXTS), "one row each")
 
 
+def test_an_origin_that_is_no_text_is_none(project: Project, good: Path) -> None:
+    text = good.read_text() + f"deps:\n- path: 0x{'f' * 9000}\n"
+    good.write_text(text)
+    (row,) = data.list(project=project)
+    assert row.path == "good.csv"
+    assert row.to_json()
+
+
+def test_a_folder_whose_name_is_no_text_is_listed(project: Project, good: Path) -> None:
+    folder = project.root / os.fsdecode(b"\xfe")
+    folder.mkdir()
+    (folder / "x.dvc").write_text(good.read_text().replace("good.csv", "x"))
+    assert "udcfe/x" in data.list(project=project).to_json()
+
+
 @pytest.mark.parametrize("kind", _KINDS)
 def test_what_is_no_file_is_one_row_and_not_waited_for(
     project: Project, good: Path, kind: str

@@ -461,6 +461,23 @@ def _external(place: str) -> Attack:
     return _onnx(change)
 
 
+def _hidden_graph(folder: Path, _: str) -> None:
+    """Hide a graph with numbers in another file behind a plain, empty one: onnxruntime cuts a tag to 32 bits."""
+    import onnx
+
+    path = next(folder.glob("*.onnx"))
+    _external("secret.bin")(folder, "")
+    model = onnx.load(path, load_external_data=False)
+    graph = model.graph.SerializeToString()
+    model.ClearField("graph")
+    length, size = len(graph), b""
+    while length > 0x7F:
+        size += bytes([length & 0x7F | 0x80])
+        length >>= 7
+    hidden = b"\xba\x80\x80\x80\x10" + size + bytes([length]) + graph
+    path.write_bytes(model.SerializeToString() + b"\x3a\0" + hidden)
+
+
 def _attribute_outside(model: Any, _: str) -> None:
     """Keep the numbers of a constant, inside of a branch, in another file."""
     import onnx
@@ -485,6 +502,8 @@ ONNX: dict[str, Attack] = {
     "Python operators": _onnx(
         lambda m, _: (m.graph.node.add(op_type="PyOp", domain="ai.onnx.contrib", output=["e"]), m.opset_import.add(domain="ai.onnx.contrib", version=1))
     ),
+    "a graph behind a number of 33 bits": _hidden_graph,
+    "a field without a number": lambda f, _: next(f.glob("*.onnx")).write_bytes(next(f.glob("*.onnx")).read_bytes() + b"\x02\0") and None,
     "a compiled part": _onnx(lambda m, _: m.graph.node.add(op_type="EPContext", domain="com.microsoft", output=["e"])),
     "another file, by ..": _mlmodel(lambda c: c["flavors"]["onnx"].update(data="../../other.onnx")),
     "another file, by its whole path": _mlmodel(lambda c: c["flavors"]["onnx"].update(data="/etc/passwd")),

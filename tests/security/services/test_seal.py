@@ -116,6 +116,41 @@ def test_a_bento_as_it_was_built_is_started_and_stays_sealed(built: Project) -> 
     assert seal.verify(bento(built)) == seal.Sealed(allow_pickle=False)
 
 
+@pytest.mark.parametrize("name", [seal.MANIFEST, seal.SIGNATURES])
+def test_a_fifo_in_place_of_the_seal_is_not_waited_for(sent: Project, name: str) -> None:
+    (bento(sent) / name).unlink()
+    os.mkfifo(bento(sent) / name)
+    with pytest.raises(MlopsError, match="seal"):
+        services.start("line", project=sent)
+
+
+def test_folders_that_are_no_services_hide_none(sent: Project, trials: Trials) -> None:
+    store = bento_store.home(sent) / "bentos"
+    names = [b"UPPER x", b"\xff", b".hidden", b"-x", "é".encode(), b"a\nb"]
+    for name in names:
+        shutil.copytree(store / "line", store / os.fsdecode(name), symlinks=True)
+    assert [service.name for service in services.list(project=sent)] == ["line"]
+    trials("folders in the Bento store whose name no service has", len(names), "left out")
+
+
+def test_text_that_is_no_utf8_in_a_bento_is_shown_escaped(sent: Project) -> None:
+    origin = bento(sent) / "src" / "origin.json"
+    origin.write_text(json.dumps(json.loads(origin.read_text()) | {"run_name": "\ud800"}))
+    shown = json.loads(services.list(project=sent).to_json())
+    assert shown[0]["run_name"] == "\\ud800"
+
+
+def test_a_huge_log_of_a_project_without_trust_is_not_counted(
+    sent: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = sent.state / "predictions" / "line" / "a.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text('{"time": 1, "inputs": {}}\n' * 3)
+    assert services.get("line", project=sent).requests == 3
+    monkeypatch.setattr(trust, "is_trusted", lambda _root: False)
+    assert services.get("line", project=sent).requests == 0
+
+
 @pytest.mark.parametrize("change", [with_payload, with_code])
 @pytest.mark.parametrize("hashes_again", [False, True])
 def test_a_changed_bento_runs_nothing_neither_here_nor_in_the_service_process(

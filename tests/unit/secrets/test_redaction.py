@@ -208,3 +208,28 @@ def test_cells_with_magics_still_run_after_it() -> None:
     clean = redact("%env HUB_TOKEN=abcd1234efgh5678\nx = 1")
     assert clean == f"%env HUB_TOKEN={HIDDEN}\nx = 1"
     ast.parse(TransformerManager().transform_cell(clean))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "files = !ls",
+        "v = %env HOME",
+        "len?",
+        "%time print(1)",
+        "for x in range(2):\n    !true",
+        "for x in !ls:\n    pass",
+        "if True:\n    %matplotlib inline\n    x = !ls",
+        "%%time",
+    ],
+)
+def test_a_line_of_the_shell_hides_no_secret(line: str) -> None:
+    found = redact(f"{line}\nadd(name='password', value='hunt12er-Xy77qqZ')\n")
+    assert found == f"{line}\nadd(name='password', value='***')\n"
+
+
+@pytest.mark.parametrize("magic", ["%time ", "%timeit -n 1 -r 1 ", "x = %time ", "    %prun -q "])
+def test_a_secret_after_a_magic_is_found(magic: str) -> None:
+    before = "if True:\n" if magic.startswith(" ") else ""
+    found = redact(f"{before}{magic}add(name='password', value='hunt12er-Xy77qqZ')\n")
+    assert found == f"{before}{magic}add(name='password', value='***')\n"
