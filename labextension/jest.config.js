@@ -5,6 +5,7 @@ const defaults = jupyterlab(__dirname);
 
 module.exports = {
   ...defaults,
+  testTimeout: 600_000,
   cacheDirectory: 'node_modules/.cache/jest',
   reporters: ['default'],
   transform: {

@@ -21,6 +21,7 @@ type RecordWord =
 
 /** The words of the server's events: nouns, and what is done with them. */
 type EventWord =
+  | 'project'
   | 'run'
   | 'data'
   | 'model'
@@ -31,6 +32,7 @@ type EventWord =
   | 'collected'
   | 'deleted'
   | 'differs'
+  | 'initialised'
   | 'promoted'
   | 'pushed'
   | 'registered'
@@ -41,6 +43,7 @@ type EventWord =
   | 'sent'
   | 'shortened'
   | 'started'
+  | 'trusted'
   | 'unscheduled'
   | 'waiting';
 
@@ -60,6 +63,7 @@ const WORDS: {
   drift: trans => trans.__('drift'),
   failed: trans => trans.__('failed'),
   finished: trans => trans.__('finished'),
+  initialised: trans => trans.__('initialised'),
   input: trans => trans.__('input'),
   job: trans => trans.__('job'),
   killed: trans => trans.__('killed'),
@@ -73,6 +77,7 @@ const WORDS: {
   other: trans => trans.__('other'),
   output: trans => trans.__('output'),
   paused: trans => trans.__('paused'),
+  project: trans => trans.__('project'),
   promoted: trans => trans.__('promoted'),
   pushed: trans => trans.__('pushed'),
   queued: trans => trans.__('queued'),
@@ -92,6 +97,7 @@ const WORDS: {
   starting: trans => trans.__('starting'),
   stopped: trans => trans.__('stopped'),
   sweep: trans => trans.__('sweep'),
+  trusted: trans => trans.__('trusted'),
   unreadable: trans => trans.__('unreadable'),
   unscheduled: trans => trans.__('unscheduled'),
   waiting: trans => trans.__('waiting')

@@ -52,10 +52,10 @@ export class Server {
 
 /** Wait until something is so. */
 export async function until(isSo: () => unknown): Promise<void> {
-  const end = Date.now() + 8000;
+  const end = Date.now() + 600_000;
   while (!isSo()) {
     if (Date.now() > end) {
-      throw new Error(`not in 8 s: ${isSo.toString()}`);
+      throw new Error(`not in 10 minutes: ${isSo.toString()}`);
     }
     await pause(5);
   }

@@ -35,7 +35,6 @@ _NEITHER_NAMES = (
     ".*", "LICENSE*", "Makefile", "mlops.toml", "pyproject.toml", "requirements*.txt", "setup.cfg",
 )  # fmt: skip
 _NEITHER_FOLDERS = {".dvc", ".github", ".ipynb_checkpoints", ".vscode", "jobs"}
-_ABSENT = ("0", "0" * 40)
 
 
 @dataclass(frozen=True, slots=True)

@@ -288,7 +288,7 @@ def test_only_the_very_process_is_ended(tmp_path: Path, tag: str, trials: Trials
     ours = subprocess.Popen(["sleep", "600"], env={**os.environ, "MLOPS_EXECUTION": mark})
     try:
         assert owned.end_orphans()
-        assert ours.wait(5) == -signal.SIGKILL, "it carries the mark of a dead process"
+        assert ours.wait(60) == -signal.SIGKILL, "it carries the mark of a dead process"
         owned.end_marked("nobody")
         assert [process.poll() for process in living] == [None] * len(living)
         # A reused pid has another start.

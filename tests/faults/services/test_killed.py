@@ -119,7 +119,7 @@ def test_nothing_acknowledged_is_lost_when_the_service_is_killed_under_load(
     enough = threading.Event()
 
     def ask(number: int) -> None:
-        with Client(started.url, timeout=10) as client:
+        with Client(started.url, timeout=120) as client:
             for index in range(100_000):
                 value = float(number * 1_000_000 + index)
                 try:

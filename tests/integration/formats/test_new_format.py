@@ -142,7 +142,9 @@ def test_what_it_cannot_hold_is_kept_as_usual_and_the_line_says_why(
 def test_the_help_and_the_choices_come_from_the_registry(coefficients: formats.Format) -> None:
     (verb,) = [item for item in parser.nouns()["run"].verbs if item.where == "cell"]
     (arg,) = [item for item in verb.args if item.name == "format"]
-    assert arg.choices == ("auto", "skops", "pt2", "safetensors", "onnx", "coefficients", "pickle")
+    assert arg.choices is not None
+    assert {"auto", "skops", "coefficients", "pickle"} <= {*arg.choices}
+    assert len({*arg.choices}) == len(arg.choices)
     assert "coefficients: linear regressions, as JSON" in arg.help
     parsed = parser.parse(["run", "line", "--format", "coefficients"], cell=True)
     assert parsed.arguments["format"] == "coefficients"

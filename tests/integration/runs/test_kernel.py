@@ -28,7 +28,7 @@ def _execute(
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     client = NotebookClient(
         notebook,
-        timeout=120,
+        timeout=600,
         allow_errors=allow_errors,
         resources={"metadata": {"path": str(project.root)}},
     )

@@ -70,7 +70,7 @@ def scheduler(project: Project) -> Iterator[Callable[[], str]]:
         assert process.poll() is None, log.read_text()
     finally:
         process.terminate()
-        code = process.wait(150)
+        code = process.wait(600)
     assert code == 0, log.read_text()
 
 
