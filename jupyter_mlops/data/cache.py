@@ -7,6 +7,7 @@ once, and `dvc pull` and `dvc checkout` find the object.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
 
 #: Path and stat of a file when it was hashed → its version; an unchanged file costs one stat.
@@ -113,12 +116,37 @@ def listing(version: str, *, project: Project) -> dict[str, str]:
 
 
 def frame(version: str, name: str, *, project: Project | None = None) -> pd.DataFrame:
-    """Read a cached table (`name` gives its format: .parquet, .csv, .tsv, .feather, .json)."""
-    return read_table(cached(version, project=project), Path(name).suffix)
+    """Read a cached table (`name` gives its format: .parquet, .csv, .tsv, .feather, .json).
+
+    Raises:
+        NotFound: the cache does not have it.
+        MlopsError: it cannot be read as a table.
+    """
+    return read_table(cached(version, project=project), Path(name).suffix, name=name)
 
 
-def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
-    """Read one table from a file by its suffix."""
+@contextmanager
+def table_errors(name: str, suffix: str) -> Iterator[None]:
+    """Convert any error of a table's reader; each reader raises other types for a damaged file."""
+    try:
+        yield
+    except MlopsError:
+        raise
+    except ImportError as error:
+        raise MlopsError(f"{name} cannot be read: {error}", "Save it as .parquet or .csv") from None
+    except Exception as error:
+        raise MlopsError(
+            f"{name} cannot be read as {suffix}: {error_line(error)}",
+            "Check that the file is complete, and its extension",
+        ) from None
+
+
+def read_table(path: Path, suffix: str = "", *, name: str = "") -> pd.DataFrame:
+    """Read one table from a file by its suffix; messages call it `name`, or its path.
+
+    Raises:
+        MlopsError: it cannot be read as a table.
+    """
     import pandas as pd
 
     # By default, pandas converts strings of digits, and columns with names like `date`.
@@ -136,9 +164,10 @@ def read_table(path: Path, suffix: str = "") -> pd.DataFrame:
     if suffix not in readers:
         kind = suffix or "a file without suffix"
         raise MlopsError(
-            f"{path.name}: {kind} cannot be read as a table", f"Use one of {', '.join(readers)}"
+            f"{name or path.name}: {kind} cannot be read as a table",
+            f"Use one of {', '.join(readers)}",
         )
-    with path.open("rb") as file:
+    with table_errors(name or str(path), suffix), path.open("rb") as file:
         read: pd.DataFrame = readers[suffix](file)
     return read
 

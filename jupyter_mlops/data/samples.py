@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from jupyter_mlops import tables
-from jupyter_mlops.data.cache import read_table
+from jupyter_mlops.data.cache import read_table, table_errors
 from jupyter_mlops.data.meter import Meter
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,7 +54,7 @@ def read(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.Da
     Raises:
         MlopsError: it cannot be read as a table.
     """
-    try:
+    with table_errors(file.name, suffix):
         if every == 1:
             table = _csv(file, suffix) if suffix in (".csv", ".tsv") else read_table(file, suffix)
             return table, len(table)
@@ -65,12 +64,6 @@ def read(file: Path, suffix: str, every: int, key: Sequence[str]) -> tuple[pd.Da
                 "Save it as parquet or csv",
             )
         return _sampled(file, suffix, every, key)
-    except MlopsError:
-        raise
-    except (ValueError, OSError, pd.errors.ParserError, UnicodeError) as error:
-        raise MlopsError(
-            f"{file.name} cannot be read as {suffix}: {error_line(error)}", "Is the file complete?"
-        ) from None
 
 
 def column_names(file: Path, suffix: str) -> list[str]:

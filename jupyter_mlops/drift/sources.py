@@ -10,7 +10,7 @@ import pandas as pd
 
 from jupyter_mlops import data, models
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
-from jupyter_mlops.text import error_line, listed
+from jupyter_mlops.text import listed
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -104,17 +104,7 @@ def _table(source: Source, side: str) -> tuple[pd.DataFrame, str]:
         )
     if not path.is_file():
         raise NotFound(f"No file {path}", f"Check the path after --{side}")
-    try:
-        return data.read_table(path), str(source)
-    except MlopsError:
-        raise
-    except ImportError as error:
-        raise MlopsError(f"{path} cannot be read: {error}", "Save it as .parquet or .csv") from None
-    except Exception as error:  # each reader raises other errors on a damaged file
-        reason = error_line(error)
-        raise MlopsError(
-            f"{path} cannot be read as {path.suffix}: {reason}", "Check the file and its extension"
-        ) from None
+    return data.read_table(path), str(source)
 
 
 def _logged(service: str, last: int, project: Project | None) -> pd.DataFrame:

@@ -13,7 +13,6 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.services import answers, bento_store, lifecycle, seal, served_model
 from jupyter_mlops.services.client import Client, encode
 from jupyter_mlops.services.records import Answer
-from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,10 +123,7 @@ def _table(project: Project, file: str, bento: bento_store.Bento) -> pd.DataFram
     path = Path(file) if Path(file).exists() else project.root / file
     if not path.is_file():
         raise NotFound(f"No file {file}", "Name a Parquet or CSV file")
-    try:
-        frame = data.read_table(path)
-    except (OSError, ValueError) as error:
-        raise MlopsError(f"{file} cannot be read: {error_line(error)}") from None
+    frame = data.read_table(path, name=file)
     names = [item["name"] for item in bento.read_json("schema.json")["inputs"]]
     missing = [name for name in names if name not in frame.columns]
     if missing:

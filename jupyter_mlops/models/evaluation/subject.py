@@ -122,16 +122,7 @@ def read_rows(on: Given, project: Project) -> ScoredTable:
         if not path.is_file():
             raise NotFound(f"No file {path}", "Check the path given as --on")
         found = data.version(path, project=project)
-        try:
-            frame = data.frame(found.version, path.name, project=project)
-        except MlopsError:
-            raise
-        except Exception as error:  # each reader raises other types for a damaged file
-            reason = error_line(error)
-            raise MlopsError(
-                f"{path} cannot be read as {path.suffix}: {reason}",
-                "Check the file and its extension",
-            ) from None
+        frame = data.frame(found.version, str(path), project=project)
         rows = ScoredTable(frame, found.path, found.version)
     if rows.frame.empty:
         raise MlopsError(f"{rows.path} has no rows", "Give a table with at least one row")

@@ -218,7 +218,7 @@ def test_a_killed_evaluation_is_a_killed_run_without_metrics(
     cancer: None, project: Project, number: int, error: str
 ) -> None:
     program = (
-        "from jupyter_mlops import runs;"
+        "from jupyter_mlops import models;"
         "models.evaluate('linear', on='cancer-test.csv', method='bootstrap', resamples=100_000)"
     )
     process = subprocess.Popen(

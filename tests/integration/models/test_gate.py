@@ -131,7 +131,7 @@ def test_a_gate_that_lacks_something_is_one_line(
 @pytest.mark.slow
 def test_two_promotions_at_once_each_pass_the_gate(trees: Callable[..., Project]) -> None:
     project = trees('data = "test.csv"', 'against = "champion"', "margin = 0.5")
-    program = "import sys; from jupyter_mlops import runs; models.promote('tree', version=int(sys.argv[1]))"
+    program = "import sys; from jupyter_mlops import models; models.promote('tree', version=int(sys.argv[1]))"
     running = [
         subprocess.Popen(
             [sys.executable, "-c", program, version], cwd=project.root, stderr=subprocess.PIPE
