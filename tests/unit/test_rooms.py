@@ -143,6 +143,14 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     copy.plant("magics/verbs/data.py", f'{row}, function="list"', instead_of=row)
     copy.plant("data/verbs.py", "checkout = add")
     copy.plant("runs/retention.py", "def compare(a, b):\n    return a == b")
+    copy.plant("replays/export.py", "def reproduce(run):\n    return run")
+    copy.plant("jobs/scheduler.py", "async def scheduler():\n    pass")
+    copy.plant(
+        "jobs/history.py", "try:\n    import gone\nexcept ImportError:\n    def sync(): pass"
+    )
+    copy.plant("runs/query.py", "curves = lambda run: run")
+    copy.plant("data/cache.py", "if True:\n    def diff(a, b): pass")
+    copy.plant("runs/trash.py", "def restore(run):\n    return run")
     copy.plant("models/gate.py", '"""A module with the name of a verb."""')
     copy.plant(
         "server/handlers.py", "jobs.has_schedules(project)", instead_of="jobs.list(project=project)"
@@ -157,6 +165,12 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         ("another name, not listed", "test_only_the_listed_rows_have_another_name"),
         ("a function under another's name", "test_a_row_names_the_function_of_its_noun[data checkout]"),
         ("a second function", "test_a_verb_has_one_function[run compare]"),
+        ("a second function in the room of the verb's function", "test_a_verb_has_one_function[run reproduce]"),
+        ("a second function below its noun", "test_a_verb_has_one_function[scheduler]"),
+        ("a second function in another noun, inside try", "test_a_verb_has_one_function[run sync]"),
+        ("a second function by assignment", "test_a_verb_has_one_function[run curves]"),
+        ("a second function inside if", "test_a_verb_has_one_function[data diff]"),
+        ("a second function in the same file", "test_a_verb_has_one_function[run restore]"),
         ("a module in a verb's place", "test_a_row_names_the_function_of_its_noun[model gate]"),
         ("a route with its own function", "test_the_routes_call_verbs_and_nothing_else"),
     ],

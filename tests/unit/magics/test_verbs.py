@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import pkgutil
+from collections import Counter, defaultdict
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,8 @@ from jupyter_mlops.magics import parser
 from jupyter_mlops.magics.verbs import root
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyter_mlops.magics.table import Verb
 
 #: Rows whose function has another name than the verb, and why.
@@ -27,15 +31,44 @@ NOT_VERBS = {
     ("workspace", "trust_of"): "the project's status, sent with every page of the panel",
     ("workspace", "Trust"): "the type of that",
 }
+#: Where a room of the verbs has the name of another noun's verb for another thing, and what it is.
+SAME_WORD = {
+    ("data.referrers", "register"): "adds one that refers to versions of data",
+    ("drift.comparison", "compare"): "two tables, column by column",
+    ("jobs.output_redaction", "log"): "redacts a kernel's log file",
+    ("magics.await_cells", "register"): "adds the input transformer to a shell",
+    ("magics.parser", "build"): "the argparse parser of a verb",
+    ("magics.shell", "register"): "adds the magic to a shell",
+    ("replays.scratch_kernel", "start"): "a kernel",
+    ("replays.scratch_project", "checkout"): "the scratch project of a run",
+    ("replays.scratch_project", "sweep"): "removes the scratch projects of killed processes",
+    ("replays.verdict", "compare"): "the outcomes of a run and of its replay",
+    ("runs.active_run", "start"): "a run, from code",
+    ("services.answers", "compare"): "the answers of a service and of its model",
+    ("services.runtime.app", "log"): "the logger of a Bento",
+}
 
 PACKAGE = Path(jupyter_mlops.__file__).parent
 NOUNS = [*parser.nouns().values(), root.NOUN]
 VERBS = [verb for noun in NOUNS for verb in noun.verbs]
+NOUN_PACKAGES = {noun.package for noun in NOUNS}
 PACKAGES = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.pyi"))
 
 
 def _name(verb: Verb) -> str:
     return OTHER_NAMES[verb.words][0] if verb.words in OTHER_NAMES else verb.name
+
+
+def _homes() -> dict[str, set[str]]:
+    """Return the modules that the stubs name for each verb; nouns may share a verb's name."""
+    homes: defaultdict[str, set[str]] = defaultdict(set)
+    for verb in VERBS:
+        module = lazy.listed(PACKAGE / verb.package / "__init__.pyi")[_name(verb)]
+        homes[_name(verb)].add(module.removeprefix("jupyter_mlops."))
+    return homes
+
+
+HOMES = _homes()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,13 +89,13 @@ def test_a_row_names_the_function_of_its_noun(verb: Verb) -> None:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
 def test_a_verb_has_one_function(verb: Verb) -> None:
-    home = verb.load().__module__
-    others = [
-        module
-        for module, names in _functions(verb.package).items()
-        if _name(verb) in names and module != home
-    ]
-    assert others == []
+    """In all rooms with verbs: also where another noun has the verb, or a room below its noun's."""
+    assert _seconds(_name(verb)) - SAME_WORD.keys() == set()
+
+
+def test_only_the_listed_modules_use_a_verb_as_a_word() -> None:
+    seconds: set[tuple[str, str]] = set()
+    assert seconds.union(*(_seconds(name) for name in HOMES)) == SAME_WORD.keys()
 
 
 def test_only_the_listed_rows_have_another_name() -> None:
@@ -90,13 +123,39 @@ def test_a_package_has_the_names_of_its_stub(name: str) -> None:
         assert getattr(package, attribute) is getattr(import_module(module), attribute)
 
 
-def _functions(package: str) -> dict[str, set[str]]:
-    """Return the names of the functions at the top of each module of a package."""
+def _seconds(name: str) -> set[tuple[str, str]]:
+    """Return the modules that define a verb's name and are not its home, or do it twice there."""
     return {
-        ".".join(("jupyter_mlops", *path.relative_to(PACKAGE).with_suffix("").parts)): {
-            node.name
-            for node in ast.parse(path.read_text("utf-8")).body
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        }
-        for path in (PACKAGE / package).rglob("*.py")
+        (module, name)
+        for module, defined in _definitions().items()
+        if defined[name] > (module in HOMES[name])
     }
+
+
+@cache
+def _definitions() -> dict[str, Counter[str]]:
+    """Return what each module of a room with verbs defines, and how often."""
+    rooms = {home.partition(".")[0] for homes in HOMES.values() for home in homes}
+    return {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): Counter(
+            _defined(ast.parse(path.read_text("utf-8")).body)
+        )
+        for room in sorted(rooms | NOUN_PACKAGES)
+        for path in sorted((PACKAGE / room).rglob("*.py"))
+    }
+
+
+def _defined(body: list[ast.stmt]) -> Iterator[str]:
+    """Yield the functions and variables of a module, those inside `if`, `try` and the like too."""
+    for node in body:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node.name
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+            yield from (
+                each.id
+                for each in ast.walk(node)
+                if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+            )
+        elif not isinstance(node, ast.ClassDef):
+            for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+                yield from _defined(getattr(node, field, []))
