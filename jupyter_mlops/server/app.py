@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jupyter_server.extension.application import ExtensionApp
 
 from jupyter_mlops.server.followed import Followed
-from jupyter_mlops.server.handlers import ROUTES
+from jupyter_mlops.server.handlers import ROUTES, NoRouteHandler
 from jupyter_mlops.server.records import CHANGE_SCHEMA, Change
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class MlopsServer(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
-        self.handlers.extend(ROUTES)
+        self.handlers.extend([*ROUTES, (r"mlops/api(?:/.*)?", NoRouteHandler)])
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:  # noqa: ARG002
         """Start the scheduler of the project in the server's own folder, with no panel open."""

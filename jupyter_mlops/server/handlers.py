@@ -203,6 +203,15 @@ class DriftHandler(NounHandler):
         await self.answer(lambda project: drift.show(run, project=project))
 
 
+class NoRouteHandler(NounHandler):
+    """Every other address below `mlops/api`: without it Jupyter's page answers, by 500 if a header cannot be parsed."""
+
+    async def prepare(self) -> None:  # type: ignore[override]
+        """Authenticate, then answer 404."""
+        await super().prepare()
+        raise web.HTTPError(404, "No such address")
+
+
 #: Route below the server's base URL → handler.
 ROUTES: tuple[tuple[str, type[NounHandler]], ...] = (
     (r"mlops/api/status", StatusHandler),

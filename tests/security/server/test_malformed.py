@@ -115,6 +115,15 @@ def furnished(folders):
     return folders
 
 
+@pytest.mark.parametrize("route", ["nothing", "runs/../x", "runs/a/b", "", "services/a/kill"])
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+async def test_an_address_without_route_is_no_5xx(folders, send, request_of, route, method):
+    for headers in ({}, {"Origin": "http://["}, {"Referer": "http://["}, {"Host": "[::1"}):
+        raw = request_of(method, f"mlops/api/{route}?path=%f", headers, b"")
+        status, _, body = await send(raw, PATIENCE)
+        assert 400 <= status < 500, (status, headers, body[:200])
+
+
 @pytest.mark.parametrize(
     "number", [1_500, pytest.param(100_000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 )
