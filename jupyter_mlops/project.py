@@ -103,7 +103,7 @@ class Project:
         """Raise unless the user trusts the project; called before its code runs or a server is contacted.
 
         Args:
-            what: what would happen, for the message: `its tracking store would be opened`.
+            what: what would happen or was not done, for the message: `its tracking store would be opened`.
 
         Raises:
             NotTrusted: the project is not trusted.
@@ -181,9 +181,9 @@ def _named_by_dvc(root: Path) -> list[str]:
             if readable(file):
                 found += _places_in(file.read_text(encoding="utf-8"))
             elif os.path.lexists(file):
-                found.append(f"unknown places in {file}, which cannot be read")
+                found.append(f"addresses in {file} that cannot be read")
         except (OSError, ValueError):
-            found.append(f"unknown places in {file}, which cannot be read")
+            found.append(f"addresses in {file} that cannot be read")
     return [place.strip("\"'") or "a place without a name" for place in found]
 
 

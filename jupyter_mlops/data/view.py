@@ -50,7 +50,7 @@ def headline(diff: DataDiff) -> str:
         )
         if count
     ]
-    return f"{line} · Columns: {', '.join(changes) or 'as they were'}"
+    return f"{line} · Columns: {', '.join(changes) or 'no change'}"
 
 
 def text(diff: DataDiff) -> str:
@@ -165,7 +165,7 @@ def _shown(diff: DataDiff, most: int = _MOST) -> tuple[list[ColumnDiff], str]:
     more = len(differ) - len(shown)
     said = f"{more} more differ; " if more else ""
     same = hidden - more
-    return shown, f"{said}{counted(same, 'column')} as before"
+    return shown, f"{said}{counted(same, 'column')} unchanged"
 
 
 def _notes(diff: DataDiff) -> list[str]:

@@ -46,8 +46,8 @@ def compare(
     notes = list(warnings)
     if len(current) < SMALL_WINDOW:
         notes.append(
-            f"Small window: {len(current):,} rows. "
-            f"With fewer than {SMALL_WINDOW:,}, a column can drift by chance"
+            f"too few rows to say ({len(current):,}; {SMALL_WINDOW:,} wanted): "
+            "a column can drift by chance"
         )
     notes += [f"{column.column}: {column.reason}" for column in evaluated if column.reason][:_NOTES]
     skipped = len(compared) - len(evaluated)

@@ -82,8 +82,8 @@ def headline(report: DriftReport) -> str:
     if report.share is None:
         return "None of the columns could be evaluated"
     return (
-        f"{report.drifted} of {report.evaluated} columns drifted ({report.share:.0%}; "
-        f"the whole drifts from {report.threshold:.0%})"
+        f"{report.drifted} of {report.evaluated} columns drifted · "
+        f"alarm at {report.threshold * 100:.0f} % of columns"
     )
 
 

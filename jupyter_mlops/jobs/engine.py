@@ -309,7 +309,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         self.outcome.complete = False
         self.outcome.failed_cell = cell.number if cell else None
         if self.exited is not None:
-            why = "it told the kernel to exit"
+            why = "the notebook ended the kernel"
         where = f" (cell {cell.number})" if cell else " (after the last cell)"
         self.outcome.error = f"{why}{where}"
 

@@ -157,8 +157,8 @@ def _stop(found: Run, project: Project) -> None:
     owner = state.owner(project, found.run_id)
     if owner is None:
         raise Conflict(
-            f"Run {found.run_id[:8]} ({found.name}) is not executed on this machine",
-            "Cancel it where it runs",
+            f"Run {found.run_id[:8]} ({found.name}) does not run on this machine",
+            "Cancel it on the machine where it runs",
         )
     if owner.process.alive:
         # The executing process closes the run itself, with its results so far.
@@ -175,7 +175,7 @@ def _until_over(found: Run, project: Project) -> None:
     while runs.get(found.run_id, project=project).status == "running":
         if time.monotonic() > deadline:
             raise MlopsError(
-                f"{found.name} ({found.run_id[:8]}) was told to stop and has not within {_PATIENCE:.0f} s",
+                f"{found.name} ({found.run_id[:8]}) did not stop within {_PATIENCE:.0f} s",
                 "Type: %mlops job executions",
             )
         time.sleep(0.2)

@@ -73,7 +73,7 @@ class Check(Record):
         found = f"{self.notebook}: {counted(len(self.parameters), 'parameter')}"
         if self.parameters and not self.tagged:
             found += " proposed (tag their cell 'parameters' to declare them)"
-        return f"{found}; {counted(len(self.problems), 'problem') if self.problems else 'ready to run'}."
+        return f"{found}; {counted(len(self.problems), 'problem') if self.problems else 'no problems found'}."
 
     def __str__(self) -> str:
         parts = [self._summary()]
@@ -205,7 +205,12 @@ class Job(Record):
             ("params", self.params),
             ("schedule", f"{self.cron} {self.timezone}".strip()),
             ("next", self.next_time),
-            ("missed", f"{self.catch_up} after downtime" if self.cron else ""),
+            (
+                "missed",
+                f"{'run once' if self.catch_up == 'once' else 'skipped'} after downtime"
+                if self.cron
+                else "",
+            ),
             ("last run", self.last_run[:8]),
             ("outcome", self.last_status),
         )

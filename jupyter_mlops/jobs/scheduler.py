@@ -54,7 +54,7 @@ def serve(project: Project, *, watch_stdin: bool = False) -> None:
                     _Daemon(project, stop).run()
             except Conflict:
                 if not told:
-                    say("another scheduler runs for this project; this one stands by")
+                    say("another scheduler runs for this project; this one waits to take over")
                 told = True
                 stop.wait(_STAND_BY)
     finally:
@@ -151,7 +151,7 @@ class _Daemon:
         for tick in due:
             if ticks.waiting(job.name) >= _MOST_WAITING:
                 say(
-                    f"job {job.name}: {_MOST_WAITING} executions wait already; {tick:%H:%M:%S} is skipped"
+                    f"job {job.name}: {_MOST_WAITING} executions are already waiting; {tick:%H:%M:%S} is skipped"
                 )
             else:
                 ticks.enqueue(job, tick)

@@ -203,7 +203,7 @@ def _below_project(what: str, path: Path, project: Project) -> str:
         if path.is_relative_to(root):
             return path.relative_to(root).as_posix()
     raise UsageError(
-        f"{what} {path} is not below the project, and a scheduled job's must be",
+        f"{what} {path} is outside the project; a scheduled job needs it inside",
         f"Copy it to {project.root}",
     )
 

@@ -75,7 +75,7 @@ def sweep(
     """
     project = project or Project.find()
     if maximize and minimize:
-        raise UsageError("--maximize and --minimize exclude each other", "Give one of them")
+        raise UsageError("--maximize and --minimize cannot be used together", "Give one of them")
     if workers < 0:
         raise UsageError(
             f"--workers {workers} is not a number of workers", "For example: --workers 2"
@@ -89,12 +89,12 @@ def sweep(
         what = (
             f"Parameter '{empty[0]}' has no values"
             if empty
-            else "A sweep needs values to go through"
+            else "A sweep needs values for at least one parameter"
         )
         raise UsageError(what, "For example: -p depth=2,4,8")
     points = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
     if len(points) > _MOST_POINTS:
-        raise UsageError(f"The grid has {len(points)} points", f"Keep it to {_MOST_POINTS}")
+        raise UsageError(f"The grid has {len(points)} points", f"Use at most {_MOST_POINTS} points")
     checks = [
         checking.examine(notebook, params=fixed | point, project=project) for point in points[:1]
     ]

@@ -142,7 +142,7 @@ def _put_aside(database: Path, why: str) -> None:
         path = database.with_name(database.name + suffix)
         if untrusted_json.exists(path):
             path.rename(aside.with_name(aside.name + suffix))
-    say(f"{database.name} {why}: kept as {aside.name}; ticks that waited in it are not fired")
+    say(f"{database.name} {why}: renamed to {aside.name}; its waiting ticks are lost")
 
 
 def enqueue(job: Schedule, tick: datetime) -> None:
@@ -200,7 +200,9 @@ def execute(job: str, tick: str) -> dict[str, Any]:
     declared = _declared.get(str(job))
     moment = _moment(tick)
     if declared is None or moment is None:
-        return _told(printable(job), {"status": "skipped", "error": "It is not declared any more"})
+        return _told(
+            printable(job), {"status": "skipped", "error": "The job was removed from jobs/"}
+        )
     name = _name(job, moment).replace(":", "")
     place = folder(_project) / name
     result = result_of(place)

@@ -78,8 +78,8 @@ class Considered:
         self.damaged = True
         aside = untrusted_json.put_aside(self.path)
         say(
-            f"{self.path.name} {why}: kept as {aside.name}; jobs that it lost begin now, "
-            "what they missed before is not caught up"
+            f"{self.path.name} {why}: renamed to {aside.name}. The schedules in it start now; "
+            "earlier ticks are not caught up"
         )
 
     def _write(self) -> None:

@@ -102,7 +102,7 @@ def auto(state: str) -> str:
     elif state == "off" and present is not None:
         shell.events.unregister("pre_run_cell", present.before)
         shell.events.unregister("post_run_cell", present.after)
-    return f"Cells that train are {'recorded as runs from now on' if state == 'on' else 'not recorded by themselves'}"
+    return f"Cells that train are {'recorded as runs from now on' if state == 'on' else 'no longer recorded automatically'}"
 
 
 def training_name(cell: str, transformed: str) -> str | None:

@@ -34,7 +34,7 @@ def record(shell: Any, cell: str, call: Call) -> None:
     blocks = _compiled(shell, cell, plain)
     if any(code is not None and code.co_flags & _AWAITS for code in blocks):
         raise UsageError(
-            "A cell that awaits cannot be recorded from inside another one",
+            "A cell that awaits cannot be recorded inside another cell",
             "Put it into a cell of its own, with %%mlops run on top",
         )
     with _recorded(shell, cell, plain, call) as recording:

@@ -57,7 +57,7 @@ def _say_if_not_trusted() -> None:
         return
     if not project.trusted:
         progress.say(
-            f"{project.root} is not trusted: this comes from its files, and nothing of it runs"
+            f"{project.root} is not trusted: this comes from its files, and none of its code runs"
         )
 
 

@@ -110,7 +110,7 @@ class Archive:
         if stat.S_ISLNK(info.external_attr >> 16):
             raise Refused(f"{self._what} has a link '{_shown(name)}'")
         if info.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise Refused(f"{self._what} is packed in a way that models are not")
+            raise Refused(f"{self._what} uses an unsupported compression")
 
 
 def _shown(name: Any) -> str:

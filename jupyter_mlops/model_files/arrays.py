@@ -22,12 +22,12 @@ def check_npy(content: bytes, what: str) -> None:
         version = npy.read_magic(file)
         read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
         if read is None:
-            raise Refused(f"{what} is an array of a version that is not written")
+            raise Refused(f"{what} has an unsupported array version")
         shape, _, dtype = read(file)
         if dtype.hasobject:
             raise Refused(f"{what} holds a pickle")
         if any(type(length) is not int or length < 0 for length in shape):
-            raise Refused(f"{what} has a shape that no array has")
+            raise Refused(f"{what} has an invalid shape")
         if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
             raise Refused(f"{what} is not as long as its header says")
 

@@ -104,7 +104,7 @@ def _walk_xgboost(booster: Any) -> None:
             continue
         place = names.get(split, int(split[1:]) if str(split)[1:].isdigit() else width)
         if place >= width:
-            raise Refused(f"{_WHAT} asks for a feature that there is not")
+            raise Refused(f"{_WHAT} uses a feature that does not exist")
     rows = np.random.default_rng(0).normal(scale=100, size=(_ROWS, width))
     booster.predict(xgboost.DMatrix(rows, feature_names=booster.feature_names, feature_types=booster.feature_types))  # fmt: skip
 
@@ -118,7 +118,7 @@ def _refuse_beyond(width: int, key: str, trees: Any) -> None:
         elif isinstance(item, dict):
             waiting += item.values()
             if not 0 <= int(item.get(key, 0)) < width:
-                raise Refused(f"{_WHAT} asks for a feature that there is not")
+                raise Refused(f"{_WHAT} uses a feature that does not exist")
 
 
 def main() -> None:

@@ -137,12 +137,12 @@ def _check_tree(tree: Any) -> None:
     state = tree.__getstate__()
     nodes, count = state["nodes"], tree.node_count
     if count < 1 or count != len(nodes) or len(state["values"]) != count:
-        raise Refused("A tree of the model has not as many nodes as it says")
+        raise Refused("A tree of the model has fewer or more nodes than its header says")
     inner = nodes["left_child"] != _LEAF
     features = nodes["feature"][inner]
     _lead_down(nodes["left_child"], nodes["right_child"], inner)
     if not (features >= 0).all() or not (features < tree.n_features).all():
-        raise Refused("A tree of the model asks for a feature that there is not")
+        raise Refused("A tree of the model uses a feature that does not exist")
 
 
 def _check_predictor(predictor: Any) -> None:
@@ -163,9 +163,9 @@ def _lead_down(left: Any, right: Any, inner: Any, *, marked: bool = True) -> Non
     for children in (left, right):
         there = children[inner].astype(np.int64)
         if not (there > places[inner]).all() or not (there < len(left)).all():
-            raise Refused("A tree of the model leads out of itself")
+            raise Refused("A tree of the model has invalid links between its nodes")
         if marked and not (children[~inner] == _LEAF).all():
-            raise Refused("A tree of the model leads out of itself")
+            raise Refused("A tree of the model has invalid links between its nodes")
 
 
 def _check_widths(estimator: Any) -> None:
@@ -186,7 +186,7 @@ def _check_features(estimator: Any) -> None:
     for predictor in _flat(estimator._predictors):  # noqa: SLF001
         nodes = predictor.nodes
         if not (nodes["feature_idx"][nodes["is_leaf"] == 0] < estimator.n_features_in_).all():
-            raise Refused("A tree of the model asks for a feature that there is not")
+            raise Refused("A tree of the model uses a feature that does not exist")
 
 
 def _check_neighbours(tree: Any) -> None:
@@ -209,7 +209,7 @@ def _check_neighbours(tree: Any) -> None:
         and state[6] == count
     )
     if not good:
-        raise Refused("The neighbours of the model lead out of it")
+        raise Refused("The neighbours of the model point to rows that do not exist")
 
 
 def _check_support(estimator: Any) -> None:

@@ -195,7 +195,7 @@ def _walk(view: memoryview, message: str, depth: int, local: set[bytes]) -> None
             text = bytes(value)
             if number == _DOMAIN and text not in _DOMAINS | local:
                 raise Refused(
-                    f"{_WHAT} needs operators of '{ascii(text)[2:60]}, which onnxruntime has not"
+                    f"{_WHAT} needs operators of '{ascii(text)[2:60]}, which onnxruntime does not have"
                 )
             if number == _OPERATOR and text in _DENIED:
                 raise Refused(f"{_WHAT} keeps a compiled part in another file")

@@ -137,7 +137,7 @@ def _checked(path: Path) -> dict[str, bytes | None]:
         if root + _PROGRAM not in archive.names:
             raise Refused(f"{_WHAT} is not of the layout that torch.export writes now")
         if archive.read(root + "archive_format") != b"pt2":
-            raise Refused(f"{_WHAT} says that it is something else")
+            raise Refused(f"{_WHAT} has another model type")
         members[_PROGRAM] = pt2_program.cleaned(archive.read(root + _PROGRAM))
         for folder, config in _CONFIGS.items():
             members[config] = _config(archive.read(root + config), folder, archive, root)

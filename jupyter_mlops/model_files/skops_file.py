@@ -79,7 +79,7 @@ def types(content: bytes) -> set[str]:
             or type(tree.get("protocol")) is not int
             or tree["protocol"] < _OLDEST
         ):
-            raise Refused(f"{_WHAT} has no schema of this time")
+            raise Refused(f"{_WHAT} has a schema version that is not supported")
         return _names(tree, files)
 
 

@@ -144,7 +144,9 @@ def _history(
     for number, cell in enumerate(earlier, start=1):
         say(f"{title}: cell {number} of {len(capsule.cells)} …")
         if cell.error == "KeyboardInterrupt":
-            result.notes.append(f"cell [{number}] was interrupted then: left out")
+            result.notes.append(
+                f"cell [{number}] was interrupted in the original session, so it is not replayed"
+            )
         else:
             _again(kernel, number, cell, _moved(body(cell), project.root, copy.root), result)
         _restore(
@@ -174,7 +176,9 @@ def _again(
     if cell.ok and answer.error:
         raise _Failed(_said(number, cell, answer))
     if not cell.ok and not answer.error:
-        result.notes.append(f"cell [{number}] failed then ({cell.error}) and runs now")
+        result.notes.append(
+            f"cell [{number}] failed in the original session ({cell.error}) but succeeds in the replay"
+        )
 
 
 def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.CodeResult) -> str:
@@ -182,7 +186,7 @@ def _said(number: int, cell: CapsuleCell, answer: scratch_kernel.CodeResult) -> 
     if answer.error == "StdinNotImplementedError":
         line = f"Cell [{number}] asks for input(), and what was typed is not recorded"
     elif HIDDEN in cell.source:
-        line += " (a secret was taken out of this cell before it was stored)"
+        line += f" (a secret in this cell was replaced by {HIDDEN} when it was stored)"
     return line
 
 

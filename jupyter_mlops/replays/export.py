@@ -43,7 +43,7 @@ class Exported(TextRecord):
             line += f"\n{self.slice.said} by a replay · {tries}"
             line += f" · {tables.duration(self.slice.seconds)}"
             if not self.slice.smallest:
-                line += " · not tried to the end: --seconds"
+                line += " · search stopped early; for a longer one: --seconds N"
         return "\n".join([line, *(f"left out: {item}" for item in self.left_out)])
 
 
@@ -88,7 +88,7 @@ def export(
     """
     project = project or Project.find()
     if not seconds >= 0:
-        raise UsageError(f"--seconds {seconds} makes no sense", "For example: --seconds 60")
+        raise UsageError(f"--seconds must be 0 or more, not {seconds}", "For example: --seconds 60")
     detail = query.get(run, project=project)
     if detail.status == "running":
         raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
@@ -218,7 +218,7 @@ def _target(output: str, detail: RunDetail, project: Project) -> Path:
     if target.exists():
         raise Conflict(f"{project.relative(target)} is there already", "Type: --output OTHER.ipynb")
     if not target.parent.is_dir():
-        raise NotFound(f"No folder {target.parent}", "Make it first")
+        raise NotFound(f"No folder {target.parent}", "Create it first")
     return target
 
 

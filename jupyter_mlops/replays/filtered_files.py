@@ -72,5 +72,5 @@ def _told(name: str, copied: int, left: list[str]) -> str:
     if copied:
         said.append(f"{copied} of its files copied from the project")
     if left:
-        said.append(f"as the snapshot has it: {listed(left, _SHOWN)}")
+        said.append(f"left unfiltered: {listed(left, _SHOWN)}")
     return f"filter {name} was not run; {'; '.join(said)}"

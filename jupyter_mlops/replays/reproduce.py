@@ -54,7 +54,7 @@ def reproduce(
     if env not in ENVIRONMENTS:
         raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
     if not tolerance >= 0:
-        raise UsageError(f"A tolerance of {tolerance} makes no sense", "For example: 1e-6")
+        raise UsageError(f"--tolerance must be 0 or more, not {tolerance}", "For example: 1e-6")
     project = project or Project.find()
     detail = query.get(run, project=project)
     if detail.status == "running":
@@ -82,7 +82,8 @@ def reproduce(
     if result.verdict != "reproduced" and anew:
         # A file that a cell appends to already had the session's content.
         say(
-            f"reproduce {detail.name}: once more, with {listed(anew, _MOST_NAMED)} as before the session …"
+            f"reproduce {detail.name}: second replay, with these files as they were before the session: "
+            f"{listed(anew, _MOST_NAMED)} …"
         )
         second = _compared(
             detail,
@@ -115,7 +116,7 @@ def recorded_environment(
     """
     python = manifest.get("hardware", {}).get("python", "")
     if not python or not manifest.get("packages"):
-        raise UsageError(f"Run '{detail.name}' does not tell its packages", "Type: --env current")
+        raise UsageError(f"Run '{detail.name}' has no list of its packages", "Type: --env current")
     return rebuilt.interpreter(
         manifest["packages"],
         python=python,
@@ -144,7 +145,7 @@ def _compared(detail: RunDetail, now: ReplayOutcome, tolerance: float) -> Reprod
 
 
 def _warnings(capsule: Capsule) -> list[str]:
-    notes = [f"hidden state then: {line}" for line in capsule.hidden]
+    notes = [f"hidden state when the run was recorded: {line}" for line in capsule.hidden]
     if capsule.left_out:
         notes.append(f"not in the snapshot: {listed(capsule.left_out, _MOST_NAMED)}")
     notes += [f"secrets were taken out of {path}" for path in capsule.redacted[:_MOST_NAMED]]
@@ -165,7 +166,9 @@ def _packages_that_differ(manifest: dict[str, Any]) -> list[str]:
     ]
     if not then or not changed:
         return []
-    return [f"packages differ: {listed(changed, _MOST_NAMED)}; with those of then: --env recorded"]
+    return [
+        f"packages differ: {listed(changed, _MOST_NAMED)}. To use the run's packages: --env recorded"
+    ]
 
 
 def _keep(project: Project, result: Reproduction) -> None:

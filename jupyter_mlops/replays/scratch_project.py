@@ -111,7 +111,7 @@ def _root(top: Path, capsule: Capsule) -> Path:
 
 def _code(project: Project, capsule: Capsule, top: Path, notes: list[str]) -> None:
     if not capsule.commit:
-        notes.append("no snapshot (no git then): the code is as it is now")
+        notes.append("no snapshot (git was not available): the current code is used")
         shutil.copytree(
             project.root, top, symlinks=True, ignore=shutil.ignore_patterns(*_NOT_COPIED)
         )

@@ -125,7 +125,7 @@ class _Search:
             if self._same(kept):
                 return kept
         raise NotFound(
-            f"The cells of '{self.detail.name}' do not come out the same as a notebook "
+            f"The cells of '{self.detail.name}' give another result when they run as a notebook "
             f"({self._why}), so no slice of them can be verified",
             f"Type: run reproduce {self.detail.name}",
         )

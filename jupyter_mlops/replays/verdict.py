@@ -68,8 +68,8 @@ class Reproduction(Record):
             {
                 "what": item.what,
                 "name": item.name,
-                "then": item.then,
-                "now": item.now,
+                "recorded": item.then,
+                "replayed": item.now,
                 "": item.said,
             }
             for item in self.compared

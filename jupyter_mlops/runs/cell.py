@@ -223,7 +223,7 @@ def _finish(done: Recording, preparing: Preparing) -> None:
     try:
         preparing.finish()
     except (OSError, GitFailed) as error:
-        done.notes.append(f"git does not hold the capsule's code: {error}")
+        done.notes.append(f"the code could not be stored in git: {error}")
 
 
 def _keep_surroundings(
@@ -269,12 +269,12 @@ def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tupl
     for path in paths:
         name, now = done.project.relative(path), reads.uses.now(path)
         if is_secret_file(str(path)) or is_secret_file(str(now)):
-            done.notes.append(f"{name} is not kept: it holds secrets by its name")
+            done.notes.append(f"{name} was not stored: its name says that it holds secrets")
             continue
         try:
             yield name, reads.early.version(path, now).version
         except MlopsError as error:
-            why = error.what if now.exists() else "it is gone since it was read"
+            why = error.what if now.exists() else "it was deleted after the cell read it"
             done.notes.append(f"{name}{_NO_VERSION}{why}")
 
 

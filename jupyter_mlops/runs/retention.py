@@ -76,7 +76,7 @@ def _in_capsule(store: Store, run: mlflow.entities.Run) -> list[tuple[str, str]]
     except Exception as error:  # each artifact store has its own exceptions
         raise BackendFailed(
             f"The capsule of run {run.info.run_id[:8]} cannot be read: {error}",
-            "Nothing was deleted; is the artifact store there? A run that is gone for good: mlflow gc",
+            "Nothing was deleted. Check the artifact store. To remove a lost run: mlflow gc",
         ) from error
     return found
 

@@ -67,7 +67,7 @@ def _title(run: mlflow.entities.Run) -> str:
 def _ask(question: str, command: str) -> None:
     # A notebook's input() works only while its front end is open, and blocks a job for ever.
     if progress.in_kernel() or not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(f"{question} Nothing was deleted", f"Say yes: {command}")
+        raise UsageError(f"{question} Nothing was deleted", f"To confirm: {command}")
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):

@@ -54,7 +54,7 @@ def start(
         BackendFailed: it did not start; the message has the last line of its log.
     """
     project = project or Project.find()
-    project.require_trust(f"{name} would be started")
+    project.require_trust(f"{name} was not started")
     bento = bento_store.latest(project, name)
     host = host or project.settings.service.host
     hosts = _hosts(project, host, allow_host or ())
@@ -91,7 +91,7 @@ def stop(name: str, *, project: Project | None = None) -> Service:
         Conflict: it is not running.
     """
     project = project or Project.find()
-    project.require_trust(f"{name} would be stopped")
+    project.require_trust(f"{name} was not stopped")
     bento = bento_store.latest(project, name)
     with project.locked(f"service-{name}"):
         running = _running(project, name)

@@ -65,9 +65,9 @@ class Service(Record):
         parity = "not checked"
         if self.parity is not None:
             parity = (
-                f"{self.parity.rows} rows answered as the notebook's model does"
+                f"{self.parity.rows} test rows: same answers as in the notebook"
                 if self.parity.equal
-                else "answers differently from the notebook's model"
+                else "other answers than in the notebook"
             )
         names = [item["name"] for item in self.inputs]
         shown: list[tuple[str, Any]] = [
@@ -120,7 +120,7 @@ class Answer(Record):
             ("service", self.service),
             ("rows", self.rows),
             ("answers", [*self.predictions[:_NAMES_SHOWN], *more]),
-            ("as the model's", same),
+            ("same as the model", same),
             ("latency", f"{self.latency_ms:.3g} ms"),
             ("one client", f"{self.requests_per_second or 0:.0f} requests/s"),
         ]

@@ -94,7 +94,7 @@ def predict(name: str, rows: Any, *, project: Project | None = None) -> pd.DataF
 
 
 def _ready(project: Project, name: str) -> tuple[Any, bento_store.Bento]:
-    project.require_trust(f"{name} would be sent a request")
+    project.require_trust(f"{name} was not asked")
     service = lifecycle.get(name, project=project)
     if not service.url:
         raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")

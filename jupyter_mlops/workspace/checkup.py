@@ -76,7 +76,7 @@ def _not_trusted(project: Project) -> Finding:
     return Finding(
         part="project",
         status="missing",
-        detail=f"{project.root} is not trusted: nothing of it runs, and nobody is contacted",
+        detail=f"{project.root} is not trusted: its jobs do not run, and no server is contacted",
         fix="If you trust who made it: %mlops trust",
     )
 

@@ -34,7 +34,7 @@ class Trust(TextRecord):
 
     def __str__(self) -> str:
         if not self.trusted:
-            return f"{self.root} is not trusted: nothing of it runs, and nobody is contacted"
+            return f"{self.root} is not trusted: its jobs do not run, and no server is contacted"
         means = [f"it may contact {', '.join(self.outside)}"] if self.outside else []
         means += ["its scheduled jobs run while JupyterLab does"] if self.schedules else []
         return f"{self.root} is trusted{': ' if means else ''}{'; '.join(means)}"
@@ -62,7 +62,7 @@ class ProjectOverview(Record):
         pairs = [(name, value) for name, value in super().details() if name != "next_run"]
         if self.trusted:
             return [pair for pair in pairs if pair[0] != "trusted"]
-        said = "no: nothing of it runs, and nobody is contacted; if you trust who made it: %mlops trust"
+        said = "no: its jobs do not run, and no server is contacted; if you trust who made it: %mlops trust"
         return [(name, said if name == "trusted" else value) for name, value in pairs]
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ export function TrustNote(props: {
       <p>
         <b>{trans.__('This project is not trusted.')}</b>{' '}
         {trans.__(
-          'Nothing of it runs and nobody is contacted; the lists come from its files.'
+          'Its jobs do not run and no server is contacted; the lists come from its files.'
         )}
       </p>
       <p>{trans.__('If you trust it:')}</p>

@@ -128,7 +128,7 @@ class Format:
         """
         from jupyter_mlops.model_files.refused import Refused
 
-        raise Refused("Nothing tells whether loading it runs code")
+        raise Refused("It is unknown whether loading it runs code")
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
         """Return the model from its checked bytes; run no code of it unless that is allowed.

@@ -133,7 +133,7 @@ def _value(plain: Any) -> Any:
     if kind == "dtype":
         found = getattr(torch, items, None)
         if not isinstance(found, torch.dtype):
-            raise MlopsError(f"The model names a type '{items}' that torch has not")
+            raise MlopsError(f"The model names a type '{items}' that torch does not have")
         return found
     if kind == "function":
         found = None if items.startswith("_") else getattr(torch.nn.functional, items, None)
@@ -142,7 +142,7 @@ def _value(plain: Any) -> Any:
             or isinstance(found, type)
             or getattr(found, "__name__", "") != items
         ):
-            raise MlopsError(f"The model names a function '{items}' that torch has not")
+            raise MlopsError(f"The model names a function '{items}' that torch does not have")
         return found
     return (set if kind == "set" else tuple)(_value(item) for item in items)
 
@@ -161,10 +161,13 @@ def _module(
     kind = _class(item["class"], names)
     if not (isinstance(kind, type) and issubclass(kind, torch.nn.Module)):
         raise MlopsError(
-            f"'{item['class']}' is no torch module", "The model was made for other code"
+            f"'{item['class']}' is no torch module",
+            "The model belongs to another version of the code",
         )
     if item["class"].startswith(_OURS) and not kind.__module__.startswith(_OURS):
-        raise MlopsError(f"'{item['class']}' is not torch's own", "The model was made by hand")
+        raise MlopsError(
+            f"'{item['class']}' is not torch's own", "jupyter-mlops did not write this file"
+        )
     module: Any = object.__new__(kind)
     made[path] = module
     torch.nn.Module.__init__(module)

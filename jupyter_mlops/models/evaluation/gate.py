@@ -179,7 +179,11 @@ def _not_inferior(
         )
     holder = version_of(open_store(project), candidate.name, alias=settings.against)
     if holder is None or holder.version == candidate.version:
-        note = f"there is no {settings.against} yet" if holder is None else "it is that model"
+        note = (
+            f"there is no {settings.against} yet"
+            if holder is None
+            else "this version already has the alias"
+        )
         return Rule(rule=rule, metric=metric, found=None, status="ok", note=note)
     champion = Model.find(holder.run_id, project=project)
     other = subject(champion, rows, scored.target, allow_pickle=allow_pickle).answers()

@@ -151,7 +151,9 @@ def subject(found: Model, rows: ScoredTable, target: str, *, allow_pickle: bool)
     inputs = frame if hasattr(model, "feature_names_in_") or names else frame.to_numpy()
     truth = rows.frame[target]
     if holes := int(truth.isna().sum()):
-        raise MlopsError(f"{holes} rows of {rows.path} have no '{target}'", "Take them out first")
+        raise MlopsError(
+            f"{holes} rows of {rows.path} have no '{target}'", "Remove these rows first"
+        )
     task = _task(model, truth)
     return Subject(detail, model, task, inputs, _truth(model, task, truth, rows), target)
 
@@ -188,7 +190,7 @@ def _task(model: Any, truth: pd.Series[Any]) -> Task:
             return "regression"
         raise MlopsError(
             f"A {type(model).__name__} is neither a classifier nor a regressor",
-            "Only those have a truth to be held against",
+            "Only these can be compared with true values",
         )
     numbers = pd.api.types.is_float_dtype(truth) and bool((truth % 1 != 0).any())
     return "regression" if numbers else "classification"

@@ -46,7 +46,7 @@ class Pair:
             self.at_a, self.at_b = self._built(self.a), self._built(self.b)
         except MlopsError as error:
             self.at_a = self.at_b = Place()
-            self.notes.append(f"the packages are those of now, not swapped: {error}")
+            self.notes.append(f"the current packages are used for both runs: {error}")
             return
         self.swaps_environment = differ
 
@@ -77,7 +77,7 @@ class Pair:
             BackendFailed: the replays have none of the metrics.
         """
         if not self.there:
-            raise BackendFailed(f"Done again, the runs have no {' and no '.join(self.changed[:3])}")
+            raise BackendFailed(f"The replays gave no {' and no '.join(self.changed[:3])}")
         gate = self.project.settings.gate
         for name in (gate.metric, *(name for name, _ in gate.bounds)):
             if name in self.there:
@@ -109,10 +109,10 @@ class Pair:
             if self._reproduced(side, came) == {*self.changed}:
                 side.capsule, side.drew = short, came.drew
                 return came
-        full = self.trials.come(side.detail, whole, place, f"{name} as it was")
+        full = self.trials.come(side.detail, whole, place, f"{name} unchanged")
         if full.failed:
             raise BackendFailed(
-                f"Run '{name}' cannot be done again: {full.failed.rstrip('.')}",
+                f"Run '{name}' cannot be replayed: {full.failed.rstrip('.')}",
                 f"More about it: %mlops run reproduce {name}",
             )
         if (

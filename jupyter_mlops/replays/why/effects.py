@@ -33,8 +33,8 @@ def explain(pair: Pair, shown: str, *, exact: bool) -> Explanation:
     """
     if shown not in pair.there:
         raise BackendFailed(
-            f"Done again, the runs have no {shown}",
-            "Only what the recorded cell computes or logs itself comes back",
+            f"The replays gave no {shown}",
+            "A replay gives only metrics that the recorded cell computes or logs",
         )
     mixture = Mixture(pair.project, pair.a, pair.b)
     swapped = [name for name in mixture.differing if name != ENVIRONMENT or pair.swaps_environment]
@@ -49,7 +49,7 @@ def explain(pair: Pair, shown: str, *, exact: bool) -> Explanation:
         title = f"{pair.a.detail.name} with the {of_b} of {pair.b.detail.name}"
         came = pair.trials.come(pair.a.detail, mixture.capsule(chosen), place, title)
         if came.failed or shown not in came.metrics:
-            return Broken(came.failed or f"it gives no {shown}")
+            return Broken(came.failed or f"the replay has no {shown}")
         return came.metrics
 
     count = attribution.replays_of(len(swapped), exact=exact)
@@ -141,8 +141,8 @@ class _Answer:
         ]
         if self.unswapped:
             said.append(
-                "the environment was not swapped: its line is what replays with the packages of now "
-                "leave over, its interaction with the rest included"
+                "the environment was not swapped: its line is the remaining difference, "
+                "including its interaction with other factors"
             )
         if not self.mixture.differing:
             said.append("nothing that was recorded differs between the two runs")
@@ -160,8 +160,8 @@ class _Answer:
             then, now = side.recorded(main.metric), came.metrics[main.metric]
             if main.noise and not self.pair.close(then, now):
                 said.append(
-                    f"{side.detail.name} does not come out as recorded: {main.metric} {then:.6g} then, "
-                    f"{now:.6g} now"
+                    f"{side.detail.name} gives another result in the replay: {main.metric} {then:.6g} recorded, "
+                    f"{now:.6g} replayed"
                 )
         if said:
             said.append(
@@ -177,7 +177,7 @@ class _Answer:
         count = len(self.effects)
         more = attribution.replays_of(count, exact=True) - count
         return [
-            "the factors do not simply add up; --exact shares the interaction out"
+            "the factors interact; --exact divides the interaction among them"
             + (f" ({more} more replays)" if more else "")
         ]
 

@@ -244,7 +244,11 @@ class Mixture:
             after = Counter((*line.context, line.shape) for line in b.program.lines)
             gone, new = (before - after).total(), (after - before).total()
             counts = " ".join([f"+{new}"] * (new > 0) + [f"−{gone}"] * (gone > 0))
-            said.append(f"cells ({counts} statements)" if counts else "cells (another order)")
+            said.append(
+                f"cells ({counts} statements)"
+                if counts
+                else "cells (same statements, different order)"
+            )
         if a.capsule.folder != b.capsule.folder:
             said.append(f"working folder {a.capsule.folder} → {b.capsule.folder}")
         if bool(a.capsule.commit) != bool(b.capsule.commit) or a.capsule.prefix != b.capsule.prefix:
@@ -255,7 +259,7 @@ class Mixture:
         drew = {*self.a.drew, *self.b.drew}
         one, other = self.a.capsule, self.b.capsule
         return [
-            f"{name} (not seeded alike)"
+            f"{name} (different random state)"
             for name in sorted(drew)
             if (
                 name in one.before

@@ -64,7 +64,7 @@ def _heading(found: Explanation) -> str:
     digits = _digits(change)
     done = counted(found.replays, "replay")
     if found.known:
-        done += f", {found.known} known already"
+        done += f", {found.known} from the cache"
     return (
         f"{change.metric} {_plain(change.before, digits)} → {_plain(change.after, digits)} "
         f"({_signed(change.change, digits)}) · {found.names[0]} → {found.names[1]} · {done} · "

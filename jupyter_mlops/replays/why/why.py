@@ -60,7 +60,7 @@ def why(
         BackendFailed: one of them cannot be replayed.
     """
     if not tolerance >= 0:
-        raise UsageError(f"A tolerance of {tolerance} makes no sense", "For example: 1e-6")
+        raise UsageError(f"--tolerance must be 0 or more, not {tolerance}", "For example: 1e-6")
     if env not in {"", "current", "recorded"}:
         raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
     project = project or Project.find()

@@ -66,7 +66,7 @@ def find(history: History, namespace: Container[str], notebook: Saved | None = N
         maker = _maker(history, name, before)
         if maker is None:
             if not unknown and name in namespace and name not in made:
-                found[name] = f"`{name}` was made by no cell that ran"
+                found[name] = f"no executed cell defines `{name}`"
             continue
         if (name, maker) in seen:
             continue
@@ -108,7 +108,7 @@ def _reason(history: History, name: str, maker: int, last: int, notebook: Saved 
         if order.index(recorded) < order.index(cell.cell_id):
             return f"{title}, which stands below this one"
     times = _times(history, name, maker)
-    return f"{title}, which ran {times} times on its own result" if times > 1 else ""
+    return f"{title}, which changed its own result {times} times" if times > 1 else ""
 
 
 def _times(history: History, name: str, maker: int) -> int:

@@ -54,7 +54,7 @@ class ShimWatch:
         notes = ctypes.string_at(start, used.value).split(b"\0") if start else []
         self._shim.mlops_lineage_release()
         if lost.value:
-            self.missed = "more files than there is room to note"
+            self.missed = "too many files; the list is not complete"
         return _read(iter(notes))
 
 

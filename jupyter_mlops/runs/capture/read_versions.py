@@ -112,7 +112,9 @@ class Early:
     def _hash(self, path: str) -> DataVersion:
         first = self._first[path]
         if not self._wanted(path) or _key(path) != first:
-            raise Conflict(f"{path} is no data, or was changed", "It is looked at after the cell")
+            raise Conflict(
+                f"{path} is not a data file, or was changed", "It is looked at after the cell"
+            )
         found = data.version(path, project=self._project)
         if _key(path) != first:
             raise Conflict(

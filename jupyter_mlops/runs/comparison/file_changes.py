@@ -133,9 +133,9 @@ def _refusal(
             return f"Not compared: {version[:8]} is not in the cache; if it was pushed: %mlops data pull"
     size = sum(cached_size(version, project=project) for _, version in (before, after))
     if size > _LARGEST_PAIR:
-        return f"Not compared here: {tables.size(size)} take long"
+        return f"Not compared here: {tables.size(size)} would take too long"
     if late:
-        return "Not compared here: the files before it took long"
+        return "Not compared here: earlier files already took too long"
     if size > _NOTICED:
         say(f"comparing {after[0]} ({tables.size(size)}) …")
     return ""

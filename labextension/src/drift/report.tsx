@@ -97,20 +97,12 @@ function Summary(props: { report: DriftReport }): JSX.Element {
         <Badge status={report.verdict} />
         <b>{report.service || report.current}</b>
         <span>
-          {report.share === null
-            ? trans.__(
-                '%1 of %2 evaluated columns drifted; drift from %3',
-                report.drifted,
-                report.evaluated,
-                percent(report.threshold)
-              )
-            : trans.__(
-                '%1 of %2 evaluated columns drifted (%3 of the columns); drift from %4',
-                report.drifted,
-                report.evaluated,
-                percent(report.share),
-                percent(report.threshold)
-              )}
+          {trans.__(
+            '%1 of %2 evaluated columns drifted · alarm at %3 of columns',
+            report.drifted,
+            report.evaluated,
+            percent(report.threshold)
+          )}
         </span>
       </div>
       <div className="jp-Mlops-muted">

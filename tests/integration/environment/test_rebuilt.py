@@ -119,7 +119,7 @@ def test_a_run_differs_with_the_packages_of_now_and_says_what_to_type() -> None:
     assert (result.verdict, result.environment) == ("differs", "current")
     assert [(item.then, item.now) for item in result.compared] == [("5.0", "15.0")]
     assert result.notes == [
-        "packages differ: mlopsprobe 1.0 → 2.0; with those of then: --env recorded"
+        "packages differ: mlopsprobe 1.0 → 2.0. To use the run's packages: --env recorded"
     ]
 
 

@@ -99,7 +99,7 @@ def test_an_untagged_notebook_takes_the_value_given_for_its_constant(write: Any)
 FAILS = {
     "an error": ("print('before')\n1 / 0", "ZeroDivisionError: division by zero (cell 2)"),
     "a dead kernel": ("import os\nos._exit(0)", "the kernel died (cell 2)"),
-    "exit": ("exit()", "it told the kernel to exit (cell 2)"),
+    "exit": ("exit()", "the notebook ended the kernel (cell 2)"),
     "sys.exit": ("import sys\nsys.exit(0)", "it called sys.exit (cell 2)"),
     "a recorded cell": ("%load_ext jupyter_mlops\nget_ipython().run_cell_magic('mlops', 'run a', '1 / 0')", "ZeroDivisionError"),
 }  # fmt: skip

@@ -59,7 +59,7 @@ def test_a_sweep_that_cannot_work_is_refused_before_it_starts(write: Any) -> Non
         ({"params": {"depth": "2,x"}}, "expects int, not 'x'"),
         ({"params": {"dpeth": "2,3"}}, "no parameter 'dpeth'"),
         ({"params": {"depth": "2"}, "workers": -1}, "not a number of workers"),
-        ({"params": {"depth": "2"}, "maximize": True, "minimize": True}, "exclude each other"),
+        ({"params": {"depth": "2"}, "maximize": True, "minimize": True}, "cannot be used together"),
         ({"params": {"depth": ",".join(map(str, range(10_001)))}}, "10001 points"),
     ):
         with pytest.raises(MlopsError, match=what):

@@ -97,7 +97,7 @@ def test_a_worse_model_does_not_replace_the_champion(trees: Callable[..., Projec
     trees('data = "test.csv"', 'against = "champion"', 'metric = "log_loss"', "margin = 0.5")
     assert "there is no champion yet" in models.gate("tree", version=2).rules[0].note
     assert models.promote("tree", version=2).gate == "passed"
-    assert "it is that model" in models.gate("tree", version=2).rules[0].note
+    assert "this version already has the alias" in models.gate("tree", version=2).rules[0].note
     trees('data = "test.csv"', 'against = "champion"', "margin = 0.05")
     found = models.gate("tree", version=1).rules[0]
     assert found.rule == "accuracy not worse than champion by 0.05"

@@ -184,7 +184,7 @@ def test_the_users_files_are_safe_from_absolute_paths_and_shell_lines(project: P
     assert (result.verdict, result.error) == ("reproduced", "")
     assert Path("mine.txt").read_text() == "mine"
     assert result.notes == [
-        "cell [3] was interrupted then: left out",
+        "cell [3] was interrupted in the original session, so it is not replayed",
         "not run again: !git --version && rm -rf nothing",
         "not run again: %pip --version",
     ]
@@ -233,7 +233,7 @@ def test_a_project_without_git_is_copied(project: Project) -> None:
     record(project, "import steps", "%%mlops run case\nscore = steps.v * 1")
     result = reproduce("case")
     assert result.verdict == "reproduced"
-    assert result.notes == ["no snapshot (no git then): the code is as it is now"]
+    assert result.notes == ["no snapshot (git was not available): the current code is used"]
 
 
 @pytest.mark.slow

@@ -62,7 +62,7 @@ def test_a_product_of_a_parameter_and_data_is_explained_to_the_last_digit(
         "data          +8.0  28 %  ████████      data.csv 6ddb40 → 59dd3f",
         "environment    0.0   0 %                (same)",
         "interaction  +12.0  41 %  ████████████",
-        "note: the factors do not simply add up; --exact shares the interaction out",
+        "note: the factors interact; --exact divides the interaction among them",
         "note: also changed: half (--metric NAME, or all in .df)",
     ]
     html = found._repr_html_()
@@ -102,7 +102,7 @@ def test_what_cannot_be_explained_is_said_in_one_line(
         ({"b": "equal"}, UsageError, "There is nothing to explain: score did not change"),
         ({"b": "logged"}, NotFound, "Run 'logged' has no capsule"),
         ({"b": "equal", "metric": "scor"}, UsageError, "Not both runs have the metric 'scor'. Did you mean 'score'?"),
-        ({"b": "equal", "tolerance": -1.0}, UsageError, "A tolerance of -1.0 makes no sense"),
+        ({"b": "equal", "tolerance": -1.0}, UsageError, "--tolerance must be 0 or more, not -1.0"),
         ({"b": "equal", "env": "old"}, UsageError, "No environment 'old'"),
     ]  # fmt: skip
     for given, error, line in wrong:
@@ -198,7 +198,7 @@ def test_noise_is_said_and_never_attributed(project: Project, cell: Callable[[st
     cell(f"%%mlops run b\nshift = 1.5\nscore = shift + {noise}")
     found = why("a", "b")
     assert [*parts(found)] == ["parameters", "not reproduced"]
-    assert found.notes[0].startswith("a does not come out as recorded: score 1.")
+    assert found.notes[0].startswith("a gives another result in the replay: score 1.")
     assert found.notes[2].startswith("effects below ")
     assert found.shown_change.noise > 0
     again = why("a", "b", fresh=True)
@@ -237,7 +237,7 @@ def test_a_run_that_cannot_be_done_again_is_said(
     with pytest.raises(BackendFailed) as caught:
         why("a", "b")
     assert str(caught.value) == (
-        "Run 'a' cannot be done again: Cell [1] asks for input(), and what was typed is not recorded. "
+        "Run 'a' cannot be replayed: Cell [1] asks for input(), and what was typed is not recorded. "
         "More about it: %mlops run reproduce a"
     )
 

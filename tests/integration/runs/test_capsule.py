@@ -169,8 +169,8 @@ def test_a_run_without_a_notebook_has_no_capsule(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [({"env": "other"}, "No environment"), ({"tolerance": -1.0}, "makes no sense"),
-     ({"tolerance": float("nan")}, "makes no sense")],
+    [({"env": "other"}, "No environment"), ({"tolerance": -1.0}, "must be 0 or more"),
+     ({"tolerance": float("nan")}, "must be 0 or more")],
 )  # fmt: skip
 def test_bad_arguments_of_reproduce(
     project: Project, arguments: dict[str, Any], message: str

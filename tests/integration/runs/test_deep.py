@@ -183,7 +183,7 @@ def test_more_files_than_there_is_room_for_are_told(python: Callable[..., str]) 
     )
     assert told == (
         "some native readers (pyarrow, polars, duckdb, h5py, …) and child processes are not seen "
-        "here (more files than there is room to note)\n"
+        "here (too many files; the list is not complete)\n"
     )
 
 
@@ -307,7 +307,7 @@ def test_without_a_compiler_one_line_says_what_to_install(
     with pytest.raises(MlopsError, match="CC names a compiler that is not here: /nowhere/cc"):
         deep_setup.deep("on")
     monkeypatch.setenv("CC", "/bin/false")
-    with pytest.raises(BackendFailed, match="does not compile: no reason told"):
+    with pytest.raises(BackendFailed, match="does not compile: no reason given"):
         deep_setup.deep("on")
     assert not list(home.glob("*"))
 

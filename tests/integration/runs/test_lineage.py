@@ -200,7 +200,7 @@ def test_a_run_keeps_the_content_of_a_moved_file_and_says_which_file_is_gone(
         "one = Path('moved.csv').read_text()\ntwo = Path('gone.csv').read_text()\ntime.sleep(1)\n"
         "_ = Path('moved.csv').rename('kept.csv')\nPath('gone.csv').unlink()"
     )
-    told = "gone.csv has no version: it is gone since it was read"
+    told = "gone.csv has no version: it was deleted after the cell read it"
     assert (told in capsys.readouterr().out) == (not hashed_in_time)
     versions = {use.path: use.version for use in runs.get("away").data if use.role == "input"}
     expected = {"moved.csv": "a\n1\n"} | ({"gone.csv": "a\n2\n"} if hashed_in_time else {})

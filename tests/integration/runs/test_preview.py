@@ -90,7 +90,9 @@ def test_hidden_state_is_told_before_the_cell_is_recorded(status: Callable[..., 
     assert edited.hidden_state == []
     own = status("total = 1", "total += 1", "total += 1", "z = total * 1.5",
                  ids=["t", "u", "u", "v", "s"]).next_run  # fmt: skip
-    assert own.hidden_state == ["`total` comes from cell [12], which ran 2 times on its own result"]
+    assert own.hidden_state == [
+        "`total` comes from cell [12], which changed its own result 2 times"
+    ]
 
 
 def test_status_changes_nothing(project: Project, status: Callable[..., Any]) -> None:

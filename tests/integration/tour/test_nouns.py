@@ -54,7 +54,7 @@ def test_runs_from_the_first_cell_to_a_model_with_a_name(project: Project, whole
     compared = said["%mlops run compare slow fast"]
     assert "loss by step" in compared
     assert '+rate, penalty, epochs = 0.01, "elasticnet", 40' in compared
-    assert "`keep` was made by no cell that ran" in said["%%mlops run narrow --experiment wine"]
+    assert "no executed cell defines `keep`" in said["%%mlops run narrow --experiment wine"]
     if whole:
         why = said["%mlops run why slow fast --metric loss"]
         (most,) = [line for line in why.splitlines() if "100 %" in line]

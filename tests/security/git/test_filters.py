@@ -105,13 +105,13 @@ def test_a_replay_has_the_content_and_says_what_was_not_run(large: Project) -> N
         assert (copy.project.root / "other.bin").read_bytes() == b"other" * 100
         (note,) = copy.notes
         assert note.startswith("filter lfs was not run; 1 of its files copied from the project; ")
-        assert note.endswith("as the snapshot has it: weights.bin")
+        assert note.endswith("left unfiltered: weights.bin")
     # The project's file is another one now, so that content is not to be had.
     time.sleep(0.01)
     (large.root / "other.bin").write_bytes(b"newer" * 100)
     with scratch_project.checkout(large, "0" * 32, capsule) as copy:
         assert (copy.project.root / "other.bin").read_bytes().startswith(b"pointer")
-        assert "as the snapshot has it: other.bin, weights.bin" in copy.notes[0]
+        assert "left unfiltered: other.bin, weights.bin" in copy.notes[0]
     assert not _told(large)
 
 

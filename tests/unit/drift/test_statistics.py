@@ -82,7 +82,7 @@ def test_the_whole_drifts_from_the_share_on_and_columns_without_a_score_do_not_c
     assert (report.verdict, report.drifted, report.evaluated) == ("no drift", 1, 3)
     assert report.share == pytest.approx(1 / 3)
     assert report.warnings == [
-        "Small window: 500 rows. With fewer than 1,000, a column can drift by chance",
+        "too few rows to say (500; 1,000 wanted): a column can drift by chance",
         "1 of 4 columns not evaluated: the reason is in each row",
     ]
 

@@ -102,7 +102,7 @@ def test_drifted_columns_come_first_in_every_form(odd):
     order = ["drift", "drift", "not evaluated", "no drift"]
     assert [column.status for column in view.by_severity(odd)] == order
     lines = str(odd).splitlines()
-    assert lines[0] == "DRIFT: 2 of 3 columns drifted (67%; the whole drifts from 50%)"
+    assert lines[0] == "DRIFT: 2 of 3 columns drifted · alarm at 50 % of columns"
     shown = [re.findall(r"^(drift|not evaluated|no drift)", line) for line in lines[-4:]]
     assert shown == [[status] for status in order]
 

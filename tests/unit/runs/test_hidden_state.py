@@ -63,7 +63,7 @@ def test_a_deleted_cell_is_named_and_a_restored_one_is_not() -> None:
 
 def test_a_name_that_no_cell_made_is_named() -> None:
     history = _ran("y = 1", "z = ghost + y")
-    assert hidden_state.find(history, {"ghost", "y"}) == ["`ghost` was made by no cell that ran"]
+    assert hidden_state.find(history, {"ghost", "y"}) == ["no executed cell defines `ghost`"]
     # Without it the cell fails by itself, with a NameError.
     assert hidden_state.find(history, {"y"}) == []
 
@@ -71,7 +71,7 @@ def test_a_name_that_no_cell_made_is_named() -> None:
 def test_a_cell_run_twice_on_its_own_result_is_named() -> None:
     history = _ran(("a", "x = 1"), ("b", "x += 1"), ("b", "x += 1"), ("c", "z = x"))
     assert hidden_state.find(history, ANY) == [
-        "`x` comes from cell [3], which ran 2 times on its own result"
+        "`x` comes from cell [3], which changed its own result 2 times"
     ]
     fresh = _ran(("a", "x = 1"), ("b", "x += 1"), ("a", "x = 1"), ("b", "x += 1"), ("c", "z = x"))
     assert hidden_state.find(fresh, ANY) == []
