@@ -97,4 +97,8 @@ def purpose(room: str) -> str:
 
 
 def _docstring(room: str) -> str:
-    return purpose(room).replace("|", "\\|").replace("<", "&lt;")
+    # Code in backticks shows `<` as it is; elsewhere it would begin a tag.
+    parts = purpose(room).replace("|", "\\|").split("`")
+    return "`".join(
+        part if place % 2 else part.replace("<", "&lt;") for place, part in enumerate(parts)
+    )
