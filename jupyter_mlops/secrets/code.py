@@ -25,6 +25,7 @@ _FIELD = re.compile(r"[\w.-]+")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 #: Characters of the lines that a shell adds to Python: `%time f()`, `files = !ls`, `f?`.
 _NOT_PYTHON = re.compile(r"[%!?]+[\w.]*[ \t]*")
+_MAGIC = re.compile(r"[ \t]*[%!?]")
 _MOST_SKIPPED = 50
 _MOST_WORDS = 8
 _PIECE = re.compile(
@@ -77,17 +78,25 @@ def _trees(text: str) -> Iterator[tuple[int, str, ast.Module]]:
         number = tree - 1
         if not 0 <= number < len(lines) or not _NOT_PYTHON.search(lines[number]):
             break
-        skipped.add(number)
-        line = lines[number].rstrip("\r\n")
-        indent = line[: len(line) - len(line.lstrip())]
-        block = "if 1:" if line.rstrip().endswith(":") else "pass"
-        lines[number] = indent + block + lines[number][len(line) :]
+        # At the first one, all lines that begin as a magic: there may be more than the attempts.
+        begun = () if skipped else (at for at, line in enumerate(lines) if _MAGIC.match(line))
+        for place in {number, *begun}:
+            skipped.add(place)
+            lines[place] = _without_content(lines[place])
     given = _LINE.findall(text)
     begin = 0
     for number, line in enumerate(given):
         if number in skipped:
             yield from ((begin + at, rest, tree) for at, rest, tree in _rest(line))
         begin += len(line)
+
+
+def _without_content(line: str) -> str:
+    """Return a line of Python with a line's indent and end; the beginning of a block stays one."""
+    content = line.rstrip("\r\n")
+    indent = content[: len(content) - len(content.lstrip())]
+    block = "if 1:" if content.rstrip().endswith(":") else "pass"
+    return indent + block + line[len(content) :]
 
 
 def _rest(line: str) -> Iterator[tuple[int, str, ast.Module]]:

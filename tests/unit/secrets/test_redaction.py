@@ -221,6 +221,7 @@ def test_cells_with_magics_still_run_after_it() -> None:
         "for x in !ls:\n    pass",
         "if True:\n    %matplotlib inline\n    x = !ls",
         "%%time",
+        "\n".join(f"!pip install package{number}" for number in range(200)),
     ],
 )
 def test_a_line_of_the_shell_hides_no_secret(line: str) -> None:
