@@ -4,29 +4,24 @@ This is the only module that runs git. Even reading commands run configured prog
 status, filters at each comparison, a promisor remote's `ext::` address when an object is missing. So each call here
 
 - finds the repository itself, and refuses a `.git` that leads to another one (`repositories.py`);
-- turns off every configuration key that names a program (`_OFF` and `_NAMED`, with the reasons);
+- turns off every configuration key that names a program (`git_config.py`, with the reasons);
 - passes no `GIT_*` variable on except the user's own settings, and contacts no server;
 - has a timeout.
-
-The configuration is read first, because a driver's key contains the driver's name: `filter.lfs.clean`.
 """
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.environment import repositories
+from jupyter_mlops.environment import git_config, repositories
 from jupyter_mlops.environment.repositories import GitFailed, NoRepository, RepositoryRefused
-from jupyter_mlops.text import printable
 
 if TYPE_CHECKING:
+    from jupyter_mlops.environment.git_config import Overrides
     from jupyter_mlops.environment.repositories import Repository
 
 __all__ = [
@@ -41,70 +36,6 @@ __all__ = [
 ]
 
 _LONGEST = 20.0  # seconds that a recorded cell may wait for one git command
-#: Keys with a fixed name, and the values that override the configuration.
-_OFF = {
-    "core.fsmonitor": "false",  # a program that git calls at each read of the index, or a daemon
-    "core.hooksPath": os.devnull,  # programs at post-index-change, reference-transaction, post-checkout
-    "core.pager": "cat",
-    "core.editor": ":",
-    "sequence.editor": ":",
-    "core.askPass": "",  # a program that asks for passwords
-    "core.sshCommand": "false",  # programs that make a connection
-    "core.gitProxy": "",
-    "core.alternateRefsCommand": "",  # a program that lists another repository's refs
-    "core.splitIndex": "false",  # would write a part of our own index into the user's .git
-    "credential.helper": "",  # programs that supply passwords
-    "diff.external": "",
-    "diff.submodule": "short",  # else `log` and `diff` run git in the submodule, with its own configuration
-    "diff.noprefix": "false",  # a recorded patch must be applicable
-    "diff.mnemonicPrefix": "false",
-    "interactive.diffFilter": "",
-    "gpg.program": "false",  # programs that sign, or check a signature when a commit is shown
-    "gpg.ssh.defaultKeyCommand": "",
-    "commit.gpgSign": "false",
-    "tag.gpgSign": "false",
-    "log.showSignature": "false",
-    "submodule.recurse": "false",  # a submodule has its own configuration
-    "fetch.recurseSubmodules": "false",
-    "status.submoduleSummary": "false",
-    "uploadpack.packObjectsHook": "",  # a program in place of `git pack-objects`
-    "protocol.allow": "never",  # contact no remote: ext:: names a program, file: runs uploadpack
-    "fetch.bundleURI": "",  # an address to fetch missing objects from
-    "maintenance.auto": "false",  # slow, and runs the hook pre-auto-gc
-    "gc.auto": "0",
-}
-#: Keys that contain a name from the configuration, and the values that override them where they occur.
-_NAMED = [
-    (re.compile(pattern, re.DOTALL), value)
-    for pattern, value in (
-        (r"filter\..*\.(clean|smudge|process)", ""),  # programs that convert a file's content
-        (r"filter\..*\.required", "false"),  # else a filter that is turned off is an error
-        (
-            r"diff\..*\.(command|textconv)",
-            "",
-        ),  # programs that compare a file, or convert it to text
-        (r"diff\..*\.cachetextconv", "false"),
-        (r"merge\..*\.driver", ""),
-        (r"(difftool|mergetool|guitool|browser|man)\..*\.(cmd|path)", ""),
-        (r"(pager|alias)\..*", ""),
-        (r"credential\..*\.helper", ""),
-        (r"gpg\..*\.program", "false"),
-        (r"hook\..*\.command", ""),  # since git 2.54
-        (r"hook\..*\.enabled", "false"),
-        (
-            r"remote\..*\.(uploadpack|receivepack)",
-            "false",
-        ),  # programs of the remote side; with file: they run here
-        (r"remote\..*\.(vcs|proxy)", ""),
-        (r"remote\..*\.promisor", "false"),  # missing objects are not fetched
-        (r"protocol\..*\.allow", "never"),
-        (r"submodule\..*\.update", "none"),  # `!program`
-        (r"trailer\..*\.(command|cmd)", ""),
-        (r"tar\..*\.command", ""),
-        (r"sendemail\..*", ""),
-        (r"imap\.tunnel|web\.browser|instaweb\..*|help\.browser", ""),
-    )
-]
 #: git's variables that are the user's own settings: configuration files and search limits.
 _PASSED_ON = {
     "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "GIT_ATTR_NOSYSTEM",
@@ -140,16 +71,6 @@ class GitMissing(GitFailed):
     """git is not installed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """The git options that a repository's configuration requires."""
-
-    switches: tuple[str, ...]
-    #: Names of the filters that plain git would run.
-    filters: frozenset[str]
-    stamps: tuple[tuple[str, tuple[int, ...]], ...]
-
-
 def run(
     folder: Path,
     *words: str,
@@ -166,11 +87,11 @@ def run(
         GitFailed: it took longer than `seconds`, or could not be started.
     """
     repository = _find(folder)
-    settings = _settings(repository)
+    overrides = _overrides(repository)
     command, *rest = words
     return _execute(
         folder,
-        [*settings.switches, command, *_OPTIONS.get(command, ()), *rest],
+        [*overrides.switches, command, *_OPTIONS.get(command, ()), *rest],
         give,
         _of(repository) | (environment or {}),
         seconds,
@@ -204,7 +125,7 @@ def reason(done: subprocess.CompletedProcess[bytes]) -> str:
 
 def outside(folder: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
     """Run a git command that needs no repository in `folder`: `init`, `version`."""
-    return _execute(folder, [*_fixed(), *words], b"", {}, _LONGEST)
+    return _execute(folder, [*git_config.fixed(), *words], b"", {}, _LONGEST)
 
 
 def copy_index(index: Path, to: Path) -> None:
@@ -231,7 +152,7 @@ def filters(folder: Path) -> frozenset[str]:
     Raises:
         GitFailed: as in `run`.
     """
-    return _settings(_find(folder)).filters
+    return _overrides(_find(folder)).filters
 
 
 def _find(folder: Path) -> Repository:
@@ -248,73 +169,27 @@ def _find(folder: Path) -> Repository:
     return repository
 
 
-#: The settings of each repository; valid as long as its configuration files do not change.
-_known: dict[tuple[str | None, ...], _Settings] = {}
+#: The overrides for each repository; valid as long as its configuration files do not change.
+_known: dict[tuple[str | None, ...], Overrides] = {}
 
 
-def _settings(repository: Repository) -> _Settings:
+def _overrides(repository: Repository) -> Overrides:
     key = (str(repository.folder), *(os.environ.get(name) for name in _CONFIG_VARIABLES))
     known = _known.get(key)
     if known and known.stamps and known.stamps == repositories.stamps(p for p, _ in known.stamps):
         return known
     done = _execute(
         repository.top,
-        [*_fixed(), "config", "--list", "-z", "--show-origin"],
+        [*git_config.fixed(), "config", "--list", "-z", "--show-origin"],
         b"",
         _of(repository),
         _LONGEST,
     )
     if done.returncode:
         raise GitFailed(f"git cannot read the configuration of {repository.top}: {reason(done)}")
-    found = _read(repository, os.fsdecode(done.stdout))
+    found = git_config.read(repository, os.fsdecode(done.stdout))
     _known[key] = found
     return found
-
-
-def _read(repository: Repository, listed: str) -> _Settings:
-    switches: dict[str, str] = {}
-    drivers = set()
-    origins = set()
-    cacheable = True
-    words = listed.split("\0")
-    for origin, item in zip(words[0::2], words[1::2], strict=False):
-        key, _, value = item.partition("\n")
-        name = repository.absolute(origin.removeprefix("file:")) if "file:" in origin else ""
-        if name:
-            origins.add(name)
-        section = key.partition(".")[0]
-        if section in {"include", "includeif"}:
-            # The included file may be created later, or depend on the branch.
-            cacheable &= name not in repository.settings and not key.startswith(
-                ("includeif.onbranch", "includeif.hasconfig")
-            )
-        elif key == "core.worktree" and repository.folder == repository.common:
-            repository.refuse_other_worktree(value)
-        else:
-            switches.update((key, to) for pattern, to in _NAMED if pattern.fullmatch(key))
-        if section == "filter" and value and not key.endswith(".required"):
-            drivers.add(key.partition(".")[2].rpartition(".")[0])
-    for key in switches:
-        if "=" in key:
-            raise RepositoryRefused(
-                f"The git configuration of {repository.top} has the key {printable(key)}",
-                "A key with '=' cannot be turned off: rename it without '='",
-            )
-    pairs = [word for key, value in switches.items() for word in ("-c", f"{key}={value}")]
-    files = {*origins, *repository.settings, *repositories.users_settings()}
-    return _Settings(
-        (*_fixed(), *pairs),
-        frozenset(drivers),
-        repositories.stamps(sorted(files)) if cacheable else (),
-    )
-
-
-@lru_cache(maxsize=1)
-def _fixed() -> tuple[str, ...]:
-    return (
-        "--no-pager",
-        *(word for key, value in _OFF.items() for word in ("-c", f"{key}={value}")),
-    )
 
 
 def _of(repository: Repository) -> dict[str, str]:
