@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MissingBackend
-from jupyter_mlops.formats.common.format import Flavors, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import Format, NotKept, Packed
 from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 #: Absolute and relative; ONNX computes in single precision.
 _TOLERANCE = 1e-4
@@ -68,7 +69,7 @@ class Onnx(Format):
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
         """Return a session with `predict`."""
-        from jupyter_mlops.formats.common import mlmodel
+        from jupyter_mlops.formats.mlflow_models import mlmodel
         from jupyter_mlops.model_files import onnx_file
 
         text = mlmodel.text(folder)
@@ -186,7 +187,7 @@ def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
     import numpy as np
     import torch
 
-    from jupyter_mlops.formats.common import torch_modules
+    from jupyter_mlops.formats.libraries import torch_modules
     from jupyter_mlops.model_files import onnx_file
 
     module, rows = found.model, found.sample

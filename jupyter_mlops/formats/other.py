@@ -6,10 +6,12 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.common.format import ALLOW, Flavors, Format
+from jupyter_mlops.formats.base.format import ALLOW, Format
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _KNOWN = ("sklearn", "pytorch", "onnx")
 
@@ -45,7 +47,8 @@ class Other(Format):
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
         """Load the model with MLflow."""
-        from jupyter_mlops.formats.common import mlmodel, registry
+        from jupyter_mlops.formats.base import registry
+        from jupyter_mlops.formats.mlflow_models import mlmodel
 
         if not allow_code:
             raise MlopsError("MLflow loads this model by code that it names", ALLOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.common.format import ALLOW, Flavors, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import ALLOW, Format, NotKept, Packed
 from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 
 class Pickle(Format):
@@ -56,7 +57,7 @@ class Pickle(Format):
     def load(self, folder: Path, *, allow_code: bool) -> Any:
         """Return the model, a torch module on the CPU."""
         from jupyter_mlops.errors import MlopsError
-        from jupyter_mlops.formats.common import mlmodel
+        from jupyter_mlops.formats.mlflow_models import mlmodel
         from jupyter_mlops.tracking.loading import import_mlflow
 
         if not allow_code:
@@ -81,7 +82,7 @@ class Pickle(Format):
     ) -> Packed:
         """Pickle an estimator; export a torch module, or pickle it if the export fails."""
         if self.is_network(model):
-            from jupyter_mlops.formats.common import torch_modules
+            from jupyter_mlops.formats.libraries import torch_modules
 
             return torch_modules.pack(model, target, example=example, allow_code=allow_code)
         import cloudpickle
@@ -105,7 +106,7 @@ class Pickle(Format):
 
     def outputs(self, model: Any, rows: Any) -> Any:
         """Call the module."""
-        from jupyter_mlops.formats.common import torch_modules
+        from jupyter_mlops.formats.libraries import torch_modules
 
         return torch_modules.outputs(model, rows)
 
@@ -116,7 +117,7 @@ FORMAT = Pickle()
 def _save_sklearn(found: Fitted) -> None:
     import mlflow.sklearn
 
-    from jupyter_mlops.formats.common import estimators
+    from jupyter_mlops.formats.libraries import estimators
 
     mlflow.sklearn.log_model(
         found.model,
@@ -131,7 +132,7 @@ def _save_torch(found: Fitted) -> None:
     import mlflow.pytorch
 
     from jupyter_mlops.environment.packages import pinned
-    from jupyter_mlops.formats.common import torch_modules
+    from jupyter_mlops.formats.libraries import torch_modules
 
     mlflow.pytorch.log_model(
         found.model,

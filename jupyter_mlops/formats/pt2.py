@@ -5,14 +5,15 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.common.format import ALLOW, Flavors, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import ALLOW, Format, NotKept, Packed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _EXAMPLE_ROWS = 8
 
@@ -38,7 +39,7 @@ class Pt2(Format):
         import torch
 
         from jupyter_mlops.environment.packages import pinned
-        from jupyter_mlops.formats.common import torch_modules
+        from jupyter_mlops.formats.libraries import torch_modules
 
         if found.sample is None:
             raise NotKept("it is not known which rows it was called with")
@@ -75,7 +76,7 @@ class Pt2(Format):
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
         """Return the module, on the CPU."""
-        from jupyter_mlops.formats.common.quiet import quiet
+        from jupyter_mlops.formats.mlflow_models.quiet import quiet
         from jupyter_mlops.model_files import pt2_file
         from jupyter_mlops.model_files.refused import Refused
 
@@ -91,7 +92,7 @@ class Pt2(Format):
 
     def weights(self, folder: Path) -> dict[str, Any]:
         """Return the weights of the checked program."""
-        from jupyter_mlops.formats.common.quiet import quiet
+        from jupyter_mlops.formats.mlflow_models.quiet import quiet
         from jupyter_mlops.model_files import pt2_file
 
         with quiet():
@@ -107,7 +108,7 @@ class Pt2(Format):
         allow_code: bool,
     ) -> Packed:
         """Copy the file."""
-        from jupyter_mlops.formats.common import torch_modules
+        from jupyter_mlops.formats.libraries import torch_modules
 
         shutil.copyfile(folder / self.file, target / "model.pt2")
         return torch_modules.pickled("model.pt2") if allow_code else torch_modules.exported_as_pt2()
@@ -118,7 +119,7 @@ class Pt2(Format):
 
     def outputs(self, model: Any, rows: Any) -> Any:
         """Call the module."""
-        from jupyter_mlops.formats.common import torch_modules
+        from jupyter_mlops.formats.libraries import torch_modules
 
         return torch_modules.outputs(model, rows)
 

@@ -10,14 +10,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.common.format import Flavors, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import Format, NotKept, Packed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _STRUCTURE = "structure.json"
 _SOURCE = "model.py"
@@ -40,7 +41,8 @@ class Safetensors(Format):
         import mlflow.models
 
         from jupyter_mlops.environment.packages import pinned
-        from jupyter_mlops.formats.common import mlflow_log, torch_source, torch_structure
+        from jupyter_mlops.formats.libraries import torch_source, torch_structure
+        from jupyter_mlops.formats.mlflow_models import logged_model
 
         module = found.model
         try:
@@ -75,7 +77,7 @@ class Safetensors(Format):
             mlflow_model.add_flavor(self.name, weights=self.file, structure=_STRUCTURE, code=code)
             mlflow_model.save(str(folder / "MLmodel"))
 
-        mlflow_log.log(write, params=params, metrics=metrics)
+        logged_model.log(write, params=params, metrics=metrics)
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
         """Whether it is a torch model with a safetensors file."""
@@ -84,7 +86,7 @@ class Safetensors(Format):
 
     def check(self, folder: Path, flavors: Flavors) -> None:
         """Raise unless the weights are plain and all classes are torch's own."""
-        from jupyter_mlops.formats.common import torch_structure
+        from jupyter_mlops.formats.libraries import torch_structure
         from jupyter_mlops.model_files import safetensors_file
         from jupyter_mlops.model_files.refused import Refused
 
@@ -96,7 +98,7 @@ class Safetensors(Format):
         """Rebuild the module."""
         from safetensors.torch import load_file
 
-        from jupyter_mlops.formats.common import torch_structure
+        from jupyter_mlops.formats.libraries import torch_structure
         from jupyter_mlops.model_files import safetensors_file
 
         safetensors_file.check(folder / self.file)
@@ -128,7 +130,7 @@ class Safetensors(Format):
         allow_code: bool,
     ) -> Packed:
         """Export the module, or pickle it if the export fails and the user allows it."""
-        from jupyter_mlops.formats.common import torch_modules
+        from jupyter_mlops.formats.libraries import torch_modules
 
         return torch_modules.pack(model, target, example=example, allow_code=allow_code)
 
@@ -138,7 +140,7 @@ class Safetensors(Format):
 
     def outputs(self, model: Any, rows: Any) -> Any:
         """Call the module."""
-        from jupyter_mlops.formats.common import torch_modules
+        from jupyter_mlops.formats.libraries import torch_modules
 
         return torch_modules.outputs(model, rows)
 
@@ -159,7 +161,7 @@ def _same_answers(module: Any, again: Any, example: Any) -> Any:
     """Return the module's outputs; raise NotKept if the rebuilt module's outputs differ."""
     import torch
 
-    from jupyter_mlops.formats.common import torch_modules
+    from jupyter_mlops.formats.libraries import torch_modules
 
     try:
         with torch_modules.evaluating(module) as device:

@@ -12,14 +12,15 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.common.format import Flavors, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import Format, NotKept, Packed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _SCHEMA = "schema.json"
 #: The packages of estimators that are not scikit-learn's own.
@@ -52,7 +53,8 @@ class Skops(Format):
     def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
         """Log an estimator, if all its types are trusted."""
         from jupyter_mlops.environment.packages import pinned
-        from jupyter_mlops.formats.common import estimators, mlflow_log
+        from jupyter_mlops.formats.libraries import estimators
+        from jupyter_mlops.formats.mlflow_models import logged_model
         from jupyter_mlops.model_files.skops_trusted import TRUSTED
 
         try:
@@ -71,7 +73,7 @@ class Skops(Format):
             mlflow_model.signature = signature
             _write(folder, mlflow_model, content, sorted(unknown), needs, found.model)
 
-        mlflow_log.log(write, params=params, metrics=metrics)
+        logged_model.log(write, params=params, metrics=metrics)
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
         """Whether it is a scikit-learn model with a skops file."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import formats
-from jupyter_mlops.formats.common import mlmodel
+from jupyter_mlops.formats.mlflow_models import mlmodel
 from jupyter_mlops.runs.records import ModelInfo
 from jupyter_mlops.tracking import artifacts
 

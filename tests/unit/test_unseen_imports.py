@@ -29,7 +29,7 @@ NAMED = {
     "data/records.py": ({"jupyter_mlops.data.view"}, "a record's view is loaded when it is shown"),
     "data/referrers.py": ({"jupyter_mlops.runs.retention"}, "gc asks who still needs a version"),
     "drift/records.py": ({"jupyter_mlops.drift.view"}, "a record's view"),
-    "formats/common/torch_modules.py": (
+    "formats/libraries/torch_modules.py": (
         {"jupyter_mlops.model_files.pickle_file", "jupyter_mlops.model_files.pt2_file"},
         "the module is copied into a Bento",
     ),
@@ -59,8 +59,8 @@ NAMED = {
 #: The files that import a module whose name they compute, and what it names.
 COMPUTED = {
     "data/referrers.py": "the functions that are registered, and those of NAMED",
-    "formats/common/registry.py": "the formats, which are the modules of their package",
-    "formats/common/torch_structure.py": "a class of torch",
+    "formats/base/registry.py": "the formats, which are the modules of their package",
+    "formats/libraries/torch_structure.py": "a class of torch",
     "lazy.py": "the modules of a stub",
     "magics/parser.py": "a file of the table",
     "magics/table.py": "a verb's noun",

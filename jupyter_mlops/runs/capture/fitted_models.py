@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.cells.recorded_values import CellCode, is_simple
-from jupyter_mlops.formats.common.fitted import Fitted
+from jupyter_mlops.formats.base.fitted_model import Fitted
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_mlops import formats, models, runs, services
 from jupyter_mlops.errors import MlopsError, UsageError
-from jupyter_mlops.formats.common import registry
+from jupyter_mlops.formats.base import registry
 from jupyter_mlops.magics import parser
 from jupyter_mlops.services.client import Client
 
@@ -37,7 +37,8 @@ class Coefficients(Format):
     libraries = frozenset({"sklearn"})
     file = "coefficients.json"
     def save(self, found, *, params, metrics):
-        from jupyter_mlops.formats.common import estimators, mlflow_log
+        from jupyter_mlops.formats.libraries import estimators
+        from jupyter_mlops.formats.mlflow_models import logged_model
         if not hasattr(found.model, "coef_"):
             raise NotKept("it has no coefficients")
         content = {"slopes": found.model.coef_.tolist(), "start": float(found.model.intercept_)}
@@ -47,7 +48,7 @@ class Coefficients(Format):
             mlflow_model.signature = estimators.signature(found)
             mlflow_model.add_flavor(self.name, data=self.file)
             mlflow_model.save(str(folder / "MLmodel"))
-        mlflow_log.log(write, params=params, metrics=metrics)
+        logged_model.log(write, params=params, metrics=metrics)
     def check(self, folder, flavors):
         coefficients_file.Line(folder / self.file)
     def load(self, folder, *, allow_code):

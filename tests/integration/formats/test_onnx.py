@@ -11,7 +11,7 @@ import pytest
 from jupyter_mlops import formats, models, runs
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.formats import onnx
-from jupyter_mlops.formats.common import format
+from jupyter_mlops.formats.base import format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

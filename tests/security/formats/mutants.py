@@ -252,7 +252,7 @@ def safetensors_seeds(folder: Path) -> list[bytes]:
     import torch
     from safetensors.torch import save_file
 
-    from jupyter_mlops.formats.common import torch_structure
+    from jupyter_mlops.formats.libraries import torch_structure
 
     seeds = []
     for net in (torch.nn.Sequential(torch.nn.Linear(4, 6), torch.nn.ReLU(), torch.nn.Linear(6, 2)), torch.nn.LSTM(4, 3)):  # fmt: skip

@@ -12,8 +12,8 @@ READER = "cells/source.py"
 PARSER = "cells/parser.py"
 # What else parses Python or asks IPython for it, and why that is no second reader of notebooks.
 ALLOWED = {
-    "formats/common/torch_structure.py": {"compile": "runs the source of a model's class"},
-    "formats/common/torch_source.py": {"ast.parse": "the source files of a model's class"},
+    "formats/libraries/torch_structure.py": {"compile": "runs the source of a model's class"},
+    "formats/libraries/torch_source.py": {"ast.parse": "the source files of a model's class"},
     "lazy.py": {"ast.parse": "the stubs of our own packages"},
     "jobs/values.py": {"ast.parse": "a type, and a value typed on the command line"},
     "magics/await_cells.py": {"transform_cell": "the user's shell, before it runs the cell"},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.environment.packages import pinned
 
 if TYPE_CHECKING:
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
 
 
 def requirements() -> list[str]:

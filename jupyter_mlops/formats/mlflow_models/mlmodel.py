@@ -10,8 +10,8 @@ from jupyter_mlops import files, safe_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jupyter_mlops.formats.common.format import Flavors
-
+#: The flavours of an `MLmodel`: settings by name.
+Flavors = dict[str, dict[str, Any]]
 #: In bytes; a signature of thousands of columns is long.
 _LONGEST = 16 * 1024 * 1024
 

@@ -10,7 +10,7 @@ import importlib
 from typing import Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.common.format import NotKept
+from jupyter_mlops.formats.base.format import NotKept
 
 _OURS = "torch.nn."
 _SOURCE = "model.py"

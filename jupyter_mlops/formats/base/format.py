@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
-#: The flavours of an `MLmodel`: settings by name.
-Flavors = dict[str, dict[str, Any]]
 #: How a service calls a loaded model: `predict` with features, a call with a tensor, or a call with the checked
 #: rows, which returns the answer.
 Asked = Literal["estimator", "network", "rows"]

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from jupyter_mlops import formats
 from jupyter_mlops.errors import UsageError, nearest
-from jupyter_mlops.formats.common.format import Format
+from jupyter_mlops.formats.base.format import Format
 
 #: The name that means the first format that can store the model.
 AUTO = "auto"
@@ -27,7 +27,7 @@ def register(module: str) -> Format:
     """
     found = getattr(import_module(module), "FORMAT", None)
     if not isinstance(found, Format):
-        raise UsageError(f"{module} has no FORMAT that is a Format", "See formats/common/format.py")
+        raise UsageError(f"{module} has no FORMAT that is a Format", "See formats/base/format.py")
     others = {item.name for item in every() if type(item).__module__ != module}
     if found.name in others | {AUTO}:
         raise UsageError(f"There is a format '{found.name}' already", "Give it another name")

@@ -12,9 +12,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.common import mlmodel, registry
-from jupyter_mlops.formats.common.format import ALLOW, NotKept
-from jupyter_mlops.formats.common.quiet import quiet
+from jupyter_mlops.formats.base import registry
+from jupyter_mlops.formats.base.format import ALLOW, NotKept
+from jupyter_mlops.formats.mlflow_models import mlmodel
+from jupyter_mlops.formats.mlflow_models.quiet import quiet
 from jupyter_mlops.model_files.refused import Refused, because, one_line
 from jupyter_mlops.paths import UnsafePath, is_link
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.common.fitted import Fitted
+    from jupyter_mlops.formats.base.fitted_model import Fitted
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What every format builds on: the base class, the registry, a fitted model, and saving and loading by format."""

@@ -1,1 +1,0 @@
-"""Shared code of the formats: the base class, the registry, MLflow's files, torch modules."""

@@ -1,0 +1,1 @@
+"""What formats share about a library: scikit-learn estimators, torch modules."""

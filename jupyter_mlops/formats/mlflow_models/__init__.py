@@ -1,0 +1,1 @@
+"""MLflow models as files: `MLmodel`, and a model logged with few calls to the store."""
