@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 #: Absolute and relative; ONNX computes in single precision.
@@ -33,7 +33,7 @@ class Onnx(Format):
     modules = ("onnx", "skl2onnx", "onnxruntime")
     extra = "onnx"
 
-    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+    def save(self, found: FittedModel, *, params: list[Param], metrics: list[Metric]) -> None:
         """Convert a model, compare its predictions, and log it; MLflow adds the run's params and metrics."""
         import mlflow.models
         import mlflow.onnx
@@ -123,7 +123,7 @@ def _path(folder: Path, flavors: Flavors) -> Path:
     return below(folder, named, source="The MLmodel file")
 
 
-def _sklearn(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
+def _sklearn(found: FittedModel) -> tuple[bytes, dict[str, Any], Any]:
     import numpy as np
 
     from jupyter_mlops.model_files import onnx_file
@@ -183,7 +183,7 @@ def _converted(model: Any, sample: Any, *, classifies: bool) -> bytes:
     raise NotKept(f"skl2onnx does not convert it ({why})")
 
 
-def _torch(found: Fitted) -> tuple[bytes, dict[str, Any], Any]:
+def _torch(found: FittedModel) -> tuple[bytes, dict[str, Any], Any]:
     import numpy as np
     import torch
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.base.format import ALLOW, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import ALLOW, NotKept, Packed
+from jupyter_mlops.formats.libraries import torch_modules
 from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
@@ -12,11 +13,11 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 
-class Pickle(Format):
+class Pickle(torch_modules.TorchFormat):
     """MLflow's own pickles of scikit-learn and torch."""
 
     name = "pickle"
@@ -26,7 +27,7 @@ class Pickle(Format):
     automatic = True
     runs_code = True
 
-    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+    def save(self, found: FittedModel, *, params: list[Param], metrics: list[Metric]) -> None:
         """Log the model; MLflow adds the run's params and metrics."""
         try:
             if found.flavor == "sklearn":
@@ -82,8 +83,6 @@ class Pickle(Format):
     ) -> Packed:
         """Pickle an estimator; export a torch module, or pickle it if the export fails."""
         if self.is_network(model):
-            from jupyter_mlops.formats.libraries import torch_modules
-
             return torch_modules.pack(model, target, example=example, allow_code=allow_code)
         import cloudpickle
 
@@ -104,17 +103,11 @@ class Pickle(Format):
         torch = sys.modules.get("torch")
         return torch is not None and isinstance(model, torch.nn.Module)
 
-    def outputs(self, model: Any, rows: Any) -> Any:
-        """Call the module."""
-        from jupyter_mlops.formats.libraries import torch_modules
-
-        return torch_modules.outputs(model, rows)
-
 
 FORMAT = Pickle()
 
 
-def _save_sklearn(found: Fitted) -> None:
+def _save_sklearn(found: FittedModel) -> None:
     import mlflow.sklearn
 
     from jupyter_mlops.formats.libraries import estimators
@@ -128,11 +121,10 @@ def _save_sklearn(found: Fitted) -> None:
     )
 
 
-def _save_torch(found: Fitted) -> None:
+def _save_torch(found: FittedModel) -> None:
     import mlflow.pytorch
 
     from jupyter_mlops.environment.packages import pinned
-    from jupyter_mlops.formats.libraries import torch_modules
 
     mlflow.pytorch.log_model(
         found.model,

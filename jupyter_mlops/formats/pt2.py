@@ -5,20 +5,21 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.base.format import ALLOW, Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import ALLOW, NotKept, Packed
+from jupyter_mlops.formats.libraries import torch_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _EXAMPLE_ROWS = 8
 
 
-class Pt2(Format):
+class Pt2(torch_modules.TorchFormat):
     """Graph and weights of a torch module, in MLflow's pytorch flavour."""
 
     name = "pt2"
@@ -30,7 +31,7 @@ class Pt2(Format):
     has_weights = True
     remedy = ALLOW
 
-    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+    def save(self, found: FittedModel, *, params: list[Param], metrics: list[Metric]) -> None:
         """Log a module, if `torch.export` can trace it; MLflow adds the run's params and metrics."""
         import contextlib
         import io
@@ -39,7 +40,6 @@ class Pt2(Format):
         import torch
 
         from jupyter_mlops.environment.packages import pinned
-        from jupyter_mlops.formats.libraries import torch_modules
 
         if found.sample is None:
             raise NotKept("it is not known which rows it was called with")
@@ -108,20 +108,8 @@ class Pt2(Format):
         allow_code: bool,
     ) -> Packed:
         """Copy the file."""
-        from jupyter_mlops.formats.libraries import torch_modules
-
         shutil.copyfile(folder / self.file, target / "model.pt2")
         return torch_modules.pickled("model.pt2") if allow_code else torch_modules.exported_as_pt2()
-
-    def is_network(self, model: Any) -> bool:
-        """Return True: each model of this format is a torch module."""
-        return True
-
-    def outputs(self, model: Any, rows: Any) -> Any:
-        """Call the module."""
-        from jupyter_mlops.formats.libraries import torch_modules
-
-        return torch_modules.outputs(model, rows)
 
 
 FORMAT = Pt2()

@@ -10,14 +10,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.base.format import Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import NotKept, Packed
+from jupyter_mlops.formats.libraries import torch_modules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _STRUCTURE = "structure.json"
@@ -25,7 +26,7 @@ _SOURCE = "model.py"
 _EXAMPLE_ROWS = 8
 
 
-class Safetensors(Format):
+class Safetensors(torch_modules.TorchFormat):
     """`model.safetensors`, `structure.json`, and `model.py` if a notebook's cells define the classes."""
 
     name = "safetensors"
@@ -36,7 +37,7 @@ class Safetensors(Format):
     automatic = True
     has_weights = True
 
-    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+    def save(self, found: FittedModel, *, params: list[Param], metrics: list[Metric]) -> None:
         """Log a module, if it can be rebuilt and the rebuilt module has the same outputs."""
         import mlflow.models
 
@@ -130,19 +131,7 @@ class Safetensors(Format):
         allow_code: bool,
     ) -> Packed:
         """Export the module, or pickle it if the export fails and the user allows it."""
-        from jupyter_mlops.formats.libraries import torch_modules
-
         return torch_modules.pack(model, target, example=example, allow_code=allow_code)
-
-    def is_network(self, model: Any) -> bool:
-        """Return True: each model of this format is a torch module."""
-        return True
-
-    def outputs(self, model: Any, rows: Any) -> Any:
-        """Call the module."""
-        from jupyter_mlops.formats.libraries import torch_modules
-
-        return torch_modules.outputs(model, rows)
 
 
 FORMAT = Safetensors()
@@ -160,8 +149,6 @@ def _stored(folder: Path) -> tuple[dict[str, Any], str]:
 def _same_answers(module: Any, again: Any, example: Any) -> Any:
     """Return the module's outputs; raise NotKept if the rebuilt module's outputs differ."""
     import torch
-
-    from jupyter_mlops.formats.libraries import torch_modules
 
     try:
         with torch_modules.evaluating(module) as device:

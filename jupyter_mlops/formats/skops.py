@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 _SCHEMA = "schema.json"
@@ -50,7 +50,7 @@ class Skops(Format):
     automatic = True
     remedy = "Load it by skops.io.load yourself, if you trust where it comes from"
 
-    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+    def save(self, found: FittedModel, *, params: list[Param], metrics: list[Metric]) -> None:
         """Log an estimator, if all its types are trusted."""
         from jupyter_mlops.environment.packages import pinned
         from jupyter_mlops.formats.libraries import estimators

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from concurrent.futures import Executor
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.tracking.store import Store
 
 SOURCE = "mlops/cell.py"
@@ -148,7 +148,7 @@ def record_cell(
             reads = Reads(project)
             shown_before = figures.open_numbers()
             torch_inputs = fitted_models.TorchInputs(read)
-            found: list[Fitted] = []
+            found: list[FittedModel] = []
             try:
                 try:
                     with reads, torch_inputs:
@@ -278,7 +278,7 @@ def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tupl
             done.notes.append(f"{name}{_NO_VERSION}{why}")
 
 
-def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: Fitted) -> None:
+def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: FittedModel) -> None:
     fresh = {}
     for key, value in found.params.items():
         if key not in done.params:
@@ -289,7 +289,7 @@ def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: Fitted) -> No
     bundle.params |= fresh
 
 
-def _keep_model(bundle: Bundle, done: Recording, found: Fitted, format: str) -> None:
+def _keep_model(bundle: Bundle, done: Recording, found: FittedModel, format: str) -> None:
     bundle.tags["mlops.model"] = found.name
     if done.run.plain is not None and done.run.plain.model_logged:
         done.model = "logged by the cell"  # do not store the same model twice

@@ -33,6 +33,7 @@ _LAST_PORT = 65_535
 _STOP_SECONDS = 10.0
 #: The line below a traceback: `package.SomeError: what happened`.
 _RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(Error|Exception)$")
+_REFUSED = re.compile(r"^mlops_runtime\.[\w.]*\.Refused: ")
 
 #: Children of this process, stored so that they are reaped and their pipes stay open.
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -160,9 +161,11 @@ def _wait_until_ready(
         if answers(launched, timeout=remaining, meanwhile=lambda: process.poll() is None):
             return
         if process.poll() is not None:
-            raise BackendFailed(f"The service did not start: {last_words(log)}", f"Its log: {log}")
+            raise BackendFailed(
+                f"The service did not start: {logged_error(log)}", f"Its log: {log}"
+            )
     raise BackendFailed(
-        f"The service did not answer within {timeout:.0f} s: {last_words(log)}",
+        f"The service did not answer within {timeout:.0f} s: {logged_error(log)}",
         f"Allow more time with --timeout, or read its log: {log}",
     )
 
@@ -190,7 +193,7 @@ def answers(
     return False
 
 
-def last_words(log: Path) -> str:
+def logged_error(log: Path) -> str:
     """Return the line of a service's log that most likely explains why it ended."""
     try:
         lines = [
@@ -199,7 +202,8 @@ def last_words(log: Path) -> str:
     except OSError:
         lines = []
     errors = [line for line in lines if _RAISED.match(line)]
-    return cut((errors or lines or ["its log is empty"])[-1], 400)
+    # The class of our own refusal says nothing to the user.
+    return cut(_REFUSED.sub("", (errors or lines or ["its log is empty"])[-1]), 400)
 
 
 def alive(process: ProcessId) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 
 @dataclass
-class Fitted:
+class FittedModel:
     """A model: its variable, its library (MLflow's flavour name), and a sample of its training rows.
 
     `sample` is a DataFrame or a 2-D (torch: n-D) array of at most 1,000 rows, or None.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
     from jupyter_mlops.formats.mlflow_models.mlmodel import Flavors
 
 #: How a service calls a loaded model: `predict` with features, a call with a tensor, or a call with the checked
@@ -94,7 +94,7 @@ class Format:
                 self.extra or self.name,
             )
 
-    def save(self, found: Fitted, *, params: list[Param], metrics: list[Metric]) -> None:
+    def save(self, found: FittedModel, *, params: list[Param], metrics: list[Metric]) -> None:
         """Log a model into MLflow's active run; `params` and `metrics` are the run's.
 
         Raises:

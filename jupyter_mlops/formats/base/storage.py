@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Metric, Param
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Verdict:
 
 
 def save(
-    found: Fitted,
+    found: FittedModel,
     format: str = registry.AUTO,
     *,
     params: list[Param] | None = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.environment.packages import pinned
 
 if TYPE_CHECKING:
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
 
 
 def requirements() -> list[str]:
@@ -15,7 +15,7 @@ def requirements() -> list[str]:
     return pinned("scikit-learn", "numpy", "pandas", "scipy", "skops", "cloudpickle")
 
 
-def signature(found: Fitted) -> Any:
+def signature(found: FittedModel) -> Any:
     """Return MLflow's signature of an estimator, or None if its rows are not known."""
     import mlflow.models
 

@@ -1,4 +1,4 @@
-"""Call torch modules with rows, and pack them for a Bento."""
+"""What the formats of torch modules share: calling a module with rows, its signature, its files in a Bento."""
 
 from __future__ import annotations
 
@@ -6,13 +6,33 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.base.format import Packed
+from jupyter_mlops.formats.base.format import Format, Packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from jupyter_mlops.formats.base.fitted_model import Fitted
+    from jupyter_mlops.formats.base.fitted_model import FittedModel
+
+
+class TorchFormat(Format):
+    """A format whose models are torch modules."""
+
+    def is_network(self, model: Any) -> bool:
+        """Return True: each model of this format is a torch module."""
+        return True
+
+    def outputs(self, model: Any, rows: Any) -> Any:
+        """Return a loaded module's outputs for an array of rows, as an array."""
+        import torch
+
+        # A module from torch.export has no eval(): it was exported in that mode.
+        if not isinstance(model, torch.fx.GraphModule):
+            model.eval()
+        with torch.no_grad():
+            output = model(torch.from_numpy(rows))
+        output = output[0] if isinstance(output, (tuple, list)) else output
+        return output.numpy()
 
 
 @contextmanager
@@ -30,7 +50,7 @@ def evaluating(module: Any) -> Iterator[Any]:
         module.to(device).train(was_training)
 
 
-def signature(found: Fitted) -> Any:
+def signature(found: FittedModel) -> Any:
     """Return MLflow's signature of a module; None if its rows are not known or its output is not one tensor."""
     import mlflow.models
     import torch
@@ -46,19 +66,6 @@ def signature(found: Fitted) -> Any:
     if not isinstance(output, torch.Tensor):
         return None
     return mlflow.models.infer_signature(example, output.cpu().numpy())
-
-
-def outputs(module: Any, rows: Any) -> Any:
-    """Return a loaded module's outputs for an array of rows, as an array."""
-    import torch
-
-    # A module from torch.export has no eval(): it was exported in that mode.
-    if not isinstance(module, torch.fx.GraphModule):
-        module.eval()
-    with torch.no_grad():
-        output = module(torch.from_numpy(rows))
-    output = output[0] if isinstance(output, (tuple, list)) else output
-    return output.numpy()
 
 
 def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed:

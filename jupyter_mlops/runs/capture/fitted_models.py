@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.cells.recorded_values import CellCode, is_simple
-from jupyter_mlops.formats.base.fitted_model import Fitted
+from jupyter_mlops.formats.base.fitted_model import FittedModel
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -65,7 +65,7 @@ class TorchInputs:
 
 def find(
     code: CellCode, namespace: dict[str, Any], torch_inputs: TorchInputs, wanted: str = ""
-) -> list[Fitted]:
+) -> list[FittedModel]:
     """Return the models that the cell made, the most likely one last.
 
     A model is a fitted estimator, or a torch module called in the cell, under a name that the cell
@@ -79,7 +79,7 @@ def find(
             found.append(_estimator(name, value, code, namespace))
         elif _is_module(value) and (id(value) in torch_inputs.rows or wanted):
             found.append(
-                Fitted(
+                FittedModel(
                     name,
                     value,
                     "pytorch",
@@ -112,9 +112,9 @@ def _is_module(value: Any) -> bool:
     return torch is not None and isinstance(value, torch.nn.Module)
 
 
-def _estimator(name: str, model: Any, code: CellCode, namespace: dict[str, Any]) -> Fitted:
+def _estimator(name: str, model: Any, code: CellCode, namespace: dict[str, Any]) -> FittedModel:
     params = _set_params(model, code)
-    return Fitted(name, model, "sklearn", params, _training_rows(name, model, code, namespace))
+    return FittedModel(name, model, "sklearn", params, _training_rows(name, model, code, namespace))
 
 
 def _set_params(model: Any, code: CellCode) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import pytest
 from jupyter_mlops import services
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError
 from jupyter_mlops.processes.identity import process_start
+from jupyter_mlops.services import seal
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
@@ -158,9 +159,13 @@ def test_a_service_that_cannot_start_says_why_and_is_gone(
     project: Project, line: services.Service
 ) -> None:
     name, _, version = line.tag.partition(":")
-    source = project.state / "bentoml" / "bentos" / name / version / "src"
-    (source / "model" / "model.skops").write_bytes(b"damaged")
-    with pytest.raises(BackendFailed, match=r"The service did not start: zipfile\.BadZipFile"):
+    bento = project.state / "bentoml" / "bentos" / name / version
+    (bento / "src" / "model" / "model.skops").write_bytes(b"damaged")
+    # Sealed as it is: otherwise the seal refuses it before a process is started.
+    seal.seal(bento, allow_pickle=False)
+    with pytest.raises(
+        BackendFailed, match=r"did not start: The skops file cannot be read \(BadZipFile"
+    ):
         services.start("line", project=project)
     assert services.get("line", project=project).pid is None
     commands = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]

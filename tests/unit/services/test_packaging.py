@@ -121,7 +121,7 @@ def test_torn_lines_and_the_tests_own_rows_are_not_predictions(
     assert prediction_log.count(project, "line") == 5
 
 
-def test_a_logs_last_words_are_the_error_not_the_goodbye(tmp_path: Path) -> None:
+def test_the_error_of_a_log_is_its_last_exception_not_its_last_line(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
     log.write_text(
         "2026-11-21 13:00:00,000 INFO uvicorn.error: Waiting for application startup.\n"
@@ -131,5 +131,7 @@ def test_a_logs_last_words_are_the_error_not_the_goodbye(tmp_path: Path) -> None
         "zipfile.BadZipFile: File is not a zip file\n"
         "2026-11-21 13:00:00,000 ERROR uvicorn.error: Application startup failed. Exiting.\n"
     )
-    assert process.last_words(log) == "zipfile.BadZipFile: File is not a zip file"
-    assert process.last_words(tmp_path / "none.log") == "its log is empty"
+    assert process.logged_error(log) == "zipfile.BadZipFile: File is not a zip file"
+    log.write_text("mlops_runtime.model_files.refused.Refused: The skops file cannot be read\n")
+    assert process.logged_error(log) == "The skops file cannot be read"
+    assert process.logged_error(tmp_path / "none.log") == "its log is empty"
