@@ -45,7 +45,7 @@ def _without_iri_grammar() -> None:
 
 def _answer(words: Sequence[str]) -> int:
     try:
-        with disk_errors.told():  # also for the printed output
+        with disk_errors.in_one_line():  # also for the printed output
             return _run(words)
     except parser.Help as asked:
         print(asked.text, flush=True)

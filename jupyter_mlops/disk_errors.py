@@ -51,7 +51,7 @@ _LONGEST_CHAIN = 20
 
 
 @contextmanager
-def told(place: Path | str = "") -> Iterator[None]:
+def in_one_line(place: Path | str = "") -> Iterator[None]:
     """Raise a disk error of the block as one line.
 
     Raises:

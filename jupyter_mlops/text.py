@@ -28,9 +28,9 @@ def printable(value: object, longest: int = 80) -> str:
 
 def error_line(error: BaseException | str, longest: int = LONGEST_ERROR) -> str:
     """Return the first line of an error's message, cut to `longest`; without a message, its type's name."""
-    said = str(error).strip()
-    if said:
-        return one_line(said.splitlines()[0], longest)
+    message = str(error).strip()
+    if message:
+        return one_line(message.splitlines()[0], longest)
     return "" if isinstance(error, str) else type(error).__name__
 
 

@@ -80,13 +80,13 @@ class Exchange:
         new = {id(pair.x): pair.y for kind in kinds for pair in self.found[kind]}
         return [_rewritten(cell, new) for cell in self.x.cells]
 
-    def said(self, kind: Kind) -> list[str]:
+    def differences(self, kind: Kind) -> list[str]:
         """Return each difference of a kind as text: `max_depth 4 → 6`."""
-        told: dict[str, None] = {}
+        found: dict[str, None] = {}
         for pair in self.found[kind]:
             for line in _words(pair):
-                told[line] = None
-        return [*told]
+                found[line] = None
+        return [*found]
 
     def _kind(self, pair: Opposite) -> Kind:
         if pair.calls:

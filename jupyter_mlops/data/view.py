@@ -156,16 +156,16 @@ def changed(diff: DataDiff) -> list[ColumnDiff]:
 
 
 def _shown(diff: DataDiff, most: int = _MOST) -> tuple[list[ColumnDiff], str]:
-    """Return the columns worth a line, the changed ones first, and what is said of the others."""
+    """Return the columns worth a line, the changed ones first, and the number of the others as text."""
     differ = changed(diff)
     shown = differ[:most]
     hidden = len(diff.columns) - len(shown)
     if not hidden:
         return shown, ""
     more = len(differ) - len(shown)
-    said = f"{more} more differ; " if more else ""
+    changed_too = f"{more} more differ; " if more else ""
     same = hidden - more
-    return shown, f"{said}{counted(same, 'column')} unchanged"
+    return shown, f"{changed_too}{counted(same, 'column')} unchanged"
 
 
 def _notes(diff: DataDiff) -> list[str]:

@@ -28,10 +28,10 @@ class SortedSample:
 
     def has_more_values_than(self, count: int, other: SortedSample) -> bool:
         """Tell whether both samples together have more than `count` distinct values."""
-        mine = _first_distinct(self.values, count)
-        if len(mine) > count:
+        distinct = _first_distinct(self.values, count)
+        if len(distinct) > count:
             return True
-        return len(np.union1d(mine, _first_distinct(other.values, count))) > count
+        return len(np.union1d(distinct, _first_distinct(other.values, count))) > count
 
     def wasserstein(self, other: SortedSample) -> float:
         """Return the exact first Wasserstein distance: the mean gap between two quantile functions.

@@ -140,13 +140,13 @@ def _merged(known: dict[str, list[str]], own: dict[str, list[str]]) -> dict[str,
     """Return this machine's options, whose URLs may have credentials, followed by the run's."""
     merged = {name: [*urls] for name, urls in own.items()}
     for name, urls in known.items():
-        mine = merged.setdefault(name, [])
-        have = {package_indexes.without_credentials(url) for url in mine}
+        all_urls = merged.setdefault(name, [])
+        have = {package_indexes.without_credentials(url) for url in all_urls}
         new = [url for url in urls if url not in have]
-        if name == "index-url" and mine:  # only one is possible; more are extra indexes
+        if name == "index-url" and all_urls:  # only one is possible; more are extra indexes
             merged.setdefault("extra-index-url", []).extend(new)
         else:
-            mine += new
+            all_urls += new
     return merged
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _SAVE_EVERY = 1.0
 _STOP_POLL = 0.25
-_GOODBYE = 20  # seconds
+_SHUTDOWN_SECONDS = 20  # seconds
 _PATIENCE = 5.0
 
 
@@ -249,7 +249,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             reply = await self.async_wait_for_reply(self.kc.kernel_info())
             self.nb.metadata["language_info"] = reply["content"]["language_info"]
             self.set_widgets_metadata()
-            await self._goodbye()
+            await self._shut_down()
         except DeadKernelError:
             self._fail(current, "the kernel died" + (self._log_tail() or ""))
             return
@@ -258,10 +258,10 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             return
         self.outcome.complete = not self.outcome.error
 
-    async def _goodbye(self) -> None:
+    async def _shut_down(self) -> None:
         """Send a shutdown request and wait for the reply; a dead kernel sends none."""
         asked = self.kc.shutdown()
-        for _ in range(_GOODBYE):
+        for _ in range(_SHUTDOWN_SECONDS):
             with contextlib.suppress(queue.Empty):
                 reply = await self.kc.control_channel.get_msg(timeout=1)
                 if reply["parent_header"].get("msg_id") == asked:
@@ -330,8 +330,8 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         except OSError:
             return ""
         signs = ("Fatal", "Segmentation", "terminate")
-        told = [line.strip() for line in lines if line.strip().startswith(signs)]
-        return f": {cut(told[0], 120)}" if told else ""
+        found = [line.strip() for line in lines if line.strip().startswith(signs)]
+        return f": {cut(found[0], 120)}" if found else ""
 
     async def _watch(self, provisioner: Any) -> None:
         """Kill the kernel when the stop event is set."""

@@ -32,9 +32,9 @@ def params(given: dict[str, Any]) -> dict[str, Any]:
 def notebook(content: Any) -> Any:
     """Return a copy of a notebook without the secrets in its cells, outputs and parameters."""
     clean = copy.deepcopy(content)
-    told = clean.metadata.get("papermill", {})
-    if "parameters" in told:
-        told["parameters"] = params(told["parameters"])
+    recorded = clean.metadata.get("papermill", {})
+    if "parameters" in recorded:
+        recorded["parameters"] = params(recorded["parameters"])
     for cell in clean.cells:
         cell.source = redaction.redact(cell.source)
         for output in cell.get("outputs", ()):
@@ -44,8 +44,8 @@ def notebook(content: Any) -> Any:
 
 def learn(answer: dict[str, Any]) -> None:
     """Register the secrets in a kernel's answer to `NAMED`."""
-    told = ast.literal_eval(answer["data"]["text/plain"])
-    redaction.learn((), json.loads(told))
+    recorded = ast.literal_eval(answer["data"]["text/plain"])
+    redaction.learn((), json.loads(recorded))
 
 
 def log(path: Path) -> None:

@@ -99,13 +99,13 @@ def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[Declared]:
             literal = literals.value(value)
             if literal is literals.MISSING and constants_only:
                 continue
-            said, help = _type_comment(comment)
+            noted, help = _type_comment(comment)
             constant = literal is not literals.MISSING
             inferred = type(literal).__name__ if constant and literal is not None else "any"
             parameter = Parameter(
                 name=name,
                 type=annotation
-                or said
+                or noted
                 or {"tuple": "list", "set": "list", "bytes": "str"}.get(inferred, inferred),
                 default=_json(literal) if constant else None,
                 expression="" if constant else ast.unparse(value),

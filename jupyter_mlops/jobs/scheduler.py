@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from jupyter_mlops.errors import Conflict, MlopsError
 from jupyter_mlops.jobs import cron, declarations, state, ticks
 from jupyter_mlops.jobs.scheduler_process import LOCK
-from jupyter_mlops.jobs.watermarks import Considered
+from jupyter_mlops.jobs.watermarks import Watermarks
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 
@@ -46,16 +46,16 @@ def serve(project: Project, *, watch_stdin: bool = False) -> None:
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     if watch_stdin:
         threading.Thread(target=_until_parent_ends, args=(stop,), daemon=True).start()
-    told = False
+    reported = False
     try:
         while not stop.is_set():
             try:
                 with project.locked(LOCK, timeout=0):
                     _Daemon(project, stop).run()
             except Conflict:
-                if not told:
+                if not reported:
                     say("another scheduler runs for this project; this one waits to take over")
-                told = True
+                reported = True
                 stop.wait(_STAND_BY)
     finally:
         for number, handler in before.items():
@@ -76,8 +76,8 @@ class _Daemon:
         self.stop = stop
         self.jobs: dict[str, Schedule] = {}
         self.stamps: dict[str, tuple[int, int]] = {}
-        self.told: dict[str, str] = {}
-        self.considered = Considered(project.state / "jobs" / "considered.json")
+        self.reported: dict[str, str] = {}
+        self.considered = Watermarks(project.state / "jobs" / "considered.json")
 
     def run(self) -> None:
         from dbos import DBOS
@@ -139,8 +139,8 @@ class _Daemon:
 
     def _tell(self, name: str, line: str) -> None:
         """Print a problem of a job, once."""
-        if self.told.get(name) != line:
-            self.told[name] = line
+        if self.reported.get(name) != line:
+            self.reported[name] = line
             say(" ".join(line.split()))
 
     def _consider(self, job: Schedule, now: datetime) -> None:

@@ -145,8 +145,8 @@ def _sweep(
     shown = output_redaction.params(
         {key: ",".join(map(str, values)) for key, values in grid.items()}
     )
-    said = ", ".join(f"{key}={values}" for key, values in shown.items())
-    say(f"sweep {name}: {len(checks)} points ({said}), {workers} at a time")
+    summary = ", ".join(f"{key}={values}" for key, values in shown.items())
+    say(f"sweep {name}: {len(checks)} points ({summary}), {workers} at a time")
     stop = threading.Event()
     result: Sweep | None = None
     try:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _AHEAD = timedelta(days=1)
 
 
-class Considered:
+class Watermarks:
     """For each job's name, the time up to which its ticks are processed."""
 
     def __init__(self, path: Path) -> None:

@@ -33,7 +33,7 @@ class Auto:
             name = training_name(cell, self.shell.transform_cell(cell))
             if name is None or cell.lstrip().startswith("%%"):
                 return
-            with OwnWork(), disk_errors.told():
+            with OwnWork(), disk_errors.in_one_line():
                 self._open(cell, name)
         except SyntaxError:
             return
@@ -52,7 +52,7 @@ class Auto:
         with OwnWork():
             recording.result = result.result
             try:
-                with disk_errors.told():
+                with disk_errors.in_one_line():
                     if error is not None:
                         _leave(stack, error)
                     else:

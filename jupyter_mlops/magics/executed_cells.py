@@ -13,9 +13,9 @@ from weakref import WeakKeyDictionary
 
 from jupyter_mlops.runs.capsules import history as kept
 from jupyter_mlops.runs.capsules.history import Executed, History
-from jupyter_mlops.runs.capsules.import_watch import Arrivals
+from jupyter_mlops.runs.capsules.import_watch import ImportWatch
 
-_watched: WeakKeyDictionary[Any, tuple[Any, Any, Arrivals]] = WeakKeyDictionary()
+_watched: WeakKeyDictionary[Any, tuple[Any, Any, ImportWatch]] = WeakKeyDictionary()
 
 
 def watch(shell: Any) -> None:
@@ -35,8 +35,8 @@ def watch(shell: Any) -> None:
     shell.events.register("pre_run_cell", before)
     shell.events.register("post_run_cell", after)
     history.look_now()
-    arrivals = Arrivals([*kept.GENERATORS.values()], lambda _name: history.look_now())
-    _watched[shell] = (before, after, arrivals)
+    import_watch = ImportWatch([*kept.GENERATORS.values()], lambda _name: history.look_now())
+    _watched[shell] = (before, after, import_watch)
     kept.attach(shell.user_ns, history)
 
 

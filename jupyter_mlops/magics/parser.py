@@ -41,7 +41,7 @@ class Call:
 
     def run(self, **more: Any) -> Any:
         """Call the verb's function; print a line if the project is not trusted."""
-        with disk_errors.told():
+        with disk_errors.in_one_line():
             value = self.verb.load()(**self.arguments, **more)
         if self.verb.noun:
             _say_if_not_trusted()

@@ -59,8 +59,12 @@ def _try(content: bytes) -> str:
             return f"{_WHAT} took longer than {_SECONDS} s to try"
     if done.returncode == 0:
         return ""
-    said = [line for line in done.stdout.splitlines() if line.startswith("refused: ")]
-    return said[-1].removeprefix("refused: ") if said else f"{_WHAT} ends the process that reads it"
+    refusals = [line for line in done.stdout.splitlines() if line.startswith("refused: ")]
+    return (
+        refusals[-1].removeprefix("refused: ")
+        if refusals
+        else f"{_WHAT} ends the process that reads it"
+    )
 
 
 def walk(model: Any) -> None:

@@ -30,6 +30,6 @@ def because(error: Exception) -> str:
         return "asks for more memory than there is"
     if isinstance(error, RecursionError):
         return "is nested too deeply"
-    said = (str(error).strip().splitlines() or [""])[0][:160]
+    message = (str(error).strip().splitlines() or [""])[0][:160]
     kind = type(error).__name__
-    return f"cannot be read ({kind}: {said})" if said else f"cannot be read ({kind})"
+    return f"cannot be read ({kind}: {message})" if message else f"cannot be read ({kind})"

@@ -66,12 +66,12 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
 def _used_by_mlflow(store: Store) -> Iterator[None]:
     """Set MLflow's global tracking URI to `store`: its registry reads the model with its own client."""
     mlflow = import_mlflow()
-    theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
+    users_uri = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
     mlflow.set_tracking_uri(store.uri)
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(theirs or store.uri)
+        mlflow.set_tracking_uri(users_uri or store.uri)
 
 
 def list(*, project: Project | None = None) -> Records[ModelVersion]:

@@ -125,8 +125,8 @@ def _around(ours: Callable[[list[tuple[str, int, int]]], bool]) -> list[keeper.P
     # A process cannot join an existing session, and a keeper starts a new one: so all its members come
     # from the kernel.
     sessions = {status[1] for pid, _ in found if (status := keeper.status(pid))}
-    mine = keeper.status(os.getpid())
-    sessions -= {0, mine[1] if mine else 0}
+    this_process = keeper.status(os.getpid())
+    sessions -= {0, this_process[1] if this_process else 0}
     for name in os.listdir("/proc"):  # noqa: PTH208
         status = keeper.status(name) if name.isdigit() else None
         if status is None or status[1] not in sessions or status[3] in "ZX":

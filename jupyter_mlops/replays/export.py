@@ -40,7 +40,7 @@ class Exported(TextRecord):
             line += f", parameters {', '.join(self.parameters)}"
         if self.slice:
             tries = "1 try" if self.slice.tries == 1 else f"{self.slice.tries} tries"
-            line += f"\n{self.slice.said} by a replay · {tries}"
+            line += f"\n{self.slice.summary} by a replay · {tries}"
             line += f" · {tables.duration(self.slice.seconds)}"
             if not self.slice.smallest:
                 line += " · search stopped early; for a longer one: --seconds N"

@@ -61,16 +61,16 @@ def _blobs(top: Path, asked: dict[str, str]) -> dict[str, str]:
     files = [path for path in asked if (top / path).is_file() and not paths.is_link(top / path)]
     if not files:
         return {}
-    told = git.text(
+    output = git.text(
         top, "hash-object", "--no-filters", "--stdin-paths", give="\n".join(files) + "\n"
     )
-    return dict(zip(files, told.split(), strict=True))
+    return dict(zip(files, output.split(), strict=True))
 
 
 def _told(name: str, copied: int, left: list[str]) -> str:
-    said = []
+    parts = []
     if copied:
-        said.append(f"{copied} of its files copied from the project")
+        parts.append(f"{copied} of its files copied from the project")
     if left:
-        said.append(f"left unfiltered: {listed(left, _SHOWN)}")
-    return f"filter {name} was not run; {'; '.join(said)}"
+        parts.append(f"left unfiltered: {listed(left, _SHOWN)}")
+    return f"filter {name} was not run; {'; '.join(parts)}"

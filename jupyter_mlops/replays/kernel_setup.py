@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from jupyter_mlops.runs.capsules.history import GENERATORS, generator_state, set_generator
-from jupyter_mlops.runs.capsules.import_watch import Arrivals
+from jupyter_mlops.runs.capsules.import_watch import ImportWatch
 from jupyter_mlops.text import one_line
 
 # Commands that only read, or that create something in the working folder.
@@ -89,7 +89,7 @@ def set_generators(states: dict[str, Any]) -> None:
             _set[name] = state
         else:
             if name not in _later:
-                Arrivals([GENERATORS[name]], _arrived)
+                ImportWatch([GENERATORS[name]], _arrived)
             _later[name] = state
 
 

@@ -179,11 +179,11 @@ def committed(project: Project, capsule: Capsule) -> list[str]:
     for path in paths:
         with suppress(ThroughALink):  # git does not follow it
             below(project.root, path, source=_SOURCE, link=True)
-    told = git.text(
+    output = git.text(
         project.root, "ls-tree", "-z", "--name-only", f"{capsule.commit}^", "--", *paths,
         check=False,
     )  # fmt: skip
-    return [path for path in told.split("\0") if path]
+    return [path for path in output.split("\0") if path]
 
 
 def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:

@@ -74,7 +74,7 @@ def keep(project: Project, detail: RunDetail, found: Slice) -> None:
     """Write the short form to the run."""
     store = open_store(project)
     store.client.log_text(detail.run_id, found.to_json(), ARTIFACT)
-    store.log(detail.run_id, tags={TAG: found.said})
+    store.log(detail.run_id, tags={TAG: found.summary})
     project.announce("run", "shortened", detail.name)
 
 

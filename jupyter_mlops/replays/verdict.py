@@ -25,7 +25,7 @@ class Compared(Record):
     identical: bool
 
     @property
-    def said(self) -> str:
+    def word(self) -> str:
         """The word that is printed."""
         if not self.same:
             return "DIFFERS"
@@ -70,7 +70,7 @@ class Reproduction(Record):
                 "name": item.name,
                 "recorded": item.then,
                 "replayed": item.now,
-                "": item.said,
+                "": item.word,
             }
             for item in self.compared
         ]

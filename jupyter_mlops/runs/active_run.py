@@ -153,10 +153,10 @@ class ActiveRun:
         except Exception as error:
             if self.waits_for or not spool.needed(self.store.project, error):
                 raise
-            self._go_on_here()
+            self._use_spool()
         return call(self.store, self.kept_as)
 
-    def _go_on_here(self) -> None:
+    def _use_spool(self) -> None:
         project = self.store.project
         tags = self.entity.data.tags
         self.waits_for = without_password(project.settings.tracking.uri)
@@ -308,10 +308,10 @@ class _Sigterm:
     """SIGTERM handler of an open run; with `waits`, the run is closed before the process ends."""
 
     waits: bool = False
-    came: bool = False
+    received: bool = False
 
     def handle(self, number: int, _frame: Any) -> None:
-        self.came = True
+        self.received = True
         if not self.waits:
             raise Terminated(128 + number)
 
@@ -335,5 +335,5 @@ def _sigterm_raises() -> Iterator[_Sigterm]:
         raise
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        if sigterm.came and not failed:  # it arrived during the close
+        if sigterm.received and not failed:  # it arrived during the close
             os.kill(os.getpid(), signal.SIGTERM)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Bundle:
+class RunBatch:
     """Parameters, metrics and tags of a run, and its files by artifact name."""
 
     run: ActiveRun
@@ -42,17 +42,17 @@ class Bundle:
         self.text(name, json.dumps(value, indent=2, default=str))
 
     def write(self) -> None:
-        """Write everything, and empty the bundle. Values of plain MLflow calls do not change.
+        """Write everything, and empty the batch. Values of plain MLflow calls do not change.
 
         `written_params` and `written_metrics` then hold MLflow's entities.
         """
         params = redact_items(self.params)
         metrics = dict(self.metrics)
         if self.run.plain is not None and self.run.plain.used:
-            theirs = self.run.write(lambda store, run_id: store.client.get_run(run_id)).data
-            params = free_names(params, theirs.params)
+            stored = self.run.write(lambda store, run_id: store.client.get_run(run_id)).data
+            params = free_names(params, stored.params)
             # Our point would be added to the curve that the user logged.
-            metrics = {key: value for key, value in metrics.items() if key not in theirs.metrics}
+            metrics = {key: value for key, value in metrics.items() if key not in stored.metrics}
         tags = {key: value for key, value in self.tags.items() if value != ""}
         written = self.run.log(params=params, metrics=metrics, tags=tags)
         self.written_params += written[0]

@@ -18,7 +18,7 @@ from jupyter_mlops.environment.git import GitFailed
 from jupyter_mlops.errors import MlopsError, NotFound
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import active_run
-from jupyter_mlops.runs.batch import Bundle
+from jupyter_mlops.runs.batch import RunBatch
 from jupyter_mlops.runs.capsules import history
 from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
 from jupyter_mlops.runs.capture import figures, fitted_models
@@ -140,8 +140,8 @@ def record_cell(
                 if preparing.hidden:
                     done.notes.append(f"hidden state: {'; '.join(preparing.hidden)}")
             commit, patch = state.result()
-            bundle = Bundle(run)
-            bundle.tags |= {
+            batch = RunBatch(run)
+            batch.tags |= {
                 "mlflow.source.git.commit": commit,
                 "mlops.dirty": "yes" if patch else "",
             }
@@ -157,20 +157,20 @@ def record_cell(
                     # Inputs and parameters of a failed cell are recorded too: they help to explain it.
                     ok = sys.exc_info()[1] is None
                     learn((), namespace)
-                    _keep_surroundings(bundle, done, read, reads, before, patch)
+                    _keep_surroundings(batch, done, read, reads, before, patch)
                     if preparing:
-                        _keep_capsule(bundle, done, preparing, ok=ok)
+                        _keep_capsule(batch, done, preparing, ok=ok)
                 done.metrics = recorded_values.metrics(read, namespace, done.result)
-                bundle.metrics |= done.metrics
+                batch.metrics |= done.metrics
                 for file, png in figures.images(done.images, shown_before):
-                    bundle.files[f"figures/{file}"] = png
+                    batch.files[f"figures/{file}"] = png
                 found = fitted_models.find(read, namespace, torch_inputs, model)
                 if found:
-                    _keep_hyper_parameters(bundle, done, found[-1])
+                    _keep_hyper_parameters(batch, done, found[-1])
                     if keep_model and found[-1].sample is not None:
-                        bundle.files[REFERENCE] = _reference(found[-1].sample)
+                        batch.files[REFERENCE] = _reference(found[-1].sample)
             finally:
-                bundle.write()
+                batch.write()
                 if preparing:
                     _finish(done, preparing)
             if model and not found:
@@ -178,8 +178,8 @@ def record_cell(
                     f"No fitted model in the variable '{model}'", "Name the one that the cell fits"
                 )
             if found and keep_model:
-                _keep_model(bundle, done, found[-1], format)
-                bundle.write()
+                _keep_model(batch, done, found[-1], format)
+                batch.write()
 
 
 def _sources(source: str, namespace: dict[str, Any]) -> list[str]:
@@ -212,9 +212,9 @@ def _prepare(
         return None, [f"no capsule: {type(error).__name__}: {error}"]
 
 
-def _keep_capsule(bundle: Bundle, done: Recording, preparing: Preparing, *, ok: bool) -> None:
+def _keep_capsule(batch: RunBatch, done: Recording, preparing: Preparing, *, ok: bool) -> None:
     try:
-        preparing.keep(bundle, done.inputs, ok=ok)
+        preparing.keep(batch, done.inputs, ok=ok)
     except Exception as error:  # record the run without its capsule
         done.notes.append(f"no capsule: {type(error).__name__}: {error}")
 
@@ -227,7 +227,7 @@ def _finish(done: Recording, preparing: Preparing) -> None:
 
 
 def _keep_surroundings(
-    bundle: Bundle,
+    batch: RunBatch,
     done: Recording,
     read: recorded_values.CellCode,
     reads: Reads,
@@ -235,8 +235,8 @@ def _keep_surroundings(
     patch: str,
 ) -> None:
     done.params = recorded_values.parameters(read, done.namespace)
-    bundle.params |= done.params
-    bundle.tags["mlops.lineage"] = reads.told
+    batch.params |= done.params
+    batch.tags["mlops.lineage"] = reads.layers_text
     remote_inputs, remote_outputs = reads.urls.found()
     # A file that was read and then deleted has a version if it was hashed in time.
     done.inputs = [*_versions(done, reads, [*reads.inputs, *reads.lost]), *remote_inputs]
@@ -244,11 +244,11 @@ def _keep_surroundings(
     done.run.log_data(
         [(*use, "input") for use in done.inputs] + [(*use, "output") for use in outputs],
     )
-    bundle.tags["mlops.unversioned"] = "; ".join(n for n in done.notes if _NO_VERSION in n)
+    batch.tags["mlops.unversioned"] = "; ".join(n for n in done.notes if _NO_VERSION in n)
     packages = environment.packages()
-    bundle.tags["mlops.packages"] = len(packages)
-    bundle.text(SOURCE, done.source)
-    bundle.json(
+    batch.tags["mlops.packages"] = len(packages)
+    batch.text(SOURCE, done.source)
+    batch.json(
         MANIFEST,
         {
             "params": redact_items(done.params),
@@ -262,7 +262,7 @@ def _keep_surroundings(
         },
     )
     if patch:
-        bundle.text("mlops/uncommitted.patch", patch)
+        batch.text("mlops/uncommitted.patch", patch)
 
 
 def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tuple[str, str]]:
@@ -278,7 +278,7 @@ def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tupl
             done.notes.append(f"{name}{_NO_VERSION}{why}")
 
 
-def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: FittedModel) -> None:
+def _keep_hyper_parameters(batch: RunBatch, done: Recording, found: FittedModel) -> None:
     fresh = {}
     for key, value in found.params.items():
         if key not in done.params:
@@ -286,11 +286,11 @@ def _keep_hyper_parameters(bundle: Bundle, done: Recording, found: FittedModel) 
         elif str(done.params[key]) != str(value):
             fresh[f"{found.name}.{key}"] = value
     done.params |= fresh
-    bundle.params |= fresh
+    batch.params |= fresh
 
 
-def _keep_model(bundle: Bundle, done: Recording, found: FittedModel, format: str) -> None:
-    bundle.tags["mlops.model"] = found.name
+def _keep_model(batch: RunBatch, done: Recording, found: FittedModel, format: str) -> None:
+    batch.tags["mlops.model"] = found.name
     if done.run.plain is not None and done.run.plain.model_logged:
         done.model = "logged by the cell"  # do not store the same model twice
         if autologs_models():
@@ -300,16 +300,16 @@ def _keep_model(bundle: Bundle, done: Recording, found: FittedModel, format: str
     def log(store: Store, _: str) -> tuple[str, str]:
         with lands_in(done.run.entity, store):
             return formats.save(
-                found, format, params=bundle.written_params, metrics=bundle.written_metrics
+                found, format, params=batch.written_params, metrics=batch.written_metrics
             )
 
     try:
         done.model, why = done.run.write(log)
     except MlopsError as error:
         done.notes.append(f"no model: {error}")
-        bundle.tags["mlops.model"] = str(error)
+        batch.tags["mlops.model"] = str(error)
         return
-    bundle.tags["mlops.model_format"] = done.model
+    batch.tags["mlops.model_format"] = done.model
     if why:
         done.notes.append(why)
 

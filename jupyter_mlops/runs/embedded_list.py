@@ -65,7 +65,7 @@ _METRICS = (
 # CROSS JOIN fixes the join order, so SQLite always uses the index on run_uuid.
 _SOME = "json_each(:ids) j CROSS JOIN {table} t ON t.run_uuid = j.value"
 # For more than half of the runs, a full table scan takes a third of the time.
-_ALL, _MOST_OF_THEM = "{table} t", 0.5
+_ALL, _FULL_SCAN_SHARE = "{table} t", 0.5
 _DATA = """
 SELECT i.destination_id, d.name, d.digest, g.value
 FROM json_each(:ids) j
@@ -87,7 +87,7 @@ def newest(
     """
     path = _database(project)
     if path is None:
-        return [] if _brings_none(project) else None
+        return [] if _has_no_store(project) else None
     try:
         with closing(_opened(project, path)) as database, _collector_paused():
             _refuse_unknown_experiment(database, experiment)
@@ -104,7 +104,7 @@ def count(project: Project) -> int | None:
     """Return the number of runs that are not deleted; None if the caller must use MLflow."""
     path = _database(project)
     if path is None:
-        return 0 if _brings_none(project) else None
+        return 0 if _has_no_store(project) else None
     try:
         with closing(_opened(project, path)) as database:
             (number_of_runs,) = database.execute(_COUNT).fetchone()
@@ -147,7 +147,7 @@ def _database(project: Project) -> Path | None:
     return path if not project.settings.tracking.uri and path.is_file() else None
 
 
-def _brings_none(project: Project) -> bool:
+def _has_no_store(project: Project) -> bool:
     """Whether the project is untrusted and has no store: it has no runs, and no store is created."""
     given = project.settings.tracking.uri or os.path.lexists(project.state / "mlflow.db")
     return not project.trusted and not given
@@ -218,7 +218,7 @@ def _page(
     # The indexes of 10,000 runs do not fit into SQLite's default cache of 2 MB.
     database.execute("PRAGMA cache_size = -65536")
     asked = {"ids": json.dumps(ids)}
-    source = _ALL if len(ids) > _MOST_OF_THEM * _count(database) else _SOME
+    source = _ALL if len(ids) > _FULL_SCAN_SHARE * _count(database) else _SOME
     tables = {table: source.format(table=table) for table in ("params", "tags", "latest_metrics")}
 
     def grouped(select: str) -> dict[str, dict[str, str]]:

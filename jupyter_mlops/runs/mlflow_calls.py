@@ -50,14 +50,14 @@ class Open(list[Any]):
 
     def pop(self, _index: SupportsIndex = -1) -> Any:
         """Remove and return the user's last run; if there is none, return the recorded run."""
-        theirs = self.theirs()
-        if not theirs:
+        runs = self.users_runs()
+        if not runs:
             return (
                 self.recorded
             )  # `end_run` sets FINISHED; the recorder sets the final status at the end
-        return super().pop(max(i for i, run in enumerate(self) if run is theirs[-1]))
+        return super().pop(max(i for i, run in enumerate(self) if run is runs[-1]))
 
-    def theirs(self) -> list[Any]:
+    def users_runs(self) -> list[Any]:
         """Return the open runs that the user began."""
         return [run for run in self if all(run is not one for one in self.ours)]
 
@@ -72,7 +72,7 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
     """In the block, plain `mlflow.log_*` calls of this thread write to `run` (an MLflow run)."""
     mlflow = import_mlflow()
     uri = store.uri
-    theirs = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
+    users_uri = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else ""
     mlflow.set_tracking_uri(uri)
     # A job sets this variable for plain MLflow calls; it must not apply to the recorded run.
     inherited = os.environ.pop("MLFLOW_RUN_ID", None)
@@ -89,8 +89,8 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
         if inherited:
             os.environ["MLFLOW_RUN_ID"] = inherited  # ending a run removes it
         # A run that the cell left open is in our store, and the next cell logs to it.
-        if mlflow.get_tracking_uri() == uri and not stack.theirs():
-            mlflow.set_tracking_uri(theirs or store.project.tracking_uri)
+        if mlflow.get_tracking_uri() == uri and not stack.users_runs():
+            mlflow.set_tracking_uri(users_uri or store.project.tracking_uri)
 
 
 def parent(project: Project) -> str:
@@ -129,12 +129,12 @@ class _Recorded:
         return str(stack.recorded.info.experiment_id)
 
 
-class _NoneOfTheirs:
+class _NestedDefault:
     """The default of `start_run(nested=…)`: true if the recorded run is the only open run."""
 
     def __bool__(self) -> bool:
         stack = _open_runs().get()
-        return isinstance(stack, Open) and not stack.theirs()
+        return isinstance(stack, Open) and not stack.users_runs()
 
     def __repr__(self) -> str:
         return "False"
@@ -146,10 +146,10 @@ def _prepare() -> None:
 
     start_run = import_mlflow().tracking.fluent.start_run
     parameters = inspect.signature(start_run).parameters
-    if isinstance(parameters["nested"].default, _NoneOfTheirs):
+    if isinstance(parameters["nested"].default, _NestedDefault):
         return
     start_run.__defaults__ = tuple(
-        _NoneOfTheirs() if name == "nested" else parameter.default
+        _NestedDefault() if name == "nested" else parameter.default
         for name, parameter in parameters.items()
     )
     from mlflow.tracking.default_experiment import registry

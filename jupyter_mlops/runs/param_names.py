@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 
-def free_names(ours: dict[str, str], theirs: dict[str, str]) -> dict[str, str]:
+def free_names(new: dict[str, str], stored: dict[str, str]) -> dict[str, str]:
     """Return our parameters under free names: MLflow accepts only one value for a name."""
     found = {}
-    for key, value in ours.items():
-        if key not in theirs:
+    for key, value in new.items():
+        if key not in stored:
             found[key] = value
-        elif not _same(value, theirs[key]):
+        elif not _same(value, stored[key]):
             found[f"cell.{key}"] = value
     return found
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _LARGEST = 1_000_000_000
 #: The tag that is written to a run together with its capsule.
-_SAYS_THAT_IT_HAS_ONE = "mlops.hidden"
+_CAPSULE_TAG = "mlops.hidden"
 
 
 def data_versions(project: Project) -> list[tuple[str, str]]:
@@ -68,7 +68,7 @@ def _all_runs(store: Store) -> Iterator[mlflow.entities.Run]:
 def _in_capsule(store: Store, run: mlflow.entities.Run) -> list[tuple[str, str]]:
     try:
         text = _capsule_text(store, run)
-        if not text and _SAYS_THAT_IT_HAS_ONE in run.data.tags:
+        if not text and _CAPSULE_TAG in run.data.tags:
             # Moved, or on a disk that is not mounted; its data may be in the cache only.
             raise FileNotFoundError(f"it is not at {run.info.artifact_uri}")
         uses: list[dict[str, str]] = json.loads(text)["data"] if text else []

@@ -55,7 +55,7 @@ def list(
     metric = sort.removeprefix("-").removeprefix("metrics.").replace("`", "")
     ascending = sort.startswith("-")
     spool_sync.send_waiting(project, patience=_PATIENCE)
-    with spool.told(project):
+    with spool.counted_in_error(project):
         if project.trusted and live.any_marked(project):
             live.close_dead(open_store(project))
         found: builtins.list[Run] | None = None

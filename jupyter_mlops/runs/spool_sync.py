@@ -47,7 +47,7 @@ def sync(*, project: Project | None = None) -> Records[WaitingRun]:
     project = project or Project.find()
     if not spool.waiting(project):
         return Records([], empty=_EMPTY)
-    with spool.told(project):
+    with spool.counted_in_error(project):
         open_store(project)  # raises ServerAway before the wait for the lock
     with project.locked("spool", timeout=_OTHER_SENDER):
         done = [*_send_all(project, again=True)]
@@ -138,26 +138,28 @@ class _Sending:
 
     def _copy(self, target: str) -> None:
         client, run = self.there.client, self.run
-        theirs = client.get_run(target)
-        self.there.log(target, params=free_names(run.data.params, theirs.data.params))
-        models = [self._model(output, theirs) for output in run.outputs.model_outputs]
-        self._metrics(target, theirs)
+        target_run = client.get_run(target)
+        self.there.log(target, params=free_names(run.data.params, target_run.data.params))
+        models = [self._model(output, target_run) for output in run.outputs.model_outputs]
+        self._metrics(target, target_run)
         if run.inputs.dataset_inputs:
             client.log_inputs(target, datasets=run.inputs.dataset_inputs)
         if folder := spool.kept(self.here.project, run.info.artifact_uri):
             with self._translated(folder) as files:
                 client.log_artifacts(target, str(files))
         for model_id, step in models:
-            self._output(theirs, model_id, step)
+            self._output(target_run, model_id, step)
         self._tags(target)
         client.set_terminated(target, run.info.status, run.info.end_time)
 
-    def _metrics(self, target: str, theirs: mlflow.entities.Run) -> None:
+    def _metrics(self, target: str, target_run: mlflow.entities.Run) -> None:
         from mlflow.entities import Metric
 
         # Our point at the end of a cell would be added to the curve that the user logged.
         drawn = self.note.into and self.run.data.tags.get(KIND_TAG) == "cell"
-        keys = [key for key in self.run.data.metrics if not (drawn and key in theirs.data.metrics)]
+        keys = [
+            key for key in self.run.data.metrics if not (drawn and key in target_run.data.metrics)
+        ]
 
         # MLflow stores the same value, time and step as one row, even if it is sent twice.
         points = [
@@ -196,11 +198,11 @@ class _Sending:
             return run_id  # it was never in the spool
         return tags.get(spool.SENT, run_id)
 
-    def _model(self, output: Any, theirs: mlflow.entities.Run) -> tuple[str, int]:
+    def _model(self, output: Any, target_run: mlflow.entities.Run) -> tuple[str, int]:
         """Copy a logged model; return its id in the team's store and its step."""
         client = self.there.client
         model = self.here.client.get_logged_model(output.model_id)
-        experiment_id = theirs.info.experiment_id
+        experiment_id = target_run.info.experiment_id
         clause = search.clause(f"tags.`{spool.SPOOL_ID}`", model.model_id)
         found = search.pages(client.search_logged_models, [experiment_id], clause)
         made = next((it for it in found if it.tags.get(spool.SPOOL_ID) == model.model_id), None)
@@ -208,7 +210,7 @@ class _Sending:
             kept = {k: self._translate(v) for k, v in model.tags.items() if _may_be_set(k)}
             with team.asked_once():
                 made = client.create_logged_model(
-                    experiment_id, name=model.name, source_run_id=theirs.info.run_id,
+                    experiment_id, name=model.name, source_run_id=target_run.info.run_id,
                     tags=kept | {spool.SPOOL_ID: model.model_id},
                     params=model.params, model_type=model.model_type,
                 )  # fmt: skip
@@ -220,13 +222,13 @@ class _Sending:
             client.finalize_logged_model(made.model_id, str(model.status))
         return made.model_id, output.step
 
-    def _output(self, theirs: mlflow.entities.Run, model_id: str, step: int) -> None:
+    def _output(self, target_run: mlflow.entities.Run, model_id: str, step: int) -> None:
         from mlflow.entities import LoggedModelOutput
 
-        if model_id not in {item.model_id for item in theirs.outputs.model_outputs}:
+        if model_id not in {item.model_id for item in target_run.outputs.model_outputs}:
             with team.asked_once():
                 self.there.client.log_outputs(
-                    theirs.info.run_id, [LoggedModelOutput(model_id, step)]
+                    target_run.info.run_id, [LoggedModelOutput(model_id, step)]
                 )
 
     def _translate(self, text: str) -> str:

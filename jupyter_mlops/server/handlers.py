@@ -70,7 +70,7 @@ class NounHandler(APIHandler):
 
 
 def _json_answer(verb: Callable[[Project], Any], project: Project) -> str:
-    with disk_errors.told(project.state):
+    with disk_errors.in_one_line(project.state):
         return to_json(verb(project))
 
 

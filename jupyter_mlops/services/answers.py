@@ -37,14 +37,14 @@ def _scores(output: Any) -> dict[str, list[Any]]:
     return {"prediction": output.tolist()}
 
 
-def compare(said: dict[str, list[Any]], wanted: dict[str, list[Any]]) -> tuple[Parity, str]:
+def compare(answered: dict[str, list[Any]], wanted: dict[str, list[Any]]) -> tuple[Parity, str]:
     """Return whether two sets of answers are equal, and the first difference in words."""
     rows = len(wanted["prediction"])
     largest, first = 0.0, ""
-    if said.keys() != wanted.keys():
-        first = f"it answers {sorted(said)} instead of {sorted(wanted)}"
+    if answered.keys() != wanted.keys():
+        first = f"it answers {sorted(answered)} instead of {sorted(wanted)}"
     for key, values in wanted.items():
-        given = said.get(key, [])
+        given = answered.get(key, [])
         if len(given) != len(values):
             first = first or f"{len(given)} answers to {len(values)} rows"
             continue

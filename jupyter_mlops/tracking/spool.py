@@ -149,7 +149,7 @@ def waiting(project: Project) -> list[Note]:
 
 
 @contextmanager
-def told(project: Project) -> Iterator[None]:
+def counted_in_error(project: Project) -> Iterator[None]:
     """Add the number of waiting runs to a `ServerAway` error of the block."""
     try:
         yield

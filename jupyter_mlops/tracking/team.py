@@ -163,9 +163,9 @@ def _one_line_errors(uri: str) -> Iterator[None]:
 def first_line(error: BaseException, uri: str) -> str:
     """Return the first line of an error, without the password of `uri`."""
     # Cut at the end: a part of a password would not be found.
-    said = hide_password(error_line(error, _UNCUT), uri)
+    message = hide_password(error_line(error, _UNCUT), uri)
     # SQLAlchemy and urllib3 add their own class names before the message.
-    return cut(said.rpartition("Error) ")[2], LONGEST_ERROR)
+    return cut(message.rpartition("Error) ")[2], LONGEST_ERROR)
 
 
 def _refuse_unreachable(uri: str) -> None:

@@ -103,7 +103,7 @@ def _lineage(project: Project) -> Finding:
             deep_setup.compiled(project.state / "lineage")
         except MlopsError as error:
             return Finding(part="lineage", status="broken", detail=error.what, fix=error.do)
-    detail, _, fix = reads.told.partition(". ")
+    detail, _, fix = reads.layers_text.partition(". ")
     return Finding(part="lineage", status="ok", detail=detail, fix=fix)
 
 

@@ -62,8 +62,8 @@ class ProjectOverview(Record):
         pairs = [(name, value) for name, value in super().details() if name != "next_run"]
         if self.trusted:
             return [pair for pair in pairs if pair[0] != "trusted"]
-        said = "no: its jobs do not run, and no server is contacted; if you trust who made it: %mlops trust"
-        return [(name, said if name == "trusted" else value) for name, value in pairs]
+        untrusted = "no: its jobs do not run, and no server is contacted; if you trust who made it: %mlops trust"
+        return [(name, untrusted if name == "trusted" else value) for name, value in pairs]
 
     def __str__(self) -> str:
         above = tables.pairs_text(self.details())

@@ -1,7 +1,7 @@
 """Computes how much of a change each factor explains, from the metrics of combinations of factors.
 
 `evaluate` returns the metrics of A with some factors taken from B: no factor gives A, all factors
-give B. A combination that cannot run, or lacks the metric, is `Broken`; factors that only run
+give B. A combination that cannot run, or lacks the metric, is `FailedCombination`; factors that only run
 together are merged into one.
 
 One at a time: a factor's effect is f({factor}) − f(∅). The interaction is f(all) − f(∅) minus all
@@ -23,7 +23,7 @@ Metrics = dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class FailedCombination:
     """A combination without a result; `why` is its error in one line."""
 
     why: str
@@ -32,19 +32,19 @@ class Broken:
 class Evaluate(Protocol):
     """Evaluates a combination of factors; results are cached."""
 
-    def __call__(self, swapped: frozenset[str], /) -> Metrics | Broken:
+    def __call__(self, swapped: frozenset[str], /) -> Metrics | FailedCombination:
         """Return the metrics of A with the factors `swapped` taken from B."""
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class FactorGroup:
     """Factors that are swapped as one; `why` is the error when they were swapped separately."""
 
     factors: tuple[str, ...]
     why: str = ""
 
 
-def separate(factors: Sequence[str], evaluate: Evaluate, *, exact: bool) -> list[Together]:
+def separate(factors: Sequence[str], evaluate: Evaluate, *, exact: bool) -> list[FactorGroup]:
     """Return the factors in groups; factors that do not run without each other share one.
 
     Args:
@@ -52,7 +52,7 @@ def separate(factors: Sequence[str], evaluate: Evaluate, *, exact: bool) -> list
         evaluate: see the module.
         exact: whether every combination is needed, or only each factor by itself.
     """
-    groups = [Together((factor,)) for factor in factors]
+    groups = [FactorGroup((factor,)) for factor in factors]
     while True:
         broken = next(_broken(groups, evaluate, exact=exact), None)
         if broken is None:
@@ -61,15 +61,15 @@ def separate(factors: Sequence[str], evaluate: Evaluate, *, exact: bool) -> list
         partner = _partner(members, groups, evaluate)
         merged = [group for group in groups if group in members or group in partner]
         why = next((group.why for group in merged if group.why), why)
-        together = Together(tuple(f for group in merged for f in group.factors), why)
+        together = FactorGroup(tuple(f for group in merged for f in group.factors), why)
         at = groups.index(merged[0])
         groups = [group for group in groups if group not in merged]
         groups.insert(at, together)
 
 
 def one_at_a_time(
-    groups: Sequence[Together], evaluate: Evaluate
-) -> tuple[dict[Together, Metrics], Metrics]:
+    groups: Sequence[FactorGroup], evaluate: Evaluate
+) -> tuple[dict[FactorGroup, Metrics], Metrics]:
     """Return the effect of each group on each metric, and the interaction."""
     before, after = _values([], evaluate), _values(groups, evaluate)
     effects = {group: _minus(_values([group], evaluate), before) for group in groups}
@@ -80,10 +80,10 @@ def one_at_a_time(
 
 
 def shapley(
-    groups: Sequence[Together], evaluate: Evaluate
-) -> tuple[dict[Together, Metrics], Metrics]:
+    groups: Sequence[FactorGroup], evaluate: Evaluate
+) -> tuple[dict[FactorGroup, Metrics], Metrics]:
     """Return the Shapley value of each group for each metric; the interaction is empty."""
-    effects: dict[Together, Metrics] = {}
+    effects: dict[FactorGroup, Metrics] = {}
     for group in groups:
         others = [item for item in groups if item != group]
         total: Metrics | None = None
@@ -105,40 +105,40 @@ def replays_of(count: int, *, exact: bool) -> int:
 
 
 def _broken(
-    groups: list[Together],
+    groups: list[FactorGroup],
     evaluate: Evaluate,
     *,
     exact: bool,
-) -> Iterator[tuple[list[Together], str]]:
+) -> Iterator[tuple[list[FactorGroup], str]]:
     """Yield the needed combinations that do not run, the smallest first."""
     for size in range(1, len(groups) if exact else min(2, len(groups))):
         for chosen in combinations(groups, size):
-            came = evaluate(_factors(chosen))
-            if isinstance(came, Broken):
-                yield [*chosen], came.why
+            outcome = evaluate(_factors(chosen))
+            if isinstance(outcome, FailedCombination):
+                yield [*chosen], outcome.why
 
 
 def _partner(
-    members: list[Together],
-    groups: list[Together],
+    members: list[FactorGroup],
+    groups: list[FactorGroup],
     evaluate: Evaluate,
-) -> list[Together]:
+) -> list[FactorGroup]:
     """Return the fewest other groups with which `members` run."""
     others = [group for group in groups if group not in members]
     for size in range(1, len(others)):
         for chosen in combinations(others, size):
-            if not isinstance(evaluate(_factors([*members, *chosen])), Broken):
+            if not isinstance(evaluate(_factors([*members, *chosen])), FailedCombination):
                 return [*chosen]
     return others
 
 
-def _factors(groups: Sequence[Together]) -> frozenset[str]:
+def _factors(groups: Sequence[FactorGroup]) -> frozenset[str]:
     return frozenset(factor for group in groups for factor in group.factors)
 
 
-def _values(groups: Sequence[Together], evaluate: Evaluate) -> Metrics:
-    came = evaluate(_factors(groups))
-    return {} if isinstance(came, Broken) else came
+def _values(groups: Sequence[FactorGroup], evaluate: Evaluate) -> Metrics:
+    outcome = evaluate(_factors(groups))
+    return {} if isinstance(outcome, FailedCombination) else outcome
 
 
 def _minus(a: Metrics, b: Metrics) -> Metrics:

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.replays.reproduce import recorded_environment
-from jupyter_mlops.replays.why.outcomes import Came, Place
+from jupyter_mlops.replays.why.outcomes import CachedOutcome, ReplayEnvironment
 from jupyter_mlops.replays.why.shortened_history import shortened
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
     from jupyter_mlops.replays.why.factors import ComparedRun
-    from jupyter_mlops.replays.why.outcomes import Trials
+    from jupyter_mlops.replays.why.outcomes import ReplayCache
 
 
 @dataclass
-class Pair:
+class ReplayedRuns:
     """Runs A and B, the metrics that changed between them, and their replays.
 
-    `at_a` and `at_b` are the environments to replay in; default: the running one. With
+    `environment_a` and `environment_b` are the environments to replay in; default: the running one. With
     `swaps_environment` they differ, and the environment is swapped like any other factor.
     """
 
@@ -29,35 +29,35 @@ class Pair:
     b: ComparedRun
     changed: list[str]
     tolerance: float
-    trials: Trials
-    at_a: Place = field(default_factory=Place)
-    at_b: Place = field(default_factory=Place)
-    came_a: Came = field(default_factory=Came)
-    came_b: Came = field(default_factory=Came)
+    cache: ReplayCache
+    environment_a: ReplayEnvironment = field(default_factory=ReplayEnvironment)
+    environment_b: ReplayEnvironment = field(default_factory=ReplayEnvironment)
+    outcome_a: CachedOutcome = field(default_factory=CachedOutcome)
+    outcome_b: CachedOutcome = field(default_factory=CachedOutcome)
     swaps_environment: bool = False
     notes: list[str] = field(default_factory=list)
 
-    def find_places(self, env: str) -> None:
+    def find_environments(self, env: str) -> None:
         """Find or build the runs' own environments, if `env` is `recorded`, or is empty and they differ."""
         differ = bool(self.a.packages and self.b.packages) and self.a.packages != self.b.packages
         if (env or ("recorded" if differ else "current")) == "current":
             return
         try:
-            self.at_a, self.at_b = self._built(self.a), self._built(self.b)
+            self.environment_a, self.environment_b = self._built(self.a), self._built(self.b)
         except MlopsError as error:
-            self.at_a = self.at_b = Place()
+            self.environment_a = self.environment_b = ReplayEnvironment()
             self.notes.append(f"the current packages are used for both runs: {error}")
             return
         self.swaps_environment = differ
 
-    def do_again(self) -> None:
+    def replay_unchanged(self) -> None:
         """Replay A and B unchanged.
 
         Raises:
             BackendFailed: one of them cannot be replayed.
         """
-        self.came_a = self._again(self.a, self.at_a)
-        self.came_b = self._again(self.b, self.at_b)
+        self.outcome_a = self._again(self.a, self.environment_a)
+        self.outcome_b = self._again(self.b, self.environment_b)
 
     @property
     def there(self) -> list[str]:
@@ -65,7 +65,7 @@ class Pair:
         return [
             name
             for name in self.changed
-            if name in self.came_a.metrics and name in self.came_b.metrics
+            if name in self.outcome_a.metrics and name in self.outcome_b.metrics
         ]
 
     def most_changed(self) -> str:
@@ -82,7 +82,7 @@ class Pair:
         for name in (gate.metric, *(name for name, _ in gate.bounds)):
             if name in self.there:
                 return name
-        back = self._reproduced(self.a, self.came_a) & self._reproduced(self.b, self.came_b)
+        back = self._reproduced(self.a, self.outcome_a) & self._reproduced(self.b, self.outcome_b)
 
         def moved(name: str) -> float:
             before, after = self.a.recorded(name), self.b.recorded(name)
@@ -94,22 +94,22 @@ class Pair:
         """Whether two values of a metric are the same within the tolerance."""
         return abs(one - other) <= self.tolerance * max(abs(one), abs(other))
 
-    def _built(self, side: ComparedRun) -> Place:
+    def _built(self, side: ComparedRun) -> ReplayEnvironment:
         found = recorded_environment(side.detail, side.manifest, project=self.project)
         self.notes += found.notes
-        return Place(found.python, found.name) if found.name else Place()
+        return ReplayEnvironment(found.python, found.name) if found.name else ReplayEnvironment()
 
-    def _again(self, side: ComparedRun, place: Place) -> Came:
+    def _again(self, side: ComparedRun, environment: ReplayEnvironment) -> CachedOutcome:
         """Replay a run; if its short form gives the same metrics, it replaces the run's capsule."""
         name, whole, short = side.detail.name, side.capsule, shortened(side.capsule)
-        came = Came(failed="no short form")
+        outcome = CachedOutcome(failed="no short form")
         if short is not None:
             title = f"{name}, {len(short.cells)} of its {len(whole.cells)} cells"
-            came = self.trials.come(side.detail, short, place, title)
-            if self._reproduced(side, came) == {*self.changed}:
-                side.capsule, side.drew = short, came.drew
-                return came
-        full = self.trials.come(side.detail, whole, place, f"{name} unchanged")
+            outcome = self.cache.outcome(side.detail, short, environment, title)
+            if self._reproduced(side, outcome) == {*self.changed}:
+                side.capsule, side.drew = short, outcome.drew
+                return outcome
+        full = self.cache.outcome(side.detail, whole, environment, f"{name} unchanged")
         if full.failed:
             raise BackendFailed(
                 f"Run '{name}' cannot be replayed: {full.failed.rstrip('.')}",
@@ -117,18 +117,18 @@ class Pair:
             )
         if (
             short is not None
-            and self._reproduced(side, came) >= self._reproduced(side, full) != set()
+            and self._reproduced(side, outcome) >= self._reproduced(side, full) != set()
         ):
-            side.capsule, side.drew = short, came.drew
-            return came
+            side.capsule, side.drew = short, outcome.drew
+            return outcome
         side.drew = full.drew
         return full
 
-    def _reproduced(self, side: ComparedRun, came: Came) -> set[str]:
-        if came.failed:
+    def _reproduced(self, side: ComparedRun, outcome: CachedOutcome) -> set[str]:
+        if outcome.failed:
             return set()
         return {
             name
             for name in self.changed
-            if name in came.metrics and self.close(side.recorded(name), came.metrics[name])
+            if name in outcome.metrics and self.close(side.recorded(name), outcome.metrics[name])
         }

@@ -69,7 +69,7 @@ class ComparedRun:
         return {"python": python, **found} if found else {}
 
 
-class Mixture:
+class FactorSwaps:
     """The differences between A and B, and capsules of A with some factors of B."""
 
     def __init__(self, project: Project, a: ComparedRun, b: ComparedRun) -> None:
@@ -80,7 +80,7 @@ class Mixture:
         names = self._data_names()
         self.into_a = Exchange(a.program, b.program, names)
         self.into_b = Exchange(b.program, a.program, names)
-        said = {
+        lines = {
             CODE: self._code(),
             PARAMETERS: self._literals("parameters") + self._paths(PARAMETERS),
             DATA: self._literals("data") + self._paths(DATA),
@@ -88,11 +88,11 @@ class Mixture:
             ENVIRONMENT: self._packages(),
         }
         #: The factors that differ, each with its differences.
-        self.differing = {name: [*dict.fromkeys(said[name])] for name in FACTORS if said[name]}
+        self.differing = {name: [*dict.fromkeys(lines[name])] for name in FACTORS if lines[name]}
 
     def capsule(self, swapped: Collection[str]) -> Capsule:
         """Return A's capsule with the factors `swapped` taken from B."""
-        mine, other = (self.b, self.a) if CODE in swapped else (self.a, self.b)
+        base, other = (self.b, self.a) if CODE in swapped else (self.a, self.b)
         exchange = self.into_b if CODE in swapped else self.into_a
         foreign = {name for name in FACTORS if (name in swapped) != (CODE in swapped)}
         kinds: list[Kind] = []
@@ -102,7 +102,7 @@ class Mixture:
             kinds.append("data")
         cells = [
             cell if source == body(cell) else cell.model_copy(update={"source": source})
-            for cell, source in zip(mine.capsule.cells, exchange.sources(kinds), strict=True)
+            for cell, source in zip(base.capsule.cells, exchange.sources(kinds), strict=True)
         ]
         changes: dict[str, Any] = {
             "cells": cells,
@@ -112,17 +112,17 @@ class Mixture:
             "hidden": [],
         }
         if RANDOM in foreign:
-            changes |= _generators(mine.capsule, other.capsule)
-        return mine.capsule.model_copy(update=changes)
+            changes |= _generators(base.capsule, other.capsule)
+        return base.capsule.model_copy(update=changes)
 
     def _commit(self, swapped: Collection[str], foreign: Collection[str]) -> str:
-        mine = self.b if CODE in swapped else self.a
+        base = self.b if CODE in swapped else self.a
         entries = [
             (item.path, item.before if CODE in swapped else item.after)
             for item in self.files
             if item.factor in foreign
         ]
-        return file_trees.mixed(self.project, mine.capsule.commit, entries)
+        return file_trees.mixed(self.project, base.capsule.commit, entries)
 
     def _data(self, swapped: Collection[str]) -> list[DataUse]:
         versions = [
@@ -205,22 +205,22 @@ class Mixture:
         return is_data
 
     def _literals(self, kind: Kind) -> list[str]:
-        return self.into_a.said(kind) or [
-            " → ".join(reversed(line.split(" → "))) for line in self.into_b.said(kind)
+        return self.into_a.differences(kind) or [
+            " → ".join(reversed(line.split(" → "))) for line in self.into_b.differences(kind)
         ]
 
     def _paths(self, factor: str) -> list[str]:
         prefix = self.a.capsule.prefix
-        said = {
+        lines = {
             path: f"{path} {before[:6]} → {after[:6]}"
             for path, (before, after) in self.uses.items()
             if file_trees.factor_of(path) == factor
         }
         for item in self.files:
             path = item.path.removeprefix(prefix).removesuffix(".dvc")
-            if item.factor == factor and path not in said:
-                said[path] = f"{path}{self._how(item)}"
-        return [*said.values()]
+            if item.factor == factor and path not in lines:
+                lines[path] = f"{path}{self._how(item)}"
+        return [*lines.values()]
 
     def _how(self, item: file_trees.Changed) -> str:
         if set(item.before[1]) == {"0"}:
@@ -237,23 +237,23 @@ class Mixture:
         return f" {before[:6]} → {after[:6]}"
 
     def _code(self) -> list[str]:
-        said = []
+        lines = []
         a, b = self.a, self.b
         if not a.program.same_code(b.program):
             before = Counter((*line.context, line.shape) for line in a.program.lines)
             after = Counter((*line.context, line.shape) for line in b.program.lines)
             gone, new = (before - after).total(), (after - before).total()
             counts = " ".join([f"+{new}"] * (new > 0) + [f"−{gone}"] * (gone > 0))
-            said.append(
+            lines.append(
                 f"cells ({counts} statements)"
                 if counts
                 else "cells (same statements, different order)"
             )
         if a.capsule.folder != b.capsule.folder:
-            said.append(f"working folder {a.capsule.folder} → {b.capsule.folder}")
+            lines.append(f"working folder {a.capsule.folder} → {b.capsule.folder}")
         if bool(a.capsule.commit) != bool(b.capsule.commit) or a.capsule.prefix != b.capsule.prefix:
-            said.append("the project's files")
-        return said + self._paths(CODE)
+            lines.append("the project's files")
+        return lines + self._paths(CODE)
 
     def _random(self) -> list[str]:
         drew = {*self.a.drew, *self.b.drew}
@@ -284,12 +284,12 @@ class Mixture:
         ]
 
 
-def _generators(mine: Capsule, other: Capsule) -> dict[str, Any]:
-    """Return the generator states of `other`, at the places where `mine` sets them."""
+def _generators(base: Capsule, other: Capsule) -> dict[str, Any]:
+    """Return the generator states of `other`, at the places where `base` sets them."""
     return {
-        "before": {name: other.before.get(name, state) for name, state in mine.before.items()},
+        "before": {name: other.before.get(name, state) for name, state in base.before.items()},
         "generators": {
             name: (after, other.generators[name][1] if name in other.generators else state)
-            for name, (after, state) in mine.generators.items()
+            for name, (after, state) in base.generators.items()
         },
     }

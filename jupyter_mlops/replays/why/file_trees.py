@@ -71,10 +71,10 @@ def changes(project: Project, before: str, after: str) -> list[Changed]:
     if before == after:
         return []
     # :100644 100644 <blob> <blob> M\0path\0
-    told = git.text(
+    output = git.text(
         project.root, "diff-tree", "-r", "-z", "--no-renames", "--full-index", before, after
     )
-    words = told.split("\0")
+    words = output.split("\0")
     found = []
     for head, path in zip(words[0::2], words[1::2], strict=False):
         mode_before, mode_after, blob_before, blob_after, _ = head.lstrip(":").split(" ")
@@ -88,8 +88,8 @@ def files(project: Project, commit: str) -> list[str]:
     """Return the paths of all files of a commit."""
     if not commit:
         return []
-    told = git.text(project.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
-    return told.split("\0")[:-1]
+    output = git.text(project.root, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit)
+    return output.split("\0")[:-1]
 
 
 def mixed(project: Project, commit: str, entries: Iterable[tuple[str, tuple[str, str]]]) -> str:

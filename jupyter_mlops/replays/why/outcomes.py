@@ -31,7 +31,7 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReplayEnvironment:
     """An environment to replay in; the default is the one that is running."""
 
     interpreter: Path | None = None
@@ -39,7 +39,7 @@ class Place:
 
 
 @dataclass(slots=True)
-class Came:
+class CachedOutcome:
     """Outcome of one capsule; `failed` is its error in one line, empty if there was none."""
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Came:
 
 
 @dataclass
-class Trials:
+class ReplayCache:
     """Executes capsules and caches their outcomes; with `fresh`, only this call's outcomes are reused.
 
     `expected` is the maximum number of replays, as far as it is known.
@@ -60,18 +60,20 @@ class Trials:
     replays: int = 0
     known: int = 0
     expected: int = 0
-    _own: dict[str, Came] = field(default_factory=dict)
+    _own: dict[str, CachedOutcome] = field(default_factory=dict)
 
-    def come(self, detail: RunDetail, capsule: Capsule, place: Place, title: str) -> Came:
+    def outcome(
+        self, detail: RunDetail, capsule: Capsule, environment: ReplayEnvironment, title: str
+    ) -> CachedOutcome:
         """Return the outcome of a capsule in an environment.
 
         Args:
             detail: the run that the capsule was made from.
             capsule: what to execute.
-            place: the environment.
+            environment: where to execute it.
             title: the name of the replay in the progress line.
         """
-        key = self._key(capsule, place)
+        key = self._key(capsule, environment)
         if key in self._own:
             return self._own[key]
         found = None if self.fresh else self._read(key)
@@ -79,7 +81,7 @@ class Trials:
             self.replays += 1
             of = f" of {self.expected}" if self.expected >= self.replays else ""
             found = self._execute(
-                detail, capsule, place, f"why: replay {self.replays}{of}, {title}"
+                detail, capsule, environment, f"why: replay {self.replays}{of}, {title}"
             )
             self._write(key, found)
         else:
@@ -87,18 +89,20 @@ class Trials:
         self._own[key] = found
         return found
 
-    def _execute(self, detail: RunDetail, capsule: Capsule, place: Place, title: str) -> Came:
+    def _execute(
+        self, detail: RunDetail, capsule: Capsule, environment: ReplayEnvironment, title: str
+    ) -> CachedOutcome:
         outcome = execution.outcome(
-            self.project, detail, capsule, interpreter=place.interpreter, title=title
+            self.project, detail, capsule, interpreter=environment.interpreter, title=title
         )
-        return Came(
+        return CachedOutcome(
             metrics={k: v for k, v in outcome.metrics.items() if math.isfinite(v)},
             drew=outcome.drew,
             failed=outcome.failed or outcome.error,
             notes=outcome.notes,
         )
 
-    def _key(self, capsule: Capsule, place: Place) -> str:
+    def _key(self, capsule: Capsule, environment: ReplayEnvironment) -> str:
         # Without git the code is that of the project folder now, which may change before the next replay.
         tree = (
             file_trees.tree_of(self.project, capsule.commit)
@@ -113,17 +117,17 @@ class Trials:
             "data": sorted((use.path, use.version) for use in capsule.data),
             "generators": capsule.generators,
             "before": capsule.before,
-            "environment": place.name or [platform.python_version(), packages.packages()],
+            "environment": environment.name or [platform.python_version(), packages.packages()],
         }
         return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:40]
 
     def _file(self, key: str) -> Path:
         return self.project.state / _FOLDER / f"{key}.json"
 
-    def _read(self, key: str) -> Came | None:
+    def _read(self, key: str) -> CachedOutcome | None:
         try:
             kept = json.loads(self._file(key).read_text())
-            return Came(
+            return CachedOutcome(
                 {name: float(value) for name, value in kept["metrics"].items()},
                 kept["drew"],
                 kept["failed"],
@@ -132,10 +136,15 @@ class Trials:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def _write(self, key: str, came: Came) -> None:
+    def _write(self, key: str, outcome: CachedOutcome) -> None:
         # A dead kernel is not cached: the next try may succeed.
-        if came.failed and not came.failed.startswith("Cell ["):
+        if outcome.failed and not outcome.failed.startswith("Cell ["):
             return
-        metrics = {name: repr(value) for name, value in came.metrics.items()}
-        kept = {"metrics": metrics, "drew": came.drew, "failed": came.failed, "notes": came.notes}
+        metrics = {name: repr(value) for name, value in outcome.metrics.items()}
+        kept = {
+            "metrics": metrics,
+            "drew": outcome.drew,
+            "failed": outcome.failed,
+            "notes": outcome.notes,
+        }
         files.replace(self._file(key), json.dumps(kept))

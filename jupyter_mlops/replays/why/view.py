@@ -35,9 +35,9 @@ def text(found: Explanation) -> str:
         for effect in change.effects
     ]
     widths = [max((len(row[i]) for row in rows), default=0) for i in range(4)]
-    for name, value, share, bar, told in rows:
+    for name, value, share, bar, what in rows:
         line = f"{name.ljust(widths[0])}  {value.rjust(widths[1])}  {share.rjust(widths[2])}  "
-        lines.append(f"{line}{bar.ljust(widths[3])}  {told}".rstrip())
+        lines.append(f"{line}{bar.ljust(widths[3])}  {what}".rstrip())
     return "\n".join([*lines, *(f"note: {note}" for note in _notes(found))])
 
 

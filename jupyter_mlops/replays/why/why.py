@@ -11,9 +11,9 @@ from jupyter_mlops.errors import BackendFailed, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays.why import effects
-from jupyter_mlops.replays.why.baselines import Pair
+from jupyter_mlops.replays.why.baselines import ReplayedRuns
 from jupyter_mlops.replays.why.factors import ComparedRun
-from jupyter_mlops.replays.why.outcomes import Trials
+from jupyter_mlops.replays.why.outcomes import ReplayCache
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import authorship, manifest
 from jupyter_mlops.runs.capsules.capsule import load
@@ -71,10 +71,12 @@ def why(
     for detail in details:
         if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
             say(foreign)
-    pair = Pair(project, sides[0], sides[1], changed, tolerance, Trials(project, fresh))
+    pair = ReplayedRuns(
+        project, sides[0], sides[1], changed, tolerance, ReplayCache(project, fresh)
+    )
     try:
-        pair.find_places(env)
-        pair.do_again()
+        pair.find_environments(env)
+        pair.replay_unchanged()
         answer = effects.explain(pair, metric or pair.most_changed(), exact=exact)
     except GitFailed as error:
         raise BackendFailed(f"The runs' snapshots cannot be compared: git says {error}") from None

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
 
     from jupyter_mlops.project import Project
-    from jupyter_mlops.runs.batch import Bundle
+    from jupyter_mlops.runs.batch import RunBatch
 
 ARTIFACT = "mlops/capsule.json"
 #: Set in the kernel of a replay: a replayed run needs no capsule.
@@ -120,11 +120,11 @@ class Preparing:
         """Wait until git has read the files; then the cell may change them."""
         self._frozen.wait()
 
-    def keep(self, bundle: Bundle, used: Iterable[tuple[str, str]], *, ok: bool) -> Capsule:
-        """Add the capsule to the run's bundle, and return it.
+    def keep(self, batch: RunBatch, used: Iterable[tuple[str, str]], *, ok: bool) -> Capsule:
+        """Add the capsule to the run's batch, and return it.
 
         Args:
-            bundle: the data that is written to the run.
+            batch: the data that is written to the run.
             used: path and version of each file that the cell read.
             ok: whether the cell ended without an error.
         """
@@ -165,9 +165,9 @@ class Preparing:
             made=[path for path in made if self._unchanged(path)],
             changed=[path for path in changed if self._unchanged(path)],
         )
-        bundle.text(ARTIFACT, capsule.to_json())
-        bundle.tags["mlops.hidden"] = "; ".join(self.hidden)
-        self._held = self._executor.submit(taken.keep, self.project, bundle.run.run_id)
+        batch.text(ARTIFACT, capsule.to_json())
+        batch.tags["mlops.hidden"] = "; ".join(self.hidden)
+        self._held = self._executor.submit(taken.keep, self.project, batch.run.run_id)
         return capsule
 
     def finish(self) -> None:
@@ -192,11 +192,11 @@ class Preparing:
             return {}
         ignored = set(taken.left_out)
         if taken.commit:
-            told = git.text(
+            output = git.text(
                 self.project.root, "check-ignore", "-z", "--stdin",
                 give="\0".join(paths), check=False,
             )  # fmt: skip
-            ignored.update(told.split("\0"))
+            ignored.update(output.split("\0"))
         else:
             ignored.update(paths)
         found = {}

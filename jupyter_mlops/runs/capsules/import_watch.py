@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-class Arrivals(MetaPathFinder):
+class ImportWatch(MetaPathFinder):
     """Calls `tell(name)` once for each of `names`, right after its module was imported.
 
     It finds no module itself: it returns the spec from another finder, with one more step at its end.

@@ -57,9 +57,9 @@ def process_began() -> float:
 
 def _birth(file: Path) -> float | None:
     """Return when a file was created; Python 3.11 does not read this time on Linux."""
-    told: Any = getattr(file.stat(), "st_birthtime", None)
-    if told is not None:
-        return float(told)
+    created: Any = getattr(file.stat(), "st_birthtime", None)
+    if created is not None:
+        return float(created)
     libc = ctypes.CDLL(None, use_errno=True)
     if not hasattr(libc, "statx"):
         return None

@@ -27,7 +27,7 @@ class Slice(Record):
     seconds: float
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """The short form in a few words."""
         words = f"{len(self.cells)} of {self.of} cells, verified"
         return f"{words} with the run's random states" if self.generators else words

@@ -107,10 +107,10 @@ def _compile(compiler: str, target: Path) -> None:
     except FileNotFoundError:
         raise MlopsError(f"CC names a compiler that is not here: {compiler}", _COMPILER) from None
     except subprocess.CalledProcessError as error:
-        told = [line for line in error.stderr.splitlines() if "error" in line] or [
+        lines = [line for line in error.stderr.splitlines() if "error" in line] or [
             "no reason given"
         ]
-        raise BackendFailed(f"The lineage shim does not compile: {told[0]}", _COMPILER) from None
+        raise BackendFailed(f"The lineage shim does not compile: {lines[0]}", _COMPILER) from None
     probe = subprocess.run(
         [sys.executable, "-I", "-S", "-c", _PROBE],
         env=os.environ | _preload(target),

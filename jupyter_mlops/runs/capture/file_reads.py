@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.runs.capture import deep, fanotify, own_processes
 from jupyter_mlops.runs.capture.inputs_outputs import IGNORED, Uses
-from jupyter_mlops.runs.capture.read_versions import Early
+from jupyter_mlops.runs.capture.read_versions import EarlyHasher
 from jupyter_mlops.runs.capture.remote_files import Urls
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Reads:
 
     def __post_init__(self) -> None:
         self.uses = Uses(self.project.root)
-        self.early = Early(self.project, self.uses.is_data)
+        self.early = EarlyHasher(self.project, self.uses.is_data)
         self._below = (f"{self.project.root}/", f"{os.path.realpath(self.project.root)}/")
 
     def __enter__(self) -> Reads:
@@ -107,7 +107,7 @@ class Reads:
         self.uses.settle()
 
     @property
-    def told(self) -> str:
+    def layers_text(self) -> str:
         """One line: the active layers, and what they cannot see."""
         return "; ".join(filter(None, [", ".join(self.layers), self.blind]))
 

@@ -33,7 +33,7 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _Key = tuple[int, int, int]
 
 
-class Early:
+class EarlyHasher:
     """Hashes files at their first open, one after the other.
 
     Args:

@@ -75,7 +75,11 @@ def _version(filesystem: Any, path: str) -> str:
     """Return the store's own version of a file: its version id, ETag or checksum, else a hash of its metadata."""
     facts = filesystem.info(path)
     for name in ("VersionId", "version_id", "ETag", "etag", "md5", "checksum"):
-        told = re.sub(r'^W/|"', "", str(facts.get(name) or ""))
-        if told and told != "null":
-            return told if len(told) <= _LONGEST else sha256(told.encode()).hexdigest()[:_LONGEST]
+        version = re.sub(r'^W/|"', "", str(facts.get(name) or ""))
+        if version and version != "null":
+            return (
+                version
+                if len(version) <= _LONGEST
+                else sha256(version.encode()).hexdigest()[:_LONGEST]
+            )
     return str(filesystem.ukey(path))[:_LONGEST]

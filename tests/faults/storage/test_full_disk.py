@@ -286,7 +286,7 @@ def test_a_folder_of_somebody_else_is_told(tmp_path: Path) -> None:
     try:
         with (
             pytest.raises(StorageFailed, match=r"No permission: .*theirs.* ls -ld"),
-            disk_errors.told(),
+            disk_errors.in_one_line(),
         ):
             files.replace(folder / "x.json", "{}")
     finally:

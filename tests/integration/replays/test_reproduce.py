@@ -73,7 +73,7 @@ def test_a_run_comes_out_the_same_after_its_code_and_data_were_damaged(project: 
     before = state(project)
     result = reproduce("case")
     assert str(result).startswith("REPRODUCED · case")
-    assert [(item.name, item.said) for item in result.compared] == [
+    assert [(item.name, item.word) for item in result.compared] == [
         ("mean", "REPRODUCED, bit for bit"),
         ("out.csv", "REPRODUCED, bit for bit"),
     ]
@@ -161,7 +161,7 @@ def test_what_differs_is_said_metric_by_metric_within_a_tolerance(project: Proje
         "%%mlops run case\nsteady = 1.0 * 2\nother = float(os.getpid())",
     )
     result = reproduce("case")
-    assert (result.verdict, [(item.name, item.said) for item in result.compared]) == (
+    assert (result.verdict, [(item.name, item.word) for item in result.compared]) == (
         "differs",
         [("other", "DIFFERS"), ("steady", "REPRODUCED, bit for bit")],
     )

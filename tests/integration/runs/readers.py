@@ -223,7 +223,7 @@ def _tried(project: Any, names: dict[str, Any], call: str) -> dict[str, Any]:
         "inputs": sorted(project.relative(path) for path in reads.inputs),
         "outputs": [project.relative(path) for path in reads.outputs],
         "expected": sorted(expected(call)),
-        "told": reads.told,
+        "told": reads.layers_text,
         "error": error,
     }
 

@@ -77,7 +77,7 @@ def test_native_readers_writers_and_children_are_seen(python: Callable[..., str]
         "    pa.OSFile('native.csv', 'w').write(b'1')\n"
         "    os.system('cp t.csv copied.csv; mv copied.csv moved.csv; cat moved.csv > /dev/null')\n"
         "    os.system('echo 2 >> t.csv')\n"
-        "print(seen(reads), reads.told)"
+        "print(seen(reads), reads.layers_text)"
     )
     assert told == "(['t.csv'], ['native.csv', 'moved.csv']) Python, deep\n"
 

@@ -20,7 +20,7 @@ from jupyter_mlops import runs
 from jupyter_mlops.runs.capture import fanotify
 from jupyter_mlops.runs.capture.file_reads import Reads
 from jupyter_mlops.runs.capture.own_processes import Family
-from jupyter_mlops.runs.capture.read_versions import Early
+from jupyter_mlops.runs.capture.read_versions import EarlyHasher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -192,7 +192,7 @@ def test_a_run_keeps_the_content_of_a_moved_file_and_says_which_file_is_gone(
     hashed_in_time: bool,
 ) -> None:
     if not hashed_in_time:
-        monkeypatch.setattr(Early, "saw", lambda *_: None)
+        monkeypatch.setattr(EarlyHasher, "saw", lambda *_: None)
     Path("moved.csv").write_text("a\n1\n")
     Path("gone.csv").write_text("a\n2\n")
     cell(
@@ -377,7 +377,7 @@ def test_a_project_of_too_many_folders_says_that_it_is_not_watched(project: Proj
         Path(f"many/{number}").mkdir(parents=True)
     with Reads(project) as reads:
         pass
-    assert reads.told == (
+    assert reads.layers_text == (
         "Python; native readers (pyarrow, polars, duckdb, h5py, …) and child processes are not seen "
         "here (more than 2000 folders). Type: %mlops deep on"
     )

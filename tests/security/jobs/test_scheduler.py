@@ -143,7 +143,7 @@ def test_a_damaged_considered_file_is_put_aside(tmp_path: Path, trials: Trials) 
         path = tmp_path / str(number) / "considered.json"
         path.parent.mkdir()
         path.write_text(text)
-        read = watermarks.Considered(path)
+        read = watermarks.Watermarks(path)
         read.begin(job, long_ago)
         last = read.last(job, datetime.now(UTC))
         if read.damaged:
@@ -152,13 +152,13 @@ def test_a_damaged_considered_file_is_put_aside(tmp_path: Path, trials: Trials) 
             (aside,) = path.parent.glob("considered.json.damaged-*")
             assert aside.read_text() == text
         # What it wrote is sound, whatever it read.
-        assert not watermarks.Considered(path).damaged
+        assert not watermarks.Watermarks(path).damaged
     assert damaged > len(GARBAGE)
     for make in (os.mkfifo, os.mkdir, lambda path: path.symlink_to("/etc/passwd")):
         path = tmp_path / f"thing-{make!r}"[-40:].replace("/", "") / "considered.json"
         path.parent.mkdir()
         make(path)
-        assert watermarks.Considered(path).damaged
+        assert watermarks.Watermarks(path).damaged
     trials("considered.json, damaged", len(texts) + 3, "put aside, no catch-up")
 
 

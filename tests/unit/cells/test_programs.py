@@ -56,8 +56,8 @@ def test_a_difference_is_told_for_what_it_is(
     before: str, after: str, parameters: list[str], data: list[str], same: bool, put_in: str
 ) -> None:
     exchange = _exchange(before, after)
-    assert exchange.said("parameters") == parameters
-    assert exchange.said("data") == data
+    assert exchange.differences("parameters") == parameters
+    assert exchange.differences("data") == data
     assert exchange.x.same_code(exchange.y) == same
     assert exchange.sources({"parameters", "data"}) == [put_in]
 

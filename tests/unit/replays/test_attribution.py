@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_mlops.replays.why.attribution import (
-    Broken,
+    FactorGroup,
+    FailedCombination,
     Metrics,
-    Together,
     one_at_a_time,
     replays_of,
     separate,
@@ -27,16 +27,18 @@ class Replays:
 
     def __init__(self, value: Callable[[frozenset[str]], float | str]) -> None:
         self.value = value
-        self.asked: dict[frozenset[str], Metrics | Broken] = {}
+        self.asked: dict[frozenset[str], Metrics | FailedCombination] = {}
 
-    def __call__(self, swapped: frozenset[str]) -> Metrics | Broken:
+    def __call__(self, swapped: frozenset[str]) -> Metrics | FailedCombination:
         if swapped not in self.asked:
             value = self.value(swapped)
-            self.asked[swapped] = Broken(value) if isinstance(value, str) else {"m": value}
+            self.asked[swapped] = (
+                FailedCombination(value) if isinstance(value, str) else {"m": value}
+            )
         return self.asked[swapped]
 
 
-def _effects(found: tuple[dict[Together, Metrics], Metrics]) -> tuple[dict[str, float], float]:
+def _effects(found: tuple[dict[FactorGroup, Metrics], Metrics]) -> tuple[dict[str, float], float]:
     effects, left = found
     return {" + ".join(g.factors): m["m"] for g, m in effects.items()}, left.get("m", 0.0)
 
@@ -70,7 +72,7 @@ def test_factors_that_run_only_together_are_one() -> None:
 
     replays = Replays(value)
     groups = separate([A, B, C], replays, exact=False)
-    assert groups == [Together((A, B), "KeyError: 'age'"), Together((C,))]
+    assert groups == [FactorGroup((A, B), "KeyError: 'age'"), FactorGroup((C,))]
     assert _effects(one_at_a_time(groups, replays)) == ({"code + data": 2.0, C: 1.0}, 0.0)
     exact = separate([A, B, C], replays, exact=True)
     assert exact == groups
@@ -79,14 +81,14 @@ def test_factors_that_run_only_together_are_one() -> None:
 def test_where_nothing_runs_but_a_and_b_all_is_one_factor() -> None:
     replays = Replays(lambda s: float(len(s)) if len(s) in {0, 3} else f"no {len(s)}")
     groups = separate([A, B, C], replays, exact=False)
-    assert groups == [Together((A, B, C), "no 1")]
+    assert groups == [FactorGroup((A, B, C), "no 1")]
     assert _effects(one_at_a_time(groups, replays)) == ({"code + data + parameters": 3.0}, 0.0)
 
 
 def test_a_pair_that_breaks_matters_only_to_the_exact_way() -> None:
     replays = Replays(lambda s: "odd" if s == {A, B} else float(len(s)))
     assert len(separate([A, B, C], replays, exact=False)) == 3
-    assert separate([A, B, C], replays, exact=True) == [Together((A, B, C), "odd")]
+    assert separate([A, B, C], replays, exact=True) == [FactorGroup((A, B, C), "odd")]
 
 
 def test_one_factor_needs_no_replay_of_its_own() -> None:

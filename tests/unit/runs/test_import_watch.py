@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jupyter_mlops.runs.capsules.import_watch import Arrivals
+from jupyter_mlops.runs.capsules.import_watch import ImportWatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_tells_once_when_the_module_is_whole(modules: None) -> None:
     told = []
     finders = [*sys.meta_path]
-    Arrivals(["late_one"], lambda name: told.append((name, sys.modules[name].value)))
+    ImportWatch(["late_one"], lambda name: told.append((name, sys.modules[name].value)))
     import late_two  # type: ignore[import-not-found]
 
     assert told == [("late_one", 1)]
@@ -41,13 +41,13 @@ def test_it_tells_once_when_the_module_is_whole(modules: None) -> None:
 
 def test_what_is_there_already_is_not_waited_for() -> None:
     finders = [*sys.meta_path]
-    Arrivals(["sys"], lambda name: None)
+    ImportWatch(["sys"], lambda name: None)
     assert sys.meta_path == finders
 
 
 def test_an_import_that_fails_fails_as_it_would_have(modules: None) -> None:
     told: list[str] = []
-    Arrivals(["late_broken", "late_absent"], told.append)
+    ImportWatch(["late_broken", "late_absent"], told.append)
     with pytest.raises(ZeroDivisionError):
         importlib.import_module("late_broken")
     with pytest.raises(ModuleNotFoundError, match="No module named 'late_absent'"):
@@ -56,23 +56,23 @@ def test_an_import_that_fails_fails_as_it_would_have(modules: None) -> None:
 
 
 def test_an_error_in_what_is_told_does_not_reach_the_import(modules: None) -> None:
-    Arrivals(["late_one"], lambda name: 1 / 0)
+    ImportWatch(["late_one"], lambda name: 1 / 0)
     assert importlib.import_module("late_one").value == 1
 
 
 def test_waiting_can_be_given_up(modules: None) -> None:
     told: list[str] = []
-    Arrivals(["late_one"], told.append).stop()
+    ImportWatch(["late_one"], told.append).stop()
     importlib.import_module("late_one")
     assert told == []
 
 
 def test_the_first_draw_in_the_cell_that_imports_numpy_is_known() -> None:
     program = """
-from jupyter_mlops.runs.capsules.import_watch import Arrivals
+from jupyter_mlops.runs.capsules.import_watch import ImportWatch
 from jupyter_mlops.runs.capsules.history import GENERATORS, History, set_generator
 history = History()
-Arrivals([*GENERATORS.values()], lambda name: history.look_now())
+ImportWatch([*GENERATORS.values()], lambda name: history.look_now())
 history.begin("import numpy as np; first = np.random.rand()")
 import numpy as np
 first = np.random.rand()
