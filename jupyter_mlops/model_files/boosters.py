@@ -21,12 +21,18 @@ PACKAGES = ("lightgbm", "xgboost")
 _SECONDS = 180
 _ROWS = 64
 _WHAT = "The model"
+_REFUSED = "refused: "
 #: By a file's hash, why it was refused in this process; empty if it was not.
 _tried: dict[str, str] = {}
 
 
-def check(content: bytes, names: set[str]) -> None:
-    """Raise unless a child process can load a skops file with a booster and predict with it.
+def check(content: bytes, names: set[str], reader: str) -> None:
+    """Raise unless a child process can load a file with a booster and predict with it.
+
+    Args:
+        content: the file.
+        names: the types in it; without a booster, no process is started.
+        reader: the module that loads the file: with its path as argument it calls `walk`, and `report` if it refuses.
 
     Raises:
         Refused: the child process crashed or refused the file.
@@ -34,19 +40,19 @@ def check(content: bytes, names: set[str]) -> None:
     if any(name.partition(".")[0] in PACKAGES for name in names):
         digest = hashlib.sha256(content).hexdigest()
         if digest not in _tried:
-            _tried[digest] = _try(content)
+            _tried[digest] = _try(content, reader)
         if _tried[digest]:
             raise Refused(_tried[digest])
 
 
-def _try(content: bytes) -> str:
+def _try(content: bytes, reader: str) -> str:
     """Try a file in a child process; return why it is refused, or an empty string."""
     with tempfile.TemporaryDirectory(prefix="mlops-") as folder:
-        file = Path(folder, "model.skops")
+        file = Path(folder, "model")
         file.write_bytes(content)
         try:
             done = subprocess.run(
-                [sys.executable, "-P", "-m", __name__, str(file)],
+                [sys.executable, "-P", "-m", reader, str(file)],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -59,12 +65,16 @@ def _try(content: bytes) -> str:
             return f"{_WHAT} took longer than {_SECONDS} s to try"
     if done.returncode == 0:
         return ""
-    refusals = [line for line in done.stdout.splitlines() if line.startswith("refused: ")]
-    return (
-        refusals[-1].removeprefix("refused: ")
-        if refusals
-        else f"{_WHAT} ends the process that reads it"
-    )
+    refusals = [line for line in done.stdout.splitlines() if line.startswith(_REFUSED)]
+    if refusals:
+        return refusals[-1].removeprefix(_REFUSED)
+    return f"{_WHAT} ends the process that reads it"
+
+
+def report(refusal: Refused) -> None:
+    """Report a refusal from the child process, and end it."""
+    print(f"{_REFUSED}{refusal}")
+    sys.exit(1)
 
 
 def walk(model: Any) -> None:
@@ -123,18 +133,3 @@ def _refuse_beyond(width: int, key: str, trees: Any) -> None:
             waiting += item.values()
             if not 0 <= int(item.get(key, 0)) < width:
                 raise Refused(f"{_WHAT} uses a feature that does not exist")
-
-
-def main() -> None:
-    """Load the file that the command line names, and walk its trees."""
-    from . import skops_file
-
-    try:
-        walk(skops_file.load(Path(sys.argv[1]).read_bytes(), tried=True))
-    except Refused as refusal:
-        print(f"refused: {refusal}")
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

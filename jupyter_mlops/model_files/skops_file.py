@@ -40,7 +40,7 @@ def load(content: bytes, *, tried: bool = False) -> Any:
             strange = ", ".join(sorted(unknown - TRUSTED))
             raise Refused(f"it holds types that are not on the trusted list: {strange}")
         if not tried:
-            boosters.check(content, names)
+            boosters.check(content, names, reader=__name__)
         model = skops.io.loads(content, trusted=sorted(unknown))
     compiled.check(model)
     compiled.forget_caches(model)
@@ -104,3 +104,18 @@ def _names(tree: Any, files: set[str]) -> set[str]:
         if file is not None and file not in files:
             raise Refused(f"{_WHAT} lacks an array that it names")
     return found
+
+
+def main() -> None:
+    """Load the file that the command line names, and walk its boosters; `boosters.check` starts this."""
+    import sys
+    from pathlib import Path
+
+    try:
+        boosters.walk(load(Path(sys.argv[1]).read_bytes(), tried=True))
+    except Refused as refusal:
+        boosters.report(refusal)
+
+
+if __name__ == "__main__":
+    main()
