@@ -75,6 +75,11 @@ def of_program(program: ast.Module, text: str = "") -> Names:
     return Names(frozenset(makes), frozenset(takes))
 
 
+def mentioned(node: ast.AST) -> set[str]:
+    """Return every name in a node, in whatever scope."""
+    return {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}
+
+
 def bound(node: ast.AST) -> Iterator[str]:
     """Yield the names that one statement (or a part of it) assigns in its own scope.
 

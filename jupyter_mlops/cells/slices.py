@@ -228,7 +228,7 @@ class _Reader(ast.NodeVisitor):
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {item.id for item in ast.walk(node) if isinstance(item, ast.Name)} - _BUILTINS
+    return names.mentioned(node) - _BUILTINS
 
 
 def _base(node: ast.expr) -> str | None:

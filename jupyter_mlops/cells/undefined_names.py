@@ -10,7 +10,7 @@ import ast
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.cells.names import COMPREHENSIONS, GIVEN, bound, defaults
+from jupyter_mlops.cells.names import COMPREHENSIONS, GIVEN, bound, defaults, mentioned
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -118,7 +118,7 @@ class _Visit:
 
     def _try(self, node: ast.Try) -> None:
         guarded = any(
-            handler.type is None or _named(handler.type) & _GUARDS for handler in node.handlers
+            handler.type is None or mentioned(handler.type) & _GUARDS for handler in node.handlers
         )
         was, self.silent = self.silent, self.silent or guarded
         self._block(node.body)
@@ -234,7 +234,3 @@ class _Visit:
             self.scopes[-1].update(names)
         else:
             self.notebook.defined.update(names)
-
-
-def _named(node: ast.expr) -> set[str]:
-    return {item.id for item in ast.walk(node) if isinstance(item, ast.Name)}

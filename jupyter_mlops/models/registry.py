@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import NotFound, UsageError, nearest
+from jupyter_mlops.models.model import Model
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs import query
 from jupyter_mlops.runs.records import ModelVersion
 from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import search
@@ -25,16 +25,17 @@ _EMPTY = "No registered models yet. Type: %mlops model register RUN"
 
 
 def register(run: str, *, name: str = "", project: Project | None = None) -> ModelVersion:
-    """Register the model of a run as the next version of `name` (default: the run's name)."""
+    """Register the model of a run as the next version of `name` (default: the run's name).
+
+    Raises:
+        NotFound: there is no such run, or it has no model.
+        UsageError: MLflow refuses the name.
+    """
     from mlflow.exceptions import MlflowException
 
     project = project or Project.find()
-    detail = query.get(run, project=project)
-    if detail.model is None:
-        raise NotFound(
-            f"Run '{detail.name}' ({detail.run_id[:8]}) has no model",
-            "Fit an estimator in the recorded cell, or name it: %%mlops run NAME --model VARIABLE",
-        )
+    model = Model.find(run, project=project)
+    detail, model_id = model.run, model.info.model_id
     store = open_store(project)
     name = name or detail.name
     with project.locked("registry"):
@@ -54,9 +55,9 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
         with _used_by_mlflow(store):
             made = store.client.create_model_version(
                 name,
-                f"models:/{detail.model.model_id}",
+                f"models:/{model_id}",
                 run_id=detail.run_id,
-                model_id=detail.model.model_id,
+                model_id=model_id,
             )
     project.announce("model", "registered", name)
     return described(store, made)

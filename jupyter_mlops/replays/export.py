@@ -13,6 +13,7 @@ from jupyter_mlops.cells.constants import hoist
 from jupyter_mlops.errors import Conflict, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import TextRecord
+from jupyter_mlops.replays import arguments
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body, load
 from jupyter_mlops.runs.capsules.short_form import Slice
@@ -90,8 +91,7 @@ def export(
     if not seconds >= 0:
         raise UsageError(f"--seconds must be 0 or more, not {seconds}", "For example: --seconds 60")
     detail = query.get(run, project=project)
-    if detail.status == "running":
-        raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
+    arguments.check_ended(detail)
     capsule = load(detail.run_id, detail.name, project=project)
     target = _target(output, detail, project)
     left_out: list[str] = []

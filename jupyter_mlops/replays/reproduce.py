@@ -10,7 +10,7 @@ from jupyter_mlops.environment import packages, rebuilt
 from jupyter_mlops.errors import UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
-from jupyter_mlops.replays import scratch_project
+from jupyter_mlops.replays import arguments, scratch_project
 from jupyter_mlops.replays.execution import ReplayOutcome, outcome, recorded
 from jupyter_mlops.replays.verdict import Reproduction, compare
 from jupyter_mlops.runs import query
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from jupyter_mlops.environment.rebuilt import Environment
     from jupyter_mlops.runs.records import RunDetail
 
-ENVIRONMENTS = ("current", "recorded")
 ARTIFACT = "mlops/reproduction.json"
 TAG = "mlops.reproduced"
 _CALLBACKS = re.compile(r"\.observe\(|\.on_click\(|\binteract(?:ive|_manual)?\(")
@@ -51,14 +50,11 @@ def reproduce(
         NotFound: there is no such run, it has no capsule, or there is no such Python.
         UsageError: the run has not ended, or the tolerance is invalid.
     """
-    if env not in ENVIRONMENTS:
-        raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
-    if not tolerance >= 0:
-        raise UsageError(f"--tolerance must be 0 or more, not {tolerance}", "For example: 1e-6")
+    arguments.check_environment(env)
+    arguments.check_tolerance(tolerance)
     project = project or Project.find()
     detail = query.get(run, project=project)
-    if detail.status == "running":
-        raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
+    arguments.check_ended(detail)
     capsule = load(detail.run_id, detail.name, project=project)
     started = time.monotonic()
     warned = _warnings(capsule)

@@ -16,10 +16,9 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import NotFound, nearest
 from jupyter_mlops.paths import is_link
 from jupyter_mlops.runs.kinds import KIND_TAG, kind_of
-from jupyter_mlops.runs.query import STATUS, number
+from jupyter_mlops.runs.query import STATUS, no_experiment, number
 from jupyter_mlops.runs.records import DataUse, Run
 
 if TYPE_CHECKING:
@@ -188,7 +187,7 @@ def _refuse_unknown_experiment(database: sqlite3.Connection, wanted: str) -> Non
         for row in database.execute("SELECT name FROM experiments WHERE lifecycle_stage = 'active'")
     ]
     if wanted not in names:
-        raise NotFound(f"No experiment '{wanted}'", nearest(wanted, names))
+        raise no_experiment(wanted, names)
 
 
 def _page(

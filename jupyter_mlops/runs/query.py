@@ -20,6 +20,7 @@ from jupyter_mlops.tracking import artifacts, live, places, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import mlflow.entities
@@ -202,8 +203,13 @@ def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:
         return names
     kept = {key: name for key, name in names.items() if name == wanted}
     if not kept:
-        raise NotFound(f"No experiment '{wanted}'", nearest(wanted, names.values()))
+        raise no_experiment(wanted, names.values())
     return kept
+
+
+def no_experiment(wanted: str, names: Iterable[str]) -> NotFound:
+    """Return the error for an experiment that is not one of `names`."""
+    return NotFound(f"No experiment '{wanted}'", nearest(wanted, names))
 
 
 def record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:

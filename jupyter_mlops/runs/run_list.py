@@ -65,7 +65,7 @@ def list(
             embedded_list.refresh_statistics(project)
             store = open_store(project)
             found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, store)
-    return RunList(found, empty=_EMPTY, columns=_known_columns(columns or [], found))
+    return RunList(found, empty=_EMPTY, columns=known_columns(columns or [], found))
 
 
 def parts(run_id: str, *, project: Project) -> builtins.list[Run]:
@@ -119,7 +119,7 @@ def _through_mlflow(
     return [record(run, names) for run in page]
 
 
-def _known_columns(wanted: Sequence[str], runs: Iterable[Run]) -> builtins.list[tuple[str, str]]:
+def known_columns(wanted: Sequence[str], runs: Iterable[Run]) -> builtins.list[tuple[str, str]]:
     """Return (`metrics` or `params`, name) for each wanted column.
 
     Raises:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import traitlets
 
 from jupyter_mlops import runs as noun
-from jupyter_mlops.errors import NotFound, UsageError, nearest
+from jupyter_mlops.errors import NotFound
+from jupyter_mlops.runs import run_list
 from jupyter_mlops.runs.records import Run, RunList
 from jupyter_mlops.widgets.picture import LARGEST_STATE, Picture, rounded, script, size
 
@@ -52,6 +53,7 @@ def parallel(
 
     Raises:
         NotFound: fewer than two runs, or they differ in fewer than two parameters and metrics.
+        UsageError: none of the runs has a column.
     """
     if runs is None:
         runs = noun.list(
@@ -60,8 +62,8 @@ def parallel(
     listed = [*runs]
     if len(listed) < 2:
         raise NotFound("Two runs are needed for a picture of several", "Type: %mlops run list")
-    chosen = [part.strip() for item in columns or [] for part in item.split(",") if part.strip()]
-    axes = _chosen(listed, chosen) if chosen else _varying(listed)
+    chosen = dict.fromkeys(run_list.known_columns(columns or [], listed))
+    axes = [_axis(listed, where, name) for where, name in chosen] or _varying(listed)
     if len(axes) < 2:
         raise NotFound(
             "These runs differ in fewer than two parameters and metrics",
@@ -135,21 +137,6 @@ class ParallelCoordinates(Picture):
     def _table(self) -> RunList:
         columns = [(axis["where"], axis["name"]) for axis in self.axes]
         return RunList(self.runs.items[:_ROWS], columns=columns)
-
-
-def _chosen(runs: Sequence[Run], names: Sequence[str]) -> list[dict[str, Any]]:
-    metrics, params = _names(runs, "metrics"), _names(runs, "params")
-    axes = []
-    for item in dict.fromkeys(names):
-        where, _, bare = item.partition(".")
-        group = where if where in {"metrics", "params"} and bare else ""
-        name = bare if group else item
-        if name not in metrics and name not in params:
-            known = [*metrics, *params]
-            hint = nearest(name, known) or f"There are: {', '.join(known[:12]) or 'none'}"
-            raise UsageError(f"No listed run has a metric or parameter '{name}'", hint)
-        axes.append(_axis(runs, group or ("metrics" if name in metrics else "params"), name))
-    return axes
 
 
 def _varying(runs: Sequence[Run]) -> list[dict[str, Any]]:

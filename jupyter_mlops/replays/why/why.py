@@ -10,6 +10,7 @@ from jupyter_mlops.environment.git import GitFailed
 from jupyter_mlops.errors import BackendFailed, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
+from jupyter_mlops.replays import arguments
 from jupyter_mlops.replays.why import effects
 from jupyter_mlops.replays.why.baselines import ReplayedRuns
 from jupyter_mlops.replays.why.factors import ComparedRun
@@ -59,10 +60,9 @@ def why(
         UsageError: both are one run, one has not finished, or they have no metric that changed.
         BackendFailed: one of them cannot be replayed.
     """
-    if not tolerance >= 0:
-        raise UsageError(f"--tolerance must be 0 or more, not {tolerance}", "For example: 1e-6")
-    if env not in {"", "current", "recorded"}:
-        raise UsageError(f"No environment '{env}'", "Type: --env current, or: --env recorded")
+    arguments.check_tolerance(tolerance)
+    if env:
+        arguments.check_environment(env)
     project = project or Project.find()
     started = time.monotonic()
     details = [query.get(run, project=project) for run in (a, b)]
@@ -94,8 +94,7 @@ def _changed_metrics(details: Sequence[RunDetail], metric: str) -> list[str]:
     if a.run_id == b.run_id:
         raise UsageError(f"That is one run, {a.name} ({a.run_id[:8]})", _EXAMPLE)
     for detail in details:
-        if detail.status == "running":
-            raise UsageError(f"Run '{detail.name}' has not ended", "Wait for it")
+        arguments.check_ended(detail)
         if detail.status != "finished":
             raise UsageError(
                 f"Run '{detail.name}' {_became(detail)}: there is no result to explain",
