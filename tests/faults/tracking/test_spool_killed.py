@@ -143,21 +143,34 @@ class Losing:
             while True:
                 client, _ = self._server.accept()
                 server = socket.create_connection(("127.0.0.1", self._there))
-                for source, sink in ((client, server), (server, client)):
-                    threading.Thread(
-                        target=self._copy, args=(source, sink, client, server), daemon=True
-                    ).start()
+                asked = threading.Event()  # `sign` was sent: the answer to it is lost
+                for copy in (self._questions, self._answers):
+                    threading.Thread(target=copy, args=(client, server, asked), daemon=True).start()
 
-    def _copy(self, source: socket.socket, sink: socket.socket, *both: socket.socket) -> None:
+    def _questions(
+        self, client: socket.socket, server: socket.socket, asked: threading.Event
+    ) -> None:
         with suppress(OSError):
-            while part := source.recv(65536):
-                sink.sendall(part)
-                if source is both[0] and self.sign and self.sign in part:
-                    self.lost += 1
+            while part := client.recv(65536):
+                if self.sign and self.sign in part:
                     self.sign = b""
-                    both[1].recv(1)  # it was done, and nobody hears of it
+                    asked.set()
+                server.sendall(part)
+        self._close(client, server)
+
+    def _answers(
+        self, client: socket.socket, server: socket.socket, asked: threading.Event
+    ) -> None:
+        with suppress(OSError):
+            while part := server.recv(65536):
+                if asked.is_set():
+                    self.lost += 1
                     break
-        for end in both:
+                client.sendall(part)
+        self._close(client, server)
+
+    def _close(self, *ends: socket.socket) -> None:
+        for end in ends:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
