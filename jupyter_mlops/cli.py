@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from jupyter_mlops import disk_errors
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.magics import parser
+from jupyter_mlops.text import for_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from jupyter_mlops.magics.table import Verb
 
 _INTERRUPTED = 130
 
@@ -51,7 +54,7 @@ def _answer(words: Sequence[str]) -> int:
         print(asked.text, flush=True)
         return 0
     except MlopsError as error:
-        print(f"mlops: {error}", file=sys.stderr)
+        print(f"mlops: {for_terminal(str(error))}", file=sys.stderr)
         return error.exit_code
 
 
@@ -67,9 +70,19 @@ def _run(words: Sequence[str]) -> int:
 
             print(to_json(value), file=results, flush=True)
         elif value is not None:
-            print(value, file=results, flush=True)
+            print(_shown(value, call.verb), file=results, flush=True)
     failed = call.verb.outcome and getattr(value, "status", "") in {"failed", "killed"}
     return 1 if failed else 0
+
+
+def _shown(value: Any, verb: Verb) -> str:
+    """Return a result as text, with what is to be typed in the form of a terminal.
+
+    The results of nouns may hold a user's code, which does not change.
+    """
+    shown = str(value)
+    empty = getattr(value, "empty", "") == shown
+    return for_terminal(shown) if empty or not verb.noun else shown
 
 
 @contextmanager

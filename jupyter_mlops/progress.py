@@ -12,6 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_mlops.text import for_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -27,7 +29,7 @@ def say(line: str) -> None:
     """Show one progress line."""
     shell = _notebook()
     if shell is None:
-        print(line, file=sys.stderr, flush=True)
+        print(for_terminal(line), file=sys.stderr, flush=True)
     else:
         _replace(shell, line)
 
@@ -38,7 +40,7 @@ def begin(line: str) -> None:
     _unfinished = line
     shell = _notebook()
     if shell is None:
-        print(line, end="", file=sys.stderr, flush=True)
+        print(for_terminal(line), end="", file=sys.stderr, flush=True)
     else:
         _replace(shell, line)
 
@@ -51,7 +53,7 @@ def finish(end: str = "") -> None:
     line, _unfinished = _unfinished, None
     shell = _notebook()
     if shell is None:
-        print(end, file=sys.stderr, flush=True)
+        print(for_terminal(end), file=sys.stderr, flush=True)
     else:
         _replace(shell, line + end)
 

@@ -52,7 +52,7 @@ class Project:
                 return cls(folder, read_settings(folder / SETTINGS_FILE))
         raise NotAProject(
             f"{start} is not in a project (no {SETTINGS_FILE} here or above)",
-            "Type: %mlops init (in a terminal: jupyter mlops init)",
+            "Type: %mlops init",
         )
 
     @property

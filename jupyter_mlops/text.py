@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
 
 #: Maximum number of an error's characters in a message.
 LONGEST_ERROR = 200
+#: The beginning of a line that is to be typed in a notebook; `%%mlops` has no form for a terminal.
+_MAGIC = re.compile(r"(?<!%)%mlops (?=[a-z-])")
 
 
 def cut(text: str, longest: int) -> str:
@@ -43,3 +46,8 @@ def listed(names: Sequence[str], most: int) -> str:
     """Return at most `most` names, and how many more there are: `a, b and 3 more`."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def for_terminal(message: str) -> str:
+    """Return a message of ours with `jupyter mlops …` in place of `%mlops …`, as a terminal needs it."""
+    return _MAGIC.sub("jupyter mlops ", message)

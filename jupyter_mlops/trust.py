@@ -21,7 +21,7 @@ STATE_FOLDER = ".mlops"
 #: In it: the copies of the project that replays work in.
 REPLAYS = "reproduce"
 #: How to trust a project, for messages.
-YES = "If you trust who made it, type: %mlops trust (in a terminal: jupyter mlops trust)"
+YES = "If you trust who made it, type: %mlops trust"
 _FILE = "trusted.json"
 _LARGEST = 8_000_000
 #: (path, owner) trusted for this process only, because the file cannot be written.

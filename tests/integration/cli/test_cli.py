@@ -152,3 +152,21 @@ def test_a_broken_pipe_is_quiet(project: Project) -> None:
         command, shell=True, capture_output=True, text=True, check=False, cwd=project.root
     )
     assert "Traceback" not in done.stderr
+
+
+def test_what_is_to_be_typed_has_the_form_of_a_terminal(tmp_path: Path) -> None:
+    outside = mlops("run", "list", folder=tmp_path)
+    assert outside.stderr.endswith("Type: jupyter mlops init\n")
+    mlops("init", folder=tmp_path)
+    assert mlops("job", "executions", folder=tmp_path).stdout == (
+        "No executions yet. Type: jupyter mlops job run NOTEBOOK\n"
+    )
+    mlops("trust", "--off", folder=tmp_path)
+    shown = mlops("status", folder=tmp_path).stdout
+    assert "if you trust who made it: jupyter mlops trust" in shown
+
+
+def test_a_users_code_is_shown_as_it_is(project: Project) -> None:
+    with runs.start("a", project=project) as run:
+        run.log_params({"note": "%mlops run list"})
+    assert "%mlops run list" in mlops("run", "show", "a", folder=project.root).stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,34 @@ def test_the_picture_has_every_room_of_the_contract_in_its_layer() -> None:
     assert {"magics", "server", "runs", "data", "jobs", "services", "drift"} <= {
         room for layer in drawn for room in layer
     }
+
+
+def rows(text: str) -> list[list[str]]:
+    """Return the cells of every table row of a page."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]  # fmt: skip
+
+
+def test_the_readme_names_every_verb_of_every_noun() -> None:
+    table = {row[0].strip("*"): row[-1] for row in rows((ROOT / "README.md").read_text())}
+    for noun in parser.nouns().values():
+        named = {word.strip() for word in table[noun.name].replace("`%%mlops run`", "run").split(",")}  # fmt: skip
+        assert named == {verb.name or noun.name for verb in noun.verbs}, noun.name
+
+
+def test_the_readme_names_every_folder() -> None:
+    section = (ROOT / "README.md").read_text().partition("\n## Layout\n")[2].partition("\n## ")[0]
+    named = {word for row in rows(section)[2:] for word in re.findall(r"`([\w-]+)/`", row[0])}
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    assert named == {name.partition("/")[0] for name in files if "/" in name and name[0] != "."}
+
+
+def test_contributing_names_every_room() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = {word for row in rows(text) for word in re.findall(r"`(\w+)(?:/|\.py)`", row[0])}
+    missing = {room for layer in rooms.contract().layers for room in layer} - named
+    # One row names the files that everybody needs, without listing all of them.
+    assert {room for room in missing if (rooms.PACKAGE / room).is_dir()} == set()
+    assert all((rooms.PACKAGE / room).exists() or (rooms.PACKAGE / f"{room}.py").exists() for room in named)  # fmt: skip
 
 
 def test_every_room_of_the_picture_is_in_the_package() -> None:
