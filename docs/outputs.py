@@ -39,6 +39,13 @@ _LONGEST = 300  # seconds for one block
 
 def main() -> None:
     """Run every page and write it again."""
+    for page, text in refreshed():
+        page.write_text(text)
+        print(page.name, flush=True)
+
+
+def refreshed() -> Iterator[tuple[Path, str]]:
+    """Run the examples of every page in one new project, and yield each page with its present outputs."""
     with tempfile.TemporaryDirectory() as home:
         folder = Path(home) / "screening"
         folder.mkdir()
@@ -46,8 +53,7 @@ def main() -> None:
         environment = _private(Path(home))
         with _kernel(folder, environment) as session:
             for page in PAGES:
-                print(page.name, flush=True)
-                page.write_text(_refreshed(page.read_text(), session))
+                yield page, _refreshed(page.read_text(), session)
 
 
 class _Session:
