@@ -30,7 +30,7 @@ class MlopsServer(ExtensionApp):
 
     def initialize_handlers(self) -> None:
         """Add the routes."""
-        self.handlers.extend([*ROUTES, (r"mlops/api(?:/.*)?", NoRouteHandler)])
+        self.handlers.extend([*ROUTES, (r"mlops/api.*", NoRouteHandler)])
 
     async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:  # noqa: ARG002
         """Start the scheduler of the project in the server's own folder, with no panel open."""

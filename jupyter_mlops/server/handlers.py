@@ -204,7 +204,10 @@ class DriftHandler(NounHandler):
 
 
 class NoRouteHandler(NounHandler):
-    """Every other address below `mlops/api`: without it Jupyter's page answers, by 500 if a header cannot be parsed."""
+    """Answers every other address that begins with `mlops/api`.
+
+    Jupyter's own page for unknown addresses answers 500 if a header cannot be parsed.
+    """
 
     async def prepare(self) -> None:  # type: ignore[override]
         """Authenticate, then answer 404."""

@@ -122,6 +122,8 @@ async def test_an_address_without_route_is_no_5xx(folders, send, request_of, rou
         raw = request_of(method, f"mlops/api/{route}?path=%f", headers, b"")
         status, _, body = await send(raw, PATIENCE)
         assert 400 <= status < 500, (status, headers, body[:200])
+        status, _, body = await send(raw.replace(b"api/", b"api\xee"), PATIENCE)
+        assert 400 <= status < 500, (status, headers, body[:200])
 
 
 @pytest.mark.parametrize(
@@ -140,7 +142,8 @@ async def test_no_malformed_request_is_answered_by_a_5xx(
             raw = malformed(chosen, request_of)
             status, _, body = await send(raw, PATIENCE)
             answers[status] = answers.get(status, 0) + 1
-            if status >= 500:
+            # A changed byte in the address can make it one of Jupyter's own.
+            if status >= 500 and b"/mlops/api" in raw.partition(b"\r\n")[0]:
                 wrong.append((status, raw[:400], body[:200]))
 
     try:
