@@ -190,7 +190,7 @@ def test_more_files_than_there_is_room_for_are_told(python: Callable[..., str]) 
 def test_a_child_that_records_while_its_parent_does_says_that_it_is_not_deep(
     python: Callable[..., str],
 ) -> None:
-    child = _BEGIN + "with Reads(project) as inner:\n    pass\nprint(inner.told)"
+    child = _BEGIN + "with Reads(project) as inner:\n    pass\nprint(inner.layers_text)"
     told = python(
         f"import subprocess\nchild = {child!r}\n"
         "with Reads(project) as reads:\n"
