@@ -48,18 +48,24 @@ def _without_iri_grammar() -> None:
 
 def _answer(words: Sequence[str]) -> int:
     try:
-        with disk_errors.in_one_line():  # also for the printed output
-            return _run(words)
+        call = parser.parse(words, surface="shell")
     except parser.Help as asked:
         print(asked.text, flush=True)
         return 0
+    except (
+        MlopsError
+    ) as error:  # the parser knows what is to be typed in a terminal, and what in a notebook
+        print(f"mlops: {error}", file=sys.stderr)
+        return error.exit_code
+    try:
+        with disk_errors.in_one_line():  # also for the printed output
+            return _run(call)
     except MlopsError as error:
         print(f"mlops: {for_terminal(str(error))}", file=sys.stderr)
         return error.exit_code
 
 
-def _run(words: Sequence[str]) -> int:
-    call = parser.parse(words, surface="shell")
+def _run(call: parser.Call) -> int:
     if "detach" in call.arguments:
         # A process that is not detached would end with the command.
         call.arguments["detach"] = True

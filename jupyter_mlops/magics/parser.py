@@ -13,7 +13,7 @@ from jupyter_mlops.errors import MlopsError, UsageError, nearest
 from jupyter_mlops.magics.table import Arg, Noun, Verb
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 #: The nouns in the order in which a project uses them.
 NOUNS = ("run", "data", "job", "model", "service", "drift")
@@ -105,7 +105,8 @@ def parse(words: Sequence[str], *, surface: str = "magic", cell: bool = False) -
         words.insert(0, noun.bare)
     name = words.pop(0)
     if name not in verbs:
-        hint = nearest(name, verbs) or f"One of {', '.join(verbs)}"
+        typed = [verb.name for verb in _typed(noun.verbs, lead) if verb.name]
+        hint = nearest(name, typed) or f"One of {', '.join(typed)}"
         raise UsageError(f"{first} has no verb '{name}'", hint)
     return _parse_verb(verbs[name], words, lead, surface, cell)
 
@@ -227,15 +228,21 @@ def overview(lead: str) -> str:
         "",
     ]
     for noun in nouns().values():
-        verbs = " · ".join(verb.name or noun.name for verb in noun.verbs if verb.where != "cell")
+        verbs = " · ".join(verb.name for verb in _typed(noun.verbs, lead) if verb.name)
         lines += [f"  {noun.name:<9}{noun.help}", f"  {'':<9}{verbs}"]
     lines += ["", "  %%mlops run NAME   records the cell below it", ""]
-    lines += [f"  {verb.name:<11}{verb.help}" for verb in root_verbs().values()]
+    lines += [f"  {verb.name:<11}{verb.help}" for verb in _typed(root_verbs().values(), lead)]
     return "\n".join(lines)
 
 
 def noun_help(noun: Noun, lead: str) -> str:
     """Return the help of one noun."""
     lines = [f"{lead} {noun.name}: {noun.help}", ""]
-    lines += [f"  {verb.name or 'NAME':<12}{verb.help}" for verb in noun.verbs]
+    lines += [f"  {verb.name or 'NAME':<12}{verb.help}" for verb in _typed(noun.verbs, lead)]
     return "\n".join(lines)
+
+
+def _typed(verbs: Iterable[Verb], lead: str) -> list[Verb]:
+    """Return the verbs that can be typed after `lead`."""
+    elsewhere = {"shell"} if lead == "%mlops" else {"cell", "magic"}
+    return [verb for verb in verbs if verb.where not in elsewhere]

@@ -170,3 +170,13 @@ def test_a_users_code_is_shown_as_it_is(project: Project) -> None:
     with runs.start("a", project=project) as run:
         run.log_params({"note": "%mlops run list"})
     assert "%mlops run list" in mlops("run", "show", "a", folder=project.root).stdout
+
+
+def test_what_only_a_notebook_has_is_not_offered_in_a_terminal() -> None:
+    assert mlops("run", "curves").stderr == (
+        "mlops: 'run curves' is for a notebook. Type there: %mlops run curves\n"
+    )
+    for words in (["-h"], ["run", "-h"]):
+        assert "curves" not in mlops(*words).stdout
+    assert mlops("run", "NAME").stderr.startswith("mlops: run has no verb 'NAME'. One of list, ")
+    assert "curves" not in mlops("run", "NAME").stderr

@@ -56,12 +56,15 @@ def value(client: Any, expression: str) -> str:
 
 def test_it_is_interrupted_restarted_and_ended() -> None:
     with kernel() as (manager, client):
-        asked = client.execute("import time; time.sleep(600)")
+        asked = client.execute("import time; print('sleeps', flush=True); time.sleep(600)")
+        # An interrupt before the cell runs can make ipykernel drop the request.
+        while client.get_iopub_msg(timeout=600)["content"].get("text") != "sleeps\n":
+            pass
         reply = None
         deadline = time.monotonic() + 600
         while reply is None:
             assert time.monotonic() < deadline, "it was not interrupted"
-            manager.interrupt_kernel()  # too early, it interrupts nothing
+            manager.interrupt_kernel()
             with suppress(queue.Empty):
                 got = client.get_shell_msg(timeout=1)
                 reply = got if got["parent_header"]["msg_id"] == asked else None
