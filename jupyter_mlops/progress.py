@@ -12,6 +12,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jupyter_mlops.text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,7 @@ _unfinished: str | None = None
 
 def say(line: str) -> None:
     """Show one progress line."""
+    line = visible(line)
     shell = _notebook()
     if shell is None:
         print(line, file=sys.stderr, flush=True)
