@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from jupyter_mlops import disk_errors
 from jupyter_mlops.errors import MlopsError
 from jupyter_mlops.magics import parser
-from jupyter_mlops.text import for_terminal
+from jupyter_mlops.text import for_terminal, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,9 +74,9 @@ def _run(call: parser.Call) -> int:
         if call.json:
             from jupyter_mlops.records import to_json
 
-            print(to_json(value), file=results, flush=True)
+            print(visible(to_json(value)), file=results, flush=True)
         elif value is not None:
-            print(_shown(value, call.verb), file=results, flush=True)
+            print(visible(_shown(value, call.verb)), file=results, flush=True)
     failed = call.verb.outcome and getattr(value, "status", "") in {"failed", "killed"}
     return 1 if failed else 0
 

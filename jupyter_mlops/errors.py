@@ -17,10 +17,15 @@ REST sends it as `message`.
 from __future__ import annotations
 
 import difflib
+import re
 from typing import TYPE_CHECKING
+
+from jupyter_mlops.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_NEWLINES = re.compile(r"\s*[\r\n]\s*")
 
 
 class MlopsError(Exception):
@@ -30,9 +35,11 @@ class MlopsError(Exception):
     exit_code = 2
 
     def __init__(self, what: str, do: str = "") -> None:
-        # A file's name may have bytes that are no text; they are shown as `\\udcff`.
+        # A file's name may have bytes that are no text; they are shown as `\\udcff`. A newline in a name would
+        # begin a line that we did not write.
         self.what, self.do = (
-            part.strip().encode(errors="backslashreplace").decode() for part in (what, do)
+            visible(_NEWLINES.sub(" ", part.strip())).encode(errors="backslashreplace").decode()
+            for part in (what, do)
         )
         super().__init__(f"{self.what.rstrip('.')}. {self.do}" if self.do else self.what)
 

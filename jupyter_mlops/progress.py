@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from jupyter_mlops.text import for_terminal
+from jupyter_mlops.text import for_terminal, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ _unfinished: str | None = None
 
 def say(line: str) -> None:
     """Show one progress line."""
+    line = visible(line)
     shell = _notebook()
     if shell is None:
         print(for_terminal(line), file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from jupyter_mlops.text import cut
+from jupyter_mlops.text import cut, visible
 
 escape = html.escape
 
@@ -81,8 +81,9 @@ def size(count: int) -> str:
 def table_text(rows: list[dict[str, Any]]) -> str:
     """Return rows as aligned columns for a terminal."""
     titles = list(dict.fromkeys(title for row in rows for title in row))
-    body = [[cut(cell(row.get(title)), _WIDEST) for title in titles] for row in rows]
-    widths = [max(len(title), *(len(line[i]) for line in body)) for i, title in enumerate(titles)]
+    body = [[cut(_in_one_line(cell(row.get(title))), _WIDEST) for title in titles] for row in rows]
+    heads = [_in_one_line(title) for title in titles]
+    widths = [max(len(head), *(len(line[i]) for line in body)) for i, head in enumerate(heads)]
     right = [_numeric(rows, title) for title in titles]
 
     def line(values: list[str]) -> str:
@@ -91,7 +92,12 @@ def table_text(rows: list[dict[str, Any]]) -> str:
         )
         return "  ".join(parts).rstrip()
 
-    return "\n".join([line(titles), line(["─" * width for width in widths]), *map(line, body)])
+    return "\n".join([line(heads), line(["─" * width for width in widths]), *map(line, body)])
+
+
+def _in_one_line(value: str) -> str:
+    # A newline in a name would begin a row that is not in the list.
+    return visible(value).replace("\n", "\\n")
 
 
 def table_html(rows: list[dict[str, Any]]) -> str:

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+#: Control characters but tab and newline, marks of direction, and separators that some programs take for a newline.
+_ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
 #: Maximum number of an error's characters in a message.
 LONGEST_ERROR = 200
 #: The beginning of a line that is to be typed in a notebook; `%%mlops` has no form for a terminal.
 _MAGIC = re.compile(r"(?<!%)%mlops (?=[a-z-])")
+
+
+def visible(text: str) -> str:
+    """Return a text for a terminal: characters that act on it, or turn its order, are shown by their numbers.
+
+    Names of runs, files and columns may be anybody's. The same text inside JSON stays valid.
+    """
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def cut(text: str, longest: int) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_mlops.data import folder_list, objects, repository, versions
 from jupyter_mlops.data.objects import md5
@@ -156,7 +156,7 @@ def read_table(path: Path, suffix: str = "", *, name: str = "") -> pd.DataFrame:
         ".pq": pd.read_parquet,
         ".csv": pd.read_csv,
         ".tsv": lambda file: pd.read_csv(file, sep="\t"),
-        ".feather": pd.read_feather,
+        ".feather": _feather,
         ".json": lambda file: pd.read_json(file, **exact),
         ".jsonl": lambda file: pd.read_json(file, lines=True, **exact),
     }
@@ -169,6 +169,16 @@ def read_table(path: Path, suffix: str = "", *, name: str = "") -> pd.DataFrame:
         )
     with table_errors(name or str(path), suffix), path.open("rb") as file:
         read: pd.DataFrame = readers[suffix](file)
+    return read
+
+
+def _feather(file: IO[bytes]) -> pd.DataFrame:
+    """Read Arrow's own format, whose reader believes the file: a wrong offset would end this process."""
+    from pyarrow import feather
+
+    table = feather.read_table(file, memory_map=False)
+    table.validate(full=True)
+    read: pd.DataFrame = table.to_pandas()
     return read
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from pathlib import Path
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files, temporary
 from jupyter_mlops.drift.records import DriftCheck, DriftReport
-from jupyter_mlops.errors import MlopsError, NotAProject, NotFound, UsageError
+from jupyter_mlops.errors import BackendFailed, MlopsError, NotAProject, NotFound, UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.settings import SETTINGS_FILE, DriftSettings
+from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 _ARTIFACT = "drift.json"
 #: Number of the newest checks of the embedded store that `history` filters.
 _MOST_READ = 10_000
+_LARGEST_REPORT = 64_000_000
 _VERDICTS = ("drift", "no drift", "not evaluated")
 _EMPTY = "No checks yet. Type: %mlops drift check SERVICE, or --reference FILE --current FILE"
 
@@ -123,7 +126,13 @@ def show(run: str, *, project: Project | None = None) -> DriftReport:
             "Type: %mlops drift history",
         )
     path = runs.artifact(detail.run_id, _ARTIFACT, project=project)
-    return DriftReport.model_validate_json(path.read_bytes())
+    try:
+        return DriftReport.model_validate_json(files.content(path, most=_LARGEST_REPORT))
+    except (OSError, ValueError) as error:  # pydantic's too
+        raise BackendFailed(
+            f"The report of '{detail.name}' ({detail.run_id[:8]}) cannot be read: {error_line(error)}",
+            "Check again: %mlops drift check",
+        ) from None
 
 
 def _project(*, needed: bool) -> Project | None:
@@ -176,7 +185,13 @@ def _metrics(report: DriftReport) -> dict[str, float]:
     return metrics
 
 
+def _whole(value: float | None) -> int:
+    return int(value) if value is not None and math.isfinite(value) else 0
+
+
 def _as_check(run: Any) -> DriftCheck:
+    from jupyter_mlops.runs.query import whole
+
     tags, metrics = run.tags, run.metrics
     verdict = tags.get("mlops.verdict", "")
     return DriftCheck(
@@ -185,9 +200,9 @@ def _as_check(run: Any) -> DriftCheck:
         reference=tags.get("mlops.reference", ""),
         current=tags.get("mlops.current", ""),
         verdict=verdict if verdict in _VERDICTS else "not evaluated",
-        drifted=int(metrics.get("drifted") or 0),
-        evaluated=int(metrics.get("evaluated") or 0),
-        current_rows=int(tags.get("mlops.rows") or 0),
+        drifted=_whole(metrics.get("drifted")),
+        evaluated=_whole(metrics.get("evaluated")),
+        current_rows=whole(tags.get("mlops.rows", "")),
         time=run.start_time,
     )
 

@@ -14,6 +14,7 @@ from jupyter_mlops.jobs.records import Execution, Log
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
+from jupyter_mlops.runs.query import whole
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import Run
@@ -45,7 +46,6 @@ def executions(
 
 def _execution(run: Run, project: Project) -> Execution:
     executed = state.executed(project, run.run_id)
-    cell = run.tags.get("mlops.failed_cell", "")
     return Execution(
         run_id=run.run_id,
         notebook=run.notebook,
@@ -54,7 +54,7 @@ def _execution(run: Run, project: Project) -> Execution:
         metrics=dict(run.metrics),
         output=project.relative(executed) if executed else "",
         error=run.error,
-        failed_cell=int(cell) if cell.isdigit() else None,
+        failed_cell=whole(run.tags.get("mlops.failed_cell", "")) or None,
         start_time=run.start_time,
         duration=run.duration,
     )

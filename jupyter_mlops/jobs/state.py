@@ -36,8 +36,12 @@ class Owner:
 
 
 def folder(project: Project, run_id: str) -> Path:
-    """Return the folder of an execution."""
-    return project.state / "jobs" / run_id
+    """Return the folder of an execution.
+
+    Raises:
+        UnsafePath: its id, which a tracking server gives, leads elsewhere.
+    """
+    return paths.below(project.state / "jobs", run_id, source="A run's id")
 
 
 def own(project: Project, run_id: str, kernel_pid: int = 0) -> None:

@@ -15,13 +15,14 @@ from jupyter_mlops.replays.execution import ReplayOutcome, outcome, recorded
 from jupyter_mlops.replays.verdict import Reproduction, compare
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import authorship, manifest
-from jupyter_mlops.runs.capsules.capsule import Capsule, load
+from jupyter_mlops.runs.capsules import capsule as capsules
 from jupyter_mlops.secrets.redaction import redact
 from jupyter_mlops.text import listed
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
     from jupyter_mlops.environment.rebuilt import Environment
+    from jupyter_mlops.runs.capsules.capsule import Capsule
     from jupyter_mlops.runs.records import RunDetail
 
 ARTIFACT = "mlops/reproduction.json"
@@ -55,13 +56,16 @@ def reproduce(
     project = project or Project.find()
     detail = query.get(run, project=project)
     arguments.check_ended(detail)
-    capsule = load(detail.run_id, detail.name, project=project)
+    stored = capsules.content(detail.run_id, detail.name, project=project)
+    stored_manifest = manifest.content(detail.run_id, project=project)
+    capsule = capsules.parsed(stored, detail.name)
     started = time.monotonic()
     warned = _warnings(capsule)
-    if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
+    installs = stored_manifest if env == "recorded" else None
+    if foreign := authorship.warning(detail, stored, installs, project=project):
         say(foreign)
         warned.insert(0, foreign)
-    known = manifest.read(detail.run_id, project=project)
+    known = manifest.parsed(stored_manifest)
     interpreter, used = None, "current"
     if env == "recorded":
         place = recorded_environment(detail, known, project=project)

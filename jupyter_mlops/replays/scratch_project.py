@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING
 from jupyter_mlops import data, files, temporary
 from jupyter_mlops.data import dvc_file
 from jupyter_mlops.environment import git
-from jupyter_mlops.errors import MlopsError, NotFound
+from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.paths import ThroughALink, UnsafePath, below, is_link
 from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.project import Project
 from jupyter_mlops.replays import filtered_files
 from jupyter_mlops.runs.capsules.capsule import is_elsewhere
 from jupyter_mlops.settings import SETTINGS_FILE
+from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking.store import ensure_store
 from jupyter_mlops.trust import REPLAYS, STATE_FOLDER
 
@@ -61,6 +62,7 @@ def checkout(
 
     Raises:
         NotFound: the snapshot is no longer in git.
+        BackendFailed: the copy cannot be made; the snapshot may have a file where another needs a folder.
     """
     home = project.state / REPLAYS
     sweep(project)
@@ -70,24 +72,38 @@ def checkout(
     inside = root.relative_to(top).as_posix()
     files.replace(note, json.dumps(ProcessId.own().note() | {"root": inside}))
     try:
-        notes: list[str] = []
-        _code(project, capsule, top, notes)
-        root = _root(top, capsule)  # again: the snapshot may contain links
-        root.mkdir(parents=True, exist_ok=True)
-        _own_state(root)
-        if not (root / SETTINGS_FILE).is_file():
-            shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
-        _data(project, capsule, root, notes)
-        if fresh:
-            _before_the_session(project, capsule, root)
-        if capsule.commit:
-            with suppress(git.GitFailed):
-                notes += filtered_files.place(project, top)
-        _own_cache(root)
+        try:
+            root, notes = _filled(project, capsule, top, fresh=fresh)
+        except OSError as error:
+            raise BackendFailed(
+                f"The copy for the replay cannot be made: {error_line(error)}",
+                "Record the run again",
+            ) from error
         yield Scratch(Project(root, project.settings), notes)
     finally:
         _remove(project, top)
         note.unlink(missing_ok=True)
+
+
+def _filled(
+    project: Project, capsule: Capsule, top: Path, *, fresh: bool
+) -> tuple[Path, list[str]]:
+    """Fill a copy with code, settings and data; return the project's folder in it, and the notes."""
+    notes: list[str] = []
+    _code(project, capsule, top, notes)
+    root = _root(top, capsule)  # again: the snapshot may contain links
+    root.mkdir(parents=True, exist_ok=True)
+    _own_state(root)
+    if not (root / SETTINGS_FILE).is_file():
+        shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
+    _data(project, capsule, root, notes)
+    if fresh:
+        _before_the_session(project, capsule, root)
+    if capsule.commit:
+        with suppress(git.GitFailed):
+            notes += filtered_files.place(project, top)
+    _own_cache(root)
+    return root, notes
 
 
 def sweep(project: Project) -> None:
@@ -193,7 +209,8 @@ def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:
             if not is_elsewhere(path):
                 made.append(below(root, path, source=_SOURCE, link=True))
     for place in made:
-        place.unlink(missing_ok=True)
+        if not place.is_dir() or is_link(place):  # the snapshot may have a folder there
+            place.unlink(missing_ok=True)
     for path in committed(project, capsule):
         git.text(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
 
@@ -223,11 +240,24 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _own_state(root: Path) -> None:
-    """Remove from a snapshot the state folder, and links through which we or DVC would write elsewhere."""
-    for name in (STATE_FOLDER, SETTINGS_FILE, ".dvc", ".dvc/config", ".dvc/tmp", ".dvc/cache"):
-        if is_link(root / name):
-            (root / name).unlink()
-    shutil.rmtree(root / STATE_FOLDER, ignore_errors=True)
+    """Remove from a snapshot the state folder, and what is no folder or file where we or DVC write one.
+
+    Through a link we would write elsewhere.
+    """
+    _remove_any(root / STATE_FOLDER)
+    for name in (".dvc", ".dvc/tmp", ".dvc/cache"):
+        if is_link(root / name) or not (root / name).is_dir():
+            _remove_any(root / name)
+    for name in (SETTINGS_FILE, ".dvc/config", ".dvc/config.local"):
+        if is_link(root / name) or not (root / name).is_file():
+            _remove_any(root / name)
+
+
+def _remove_any(path: Path) -> None:
+    if path.is_dir() and not is_link(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _own_cache(root: Path) -> None:

@@ -20,6 +20,7 @@ from jupyter_mlops.paths import is_link
 from jupyter_mlops.runs.kinds import KIND_TAG, kind_of
 from jupyter_mlops.runs.query import STATUS, no_experiment, number
 from jupyter_mlops.runs.records import DataUse, Run
+from jupyter_mlops.tracking import search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -253,6 +254,8 @@ def _run(
     uses: list[DataUse],
 ) -> Run:
     run_id, name, status, start, end, experiment = row
+    if not search.is_id(run_id):
+        raise ValueError("its id is not a run's")
     return Run(
         run_id=run_id,
         name=name or "",

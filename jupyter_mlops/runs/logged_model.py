@@ -54,12 +54,11 @@ def _files(store: Store, location: str) -> tuple[Path, formats.Verdict]:
 
 def _size(store: Store, location: str) -> int:
     """Return the bytes of a remote model; the count stops above the limit."""
-    found, waiting = 0, [""]
-    while waiting and found <= _LOOKED_AT:
-        for item in artifacts.listed(store, location, waiting.pop()):
-            if item.is_dir:
-                waiting.append(item.path)
-            found += item.file_size or 0
+    found = 0
+    for item in artifacts.entries(store, location):
+        found += max(item.file_size or 0, 0)
+        if found > _LOOKED_AT:
+            break
     return found
 
 

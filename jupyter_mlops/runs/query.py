@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.errors import NotFound, ServerAway, UsageError, nearest
+from jupyter_mlops.errors import BackendFailed, NotFound, ServerAway, UsageError, nearest
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
 from jupyter_mlops.runs.kinds import kind_of
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.text import cut
+from jupyter_mlops.text import cut, error_line, printable
 from jupyter_mlops.tracking import artifacts, live, places, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
 
@@ -40,6 +40,7 @@ _NEWEST_FIRST = ["attributes.start_time DESC"]
 #: Number of newest runs with one name among which a finished run is preferred.
 _OF_ONE_NAME = 5
 _PATIENCE = 5.0
+_MOST_DIGITS = 15
 # MLflow stores infinity as the largest float, because some databases have no infinity.
 _LARGEST = 1.7976931348623157e308
 
@@ -86,13 +87,13 @@ def look_up(run: str, *, project: Project | None = None) -> StoredRun:
         say(f"The files of '{base.name}' are not at {location}: {error}")
     source = ""
     if _CELL in names:
-        source = _file(store, base.run_id, location, _CELL).read_text()
+        source = _file(store, base.run_id, location, _CELL).read_text(errors="replace")
     detail = RunDetail(
         **base.model_dump(),
         model=model,
         source=source,
         artifacts=names,
-        packages=int(found.data.tags.get("mlops.packages", 0)),
+        packages=whole(found.data.tags.get("mlops.packages", "")),
     )
     return StoredRun(detail, store, location)
 
@@ -213,7 +214,23 @@ def no_experiment(wanted: str, names: Iterable[str]) -> NotFound:
 
 
 def record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
-    """Return MLflow's run as a record; `experiments` are names by id."""
+    """Return MLflow's run as a record; `experiments` are names by id.
+
+    Raises:
+        BackendFailed: it has values that MLflow does not write, such as a time after the year 9999.
+    """
+    try:
+        if not search.is_id(run.info.run_id):
+            raise ValueError("its id is not a run's")  # ids are names of folders too
+        return _record(run, experiments)
+    except (KeyError, ValueError, TypeError, OverflowError, OSError) as error:
+        raise BackendFailed(
+            f"The store's run {printable(run.info.run_id)} cannot be read: {error_line(error)}",
+            "If it is yours, correct it; else delete it: mlflow gc --run-ids ID",
+        ) from None
+
+
+def _record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:
     tags = run.data.tags
     uses = run.inputs.dataset_inputs if run.inputs else []
     return Run(
@@ -242,6 +259,11 @@ def number(value: float | None) -> float:
     return math.copysign(math.inf, value) if abs(value) >= _LARGEST else value
 
 
+def whole(text: str) -> int:
+    """Return a tag's whole number; 0 if it has none, as anybody may have written it."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else 0
+
+
 def _use(item: Any) -> DataUse:
     role = next((tag.value for tag in item.tags if tag.key == "mlflow.data.context"), "input")
     return DataUse(
@@ -256,12 +278,4 @@ def _time(milliseconds: int) -> datetime:
 
 
 def _artifacts(store: Store, location: str) -> list[str]:
-    found: list[str] = []
-    waiting = [""]
-    while waiting:
-        for item in artifacts.listed(store, location, waiting.pop()):
-            if item.is_dir:
-                waiting.append(item.path)
-            else:
-                found.append(item.path)
-    return sorted(found)
+    return sorted(item.path for item in artifacts.entries(store, location) if not item.is_dir)

@@ -113,7 +113,7 @@ def _through_mlflow(
         )
     except MlflowException as error:
         raise UsageError(
-            f"MLflow cannot read that filter: {error_line(error)}",
+            f"MLflow cannot read that filter: {error_line(error.__cause__ or error)}",
             "For example: --filter \"metrics.accuracy > 0.9 and params.depth = '4'\"",
         ) from None
     return [record(run, names) for run in page]

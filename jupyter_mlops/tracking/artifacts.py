@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import shutil
+from collections import deque
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.tracking.store import Store
 
+#: Limits of what a place for files holds; a hostile server has a folder in each folder.
+_MOST_ENTRIES, _DEEPEST = 100_000, 60
 #: Copies of folders whose content never changes, by where they come from.
 _copies: dict[str, Path] = {}
 
@@ -51,7 +54,9 @@ def local(store: Store, location: str, path: str = "") -> Path:
         if not found.exists():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(found))
         return found
-    with _away_in_one_line(store):
+    if not path:
+        deque(entries(store, location), maxlen=0)  # MLflow would follow a list without an end
+    with _errors_in_one_line(store):
         return Path(_repository(store, location).download_artifacts(path, dst_path=str(_fresh())))
 
 
@@ -79,21 +84,39 @@ def is_on_this_disk(location: str) -> bool:
     return urlsplit(location).scheme in {"", "file"}
 
 
-def listed(store: Store, location: str, path: str = "") -> Any:
-    """Return what MLflow tells of the entries of a folder: `path`, `is_dir`, `file_size`."""
+def entries(store: Store, location: str) -> Iterator[Any]:
+    """Yield what MLflow tells of each file and folder below a place: `path`, `is_dir`, `file_size`.
+
+    Raises:
+        ForeignPlace: the place is not this project's.
+        UnsafePath: a path leads out of it.
+        ServerAway: the bucket or server does not answer.
+        BackendFailed: the list has no end, or cannot be read.
+    """
     places.check(store.project, location)
-    with _away_in_one_line(store):
-        return _repository(store, location).list_artifacts(path or None)
+    waiting, count = [""], 0
+    while waiting:
+        folder = waiting.pop()
+        with _errors_in_one_line(store):
+            found = _repository(store, location).list_artifacts(folder or None)
+        for item in found:
+            below(Path(os.devnull), item.path, source="The store")  # only the name is checked
+            count += 1
+            if count > _MOST_ENTRIES or item.path.count("/") > _DEEPEST:
+                raise team.unreadable(store.uri, f"the list of files at {location} does not end")
+            if item.is_dir:
+                waiting.append(item.path)
+            yield item
 
 
 @contextmanager
-def _away_in_one_line(store: Store) -> Iterator[None]:
+def _errors_in_one_line(store: Store) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # each kind of store has its own
-        if team.is_away(error):
-            raise team.away(store.uri, error) from error
-        raise
+        if (told := team.one_line(store.uri, error)) is error:
+            raise
+        raise told from error
 
 
 def _folder(location: str) -> Path:

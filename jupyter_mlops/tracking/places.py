@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 #: Requests to these are signed, so they reveal no secret; allowed only with a team's store.
 _SIGNED = {"s3", "gs", "r2", "b2", "wasb", "wasbs", "abfs", "abfss", "hdfs", "viewfs", "dbfs"}
-#: Resolved by the tracking server itself.
-_OF_THE_SERVER = {"runs", "models"}
 
 
 class ForeignPlace(BackendFailed):
@@ -42,7 +40,10 @@ def check(project: Project, location: str) -> None:
 
 
 def _is_known(project: Project, location: str) -> bool:
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:  # `http://[`
+        return False
     for setting in (project.settings.tracking.artifacts, project.settings.data.remote):
         if "://" in setting and f"{location}/".startswith(f"{setting.rstrip('/')}/"):
             return "/../" not in f"{location}/"
@@ -50,11 +51,13 @@ def _is_known(project: Project, location: str) -> bool:
     scheme = parts.scheme.lower()
     if scheme in {"", "file"}:
         return _is_in_own_folder(project, location)
-    if scheme in _OF_THE_SERVER:
-        return True
+    # Not `runs:` and `models:`: MLflow would go on to whatever place their rows name.
     if scheme in {"http", "https", "mlflow-artifacts"}:
         server = tracking.netloc if tracking.scheme in {"http", "https"} else None
-        return parts.netloc == server or (scheme == "mlflow-artifacts" and not parts.netloc)
+        if scheme == "mlflow-artifacts":
+            return parts.netloc in {server, ""}
+        # The token is not sent in clear text if the settings say https.
+        return parts.netloc == server and scheme in {"https", tracking.scheme.lower()}
     return bool(tracking.scheme) and scheme in _SIGNED
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops.errors import BackendFailed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from jupyter_mlops.tracking.store import Store
 
+#: Each has up to 1,000 entries.
+_MOST_PAGES = 10_000
 _ID = re.compile(r"[0-9a-f]{32}")
 
 #: Characters that sqlparse, which parses MLflow's filters, may misread inside a text.
@@ -45,11 +49,20 @@ def tagged(store: Store, tag: str, text: str) -> Iterator[mlflow.entities.Run]:
 
 
 def pages(find: Callable[..., Any], *args: Any, **options: Any) -> Iterator[Any]:
-    """Yield all results of one of MLflow's searches, page after page."""
+    """Yield all results of one of MLflow's searches, page after page.
+
+    Raises:
+        BackendFailed: the pages do not end; the server may be anybody's.
+    """
     token: str | None = None
-    while True:
+    seen: set[str] = set()
+    for _ in range(_MOST_PAGES):
         page = find(*args, page_token=token, **options)
         yield from page
         token = page.token
         if not token:
             return
+        if token in seen:
+            break
+        seen.add(token)
+    raise BackendFailed("The tracking store's list does not end", "Ask who runs the server")

@@ -38,6 +38,8 @@ _GONE = {
     "MaxRetryError", "NewConnectionError", "ProtocolError", "IncompleteRead", "ChunkedEncodingError",
     "RetryError", "ServerAway",
 }  # fmt: skip
+#: The packages whose errors are an `OSError` too, and are not this disk's.
+_HTTP = ("requests", "urllib3")
 #: Errors for a bucket that exists but refuses us.
 _REFUSED = {"S3UploadFailedError", "ClientError", "NoCredentialsError", "PartialCredentialsError"}
 _EXTRAS = {"psycopg": "postgres", "psycopg2": "postgres", "boto3": "s3", "botocore": "s3"}
@@ -65,7 +67,11 @@ def _opened(uri: str) -> mlflow.MlflowClient:
 
 
 class Answering:
-    """MLflow's client; if the store does not answer, its calls raise `ServerAway`."""
+    """MLflow's client; each error of its calls is one line.
+
+    `ServerAway` if the store does not answer; `Refused`, which is an `MlflowException` too, for an answer that
+    says no; `BackendFailed` for an answer that MLflow cannot read. Anybody may have written the server.
+    """
 
     def __init__(self, client: mlflow.MlflowClient, uri: str) -> None:
         self._client = client
@@ -81,11 +87,48 @@ class Answering:
             try:
                 return attribute(*args, **options)
             except Exception as error:
-                if is_away(error):
-                    raise away(self._uri, error) from error
-                raise
+                if (told := one_line(self._uri, error)) is error:
+                    raise
+                raise told from error
 
         return call
+
+
+def one_line(uri: str, error: Exception) -> Exception:
+    """Return an error of MLflow, or of what it uses, as one of ours; an error of this disk as it is."""
+    if isinstance(error, MlopsError):
+        return error
+    if is_away(error):
+        return away(uri, error)
+    if isinstance(error, OSError) and not type(error).__module__.startswith(_HTTP):
+        return error
+    from mlflow.exceptions import MlflowException
+
+    said = first_line(error, uri)
+    if _is_bucket_s(error):
+        return _refused()(f"The place for files refuses: {said}")
+    if isinstance(error, MlflowException) or _http_status(error):  # 4xx: the others are `away`
+        return _refused()(f"The tracking store {without_password(uri)} answers: {said}")
+    return unreadable(uri, said)
+
+
+def unreadable(uri: str, why: str) -> BackendFailed:
+    """Return the error for an answer that is not MLflow's; MLflow reads it with many kinds of exceptions."""
+    return BackendFailed(
+        f"The tracking store {without_password(uri)} gives an answer that cannot be read: {why}",
+        _CHECK,
+    )
+
+
+@lru_cache(maxsize=1)
+def _refused() -> type[BackendFailed]:
+    """Return the class of refusals; it is made late, because it needs MLflow."""
+    from mlflow.exceptions import MlflowException
+
+    class Refused(BackendFailed, MlflowException):  # type: ignore[misc]
+        """The store answers, and says no: callers that know what to do instead catch `MlflowException`."""
+
+    return Refused
 
 
 def is_away(error: BaseException) -> bool:
@@ -104,8 +147,16 @@ def is_away(error: BaseException) -> bool:
 
 def fails(error: BaseException) -> bool:
     """Whether the team's store or its bucket cannot take data now."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return is_away(error) or bool(names & _REFUSED)
+    return is_away(error) or _is_bucket_s(_reason(error))
+
+
+def _is_bucket_s(error: BaseException) -> bool:
+    return any(kind.__name__ in _REFUSED for kind in type(error).__mro__)
+
+
+def _reason(error: BaseException) -> BaseException:
+    """Return the error that `one_line` was given, or `error` itself."""
+    return error.__cause__ or error if isinstance(error, BackendFailed) else error
 
 
 @contextmanager
@@ -133,7 +184,7 @@ def _http_status(error: BaseException) -> int:
         return int(error.get_http_status_code())  # type: ignore[attr-defined]
     # If a proxy answers with a page that is not JSON, MLflow puts the status into this sentence.
     _, sign, rest = text.partition("failed with error code ")
-    return int(rest[:3]) if sign and rest[:3].isdigit() else 0
+    return int(rest[:3]) if sign and rest[:3].isdecimal() else 0
 
 
 def away(uri: str, error: BaseException) -> ServerAway:
@@ -163,7 +214,7 @@ def _one_line_errors(uri: str) -> Iterator[None]:
 def first_line(error: BaseException, uri: str) -> str:
     """Return the first line of an error, without the password of `uri`."""
     # Cut at the end: a part of a password would not be found.
-    message = hide_password(error_line(error, _UNCUT), uri)
+    message = hide_password(error_line(_reason(error), _UNCUT), uri)
     # SQLAlchemy and urllib3 add their own class names before the message.
     return cut(message.rpartition("Error) ")[2], LONGEST_ERROR)
 

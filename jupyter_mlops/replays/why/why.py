@@ -17,7 +17,7 @@ from jupyter_mlops.replays.why.factors import ComparedRun
 from jupyter_mlops.replays.why.outcomes import ReplayCache
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules import authorship, manifest
-from jupyter_mlops.runs.capsules.capsule import load
+from jupyter_mlops.runs.capsules import capsule as capsules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,9 +67,12 @@ def why(
     started = time.monotonic()
     details = [query.get(run, project=project) for run in (a, b)]
     changed = _changed_metrics(details, metric)
-    sides = [_side(project, detail) for detail in details]
-    for detail in details:
-        if foreign := authorship.warning(detail, project=project, packages=env == "recorded"):
+    sides, stored = zip(*(_side(project, detail) for detail in details), strict=True)
+    installs = env == "recorded" or (not env and sides[0].packages != sides[1].packages)
+    for detail, (capsule, packages) in zip(details, stored, strict=True):
+        if foreign := authorship.warning(
+            detail, capsule, packages if installs else None, project=project
+        ):
             say(foreign)
     pair = ReplayedRuns(
         project, sides[0], sides[1], changed, tolerance, ReplayCache(project, fresh)
@@ -129,7 +132,10 @@ def _is_number(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _side(project: Project, detail: RunDetail) -> ComparedRun:
-    capsule = load(detail.run_id, detail.name, project=project)
+def _side(project: Project, detail: RunDetail) -> tuple[ComparedRun, tuple[bytes, bytes]]:
+    """Return a run with its capsule and manifest, and both as they are stored."""
+    stored = capsules.content(detail.run_id, detail.name, project=project)
+    packages = manifest.content(detail.run_id, project=project)
     # Without a manifest the packages are unknown, and the environment is no factor.
-    return ComparedRun(detail, capsule, manifest.read(detail.run_id, project=project))
+    side = ComparedRun(detail, capsules.parsed(stored, detail.name), manifest.parsed(packages))
+    return side, (stored, packages)

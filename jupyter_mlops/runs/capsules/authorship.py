@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import signing_key
+from jupyter_mlops import files, signing_key
 from jupyter_mlops.errors import NotFound
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.signatures import CAPSULE, MANIFEST, SUFFIX, context
@@ -18,17 +18,25 @@ if TYPE_CHECKING:
     from jupyter_mlops.project import Project
     from jupyter_mlops.runs.records import RunDetail
 
+_LARGEST_SIGNATURE = 4096
 
-def warning(detail: RunDetail, *, project: Project, packages: bool = False) -> str:
+
+def warning(
+    detail: RunDetail, capsule: bytes, manifest: bytes | None = None, *, project: Project
+) -> str:
     """Return the warning to print before a run's code is executed; empty if this user recorded it.
 
     Args:
         detail: the run.
+        capsule: the stored capsule that is executed. It is not read again: a server that is asked twice
+            can give the signed one here, and another one to who executes it.
+        manifest: the stored manifest, if packages are installed too, from the indexes in it.
         project: the project whose store holds the run.
-        packages: whether its packages are installed too, from the indexes in its manifest.
     """
-    names = [CAPSULE, MANIFEST] if packages else [CAPSULE]
-    if all(_is_own(detail.run_id, name, project) for name in names):
+    packages = manifest is not None
+    if _is_own(detail.run_id, CAPSULE, capsule, project) and (
+        manifest is None or _is_own(detail.run_id, MANIFEST, manifest, project)
+    ):
         return ""
     who = detail.tags.get("mlflow.user", "")
     named = f" (it names '{cut(who, 40)}')" if who else ""
@@ -38,11 +46,11 @@ def warning(detail: RunDetail, *, project: Project, packages: bool = False) -> s
     )
 
 
-def _is_own(run_id: str, name: str, project: Project) -> bool:
+def _is_own(run_id: str, name: str, content: bytes, project: Project) -> bool:
     try:
         key = signing_key.read(make=False)
-        content = query.artifact(run_id, name, project=project).read_bytes()
-        given = query.artifact(run_id, name + SUFFIX, project=project).read_text("ascii")
+        signature = query.artifact(run_id, name + SUFFIX, project=project)
+        given = files.content(signature, most=_LARGEST_SIGNATURE).decode("ascii")
     except (NotFound, OSError, ValueError):
         return False
     return key is not None and signing_key.is_good(given, key, context(name), content)

@@ -69,7 +69,7 @@ class Capsule(Record):
     """
 
     format: int = 1
-    cells: list[CapsuleCell]
+    cells: list[CapsuleCell] = Field(min_length=1)
     folder: str = "."
     #: Never a git option: another person may have written the capsule.
     commit: str = Field(default="", pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")
@@ -245,16 +245,33 @@ def load(run_id: str, name: str, *, project: Project) -> Capsule:
     Raises:
         NotFound: the run has no capsule: it is a job's, or was recorded without a notebook's history.
     """
+    return parsed(content(run_id, name, project=project), name)
+
+
+def content(run_id: str, name: str, *, project: Project) -> bytes:
+    """Return the capsule of a run as it is stored.
+
+    Raises:
+        NotFound: the run has no capsule.
+    """
     try:
         file = query.artifact(run_id, ARTIFACT, project=project)
-        text = files.content(file, most=_LARGEST_CAPSULE).decode(errors="replace")
-    except NotFound:
+        return files.content(file, most=_LARGEST_CAPSULE)
+    except (NotFound, OSError):
         raise NotFound(
             f"Run '{name}' has no capsule",
             "Runs of %%mlops run cells have one; a job runs again by: %mlops job run",
         ) from None
+
+
+def parsed(content: bytes, name: str) -> Capsule:
+    """Return a stored capsule.
+
+    Raises:
+        BackendFailed: it cannot be read.
+    """
     try:
-        return Capsule.model_validate_json(text)
+        return Capsule.model_validate_json(content.decode(errors="replace"))
     except ValueError as error:  # pydantic's too
         raise BackendFailed(
             f"The capsule of run '{name}' cannot be read: {error_line(error)}",

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from jupyter_mlops import data, drift
+from jupyter_mlops import data, drift, runs
 from jupyter_mlops.drift import evidently_page
+from jupyter_mlops.errors import BackendFailed
 from tests.security.payloads import PAYLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jupyter_mlops.project import Project
     from tests.trials import Trials
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Evidently warns in many ways
@@ -221,3 +223,23 @@ def test_nothing_of_a_payload_runs_in_a_real_browser(
     with pytest.raises(Exception, match="SecurityError"):
         frame.evaluate("document.cookie")
     trials("payloads opened in chromium", 2 * len(PAYLOADS), "none ran")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"columns": 3}', b'{"verdict": "x", "columns": []}'],
+    ids=range(8),
+)  # fmt: skip
+def test_a_report_that_somebody_else_stored_is_read_or_refused_in_one_line(
+    project: Project, content: bytes, tmp_path: Path
+) -> None:
+    stored = tmp_path / "drift.json"
+    stored.write_bytes(content)
+    with runs.start("theirs", kind="drift", project=project) as active:
+        active.log_artifact(stored)
+        active.set_tags({"mlops.verdict": "drift", "mlops.rows": "many", "mlops.service": "x"})
+        active.log_metrics({"drifted": float("inf"), "evaluated": float("nan")})
+    with pytest.raises(BackendFailed, match="cannot be read"):
+        drift.show("theirs", project=project)
+    (check,) = drift.history(project=project)
+    assert (check.drifted, check.evaluated, check.current_rows) == (0, 0, 0)

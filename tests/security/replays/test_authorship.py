@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 
 from jupyter_mlops import runs, trust
 from jupyter_mlops.replays.reproduce import reproduce
-from jupyter_mlops.runs.capsules import authorship
+from jupyter_mlops.runs.capsules import authorship, capsule, manifest
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -42,20 +42,27 @@ def stored(recorded: runs.RunDetail, project: Project) -> Path:
     return Path(url2pathname(urlsplit(info.artifact_uri).path))
 
 
+def warning(recorded: runs.RunDetail, project: Project, *, packages: bool = False) -> str:
+    """Return what is said before the stored capsule is executed, and the packages are installed."""
+    content = capsule.content(recorded.run_id, recorded.name, project=project)
+    installed = manifest.content(recorded.run_id, project=project) if packages else None
+    return authorship.warning(recorded, content, installed, project=project)
+
+
 def test_only_ones_own_run_is_executed_without_a_word(
     recorded: runs.RunDetail, project: Project, trials: Trials, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def said(*, packages: bool = False) -> str:
-        return authorship.warning(recorded, project=project, packages=packages)
+        return warning(recorded, project, packages=packages)
 
     assert said() == ""
     assert said(packages=True) == ""
     assert reproduce("forest", project=project).verdict == "reproduced"
     assert "not recorded by you" not in capsys.readouterr().err
 
-    capsule = stored(recorded, project) / "mlops/capsule.json"
-    signature = capsule.with_name("capsule.json.sig")
-    whole, signed = capsule.read_bytes(), signature.read_bytes()
+    file = stored(recorded, project) / "mlops/capsule.json"
+    signature = file.with_name("capsule.json.sig")
+    whole, signed = file.read_bytes(), signature.read_bytes()
     changed = json.loads(whole)
     changed["cells"][0]["source"] = "rate = 4"
     tried = 0
@@ -70,7 +77,7 @@ def test_only_ones_own_run_is_executed_without_a_word(
         (whole, signed.upper()),
         (json.dumps(changed).encode(), None),
     ):
-        capsule.write_bytes(content)
+        file.write_bytes(content)
         signature.unlink(missing_ok=True)
         if beside is not None:
             signature.write_bytes(beside)
@@ -86,12 +93,10 @@ def test_only_ones_own_run_is_executed_without_a_word(
 def test_the_packages_of_a_changed_manifest_are_not_installed_without_a_word(
     recorded: runs.RunDetail, project: Project
 ) -> None:
-    manifest = stored(recorded, project) / "mlops/manifest.json"
-    manifest.write_text(manifest.read_text().replace("{", '{"indexes": ["http://x"],', 1))
-    assert authorship.warning(recorded, project=project) == ""
-    assert "its packages are installed" in authorship.warning(
-        recorded, project=project, packages=True
-    )
+    file = stored(recorded, project) / "mlops/manifest.json"
+    file.write_text(file.read_text().replace("{", '{"indexes": ["http://x"],', 1))
+    assert warning(recorded, project) == ""
+    assert "its packages are installed" in warning(recorded, project, packages=True)
 
 
 def test_a_run_of_somebody_else_is_named(
@@ -99,4 +104,4 @@ def test_a_run_of_somebody_else_is_named(
 ) -> None:
     monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "another-user"))
     trust.grant(project.root, "trust")
-    assert "was not recorded by you" in authorship.warning(recorded, project=project)
+    assert "was not recorded by you" in warning(recorded, project)

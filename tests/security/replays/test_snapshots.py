@@ -1,0 +1,90 @@
+"""A snapshot may have any tree in it: what stands where we write is no link that is followed, and no traceback."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+from jupyter_mlops.errors import MlopsError
+from jupyter_mlops.replays import scratch_project
+from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell
+from jupyter_mlops.runs.records import DataUse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jupyter_mlops.project import Project
+    from tests.trials import Trials
+
+#: What we or DVC write in a copy, and what a capsule below names.
+NAMES = [
+    ".mlops", ".mlops/mlflow.db", ".mlops/reproduce", ".dvc", ".dvc/config", ".dvc/config.local", ".dvc/cache",
+    ".dvc/tmp", "mlops.toml", "data", "data/x.csv", "made.csv", "code.py", "data.dvc", "lib/made.csv",
+]  # fmt: skip
+
+
+def _git(root: Path, *words: str, give: str = "") -> str:
+    done = subprocess.run(
+        ["git", *words], cwd=root, input=give, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(root: Path, name: str, kind: str, to: str) -> str:
+    """Return a commit in which `name` is a link to `to`, a file, a folder or another repository."""
+    content = _git(root, "hash-object", "-w", "--stdin", give=to if kind == "link" else "x")
+    mode, path = (
+        {"link": "120000", "file": "100644", "folder": "100644", "repository": "160000"}[kind],
+        name,
+    )
+    if kind == "folder":
+        path = f"{name}/inside"
+    if kind == "repository":
+        content = _git(root, "rev-parse", "HEAD")
+    *above, last = path.split("/")
+    tree = _git(
+        root,
+        "mktree",
+        "--missing",
+        give=f"{mode} {'commit' if kind == 'repository' else 'blob'} {content}\t{last}\n",
+    )
+    for folder in reversed(above):
+        tree = _git(root, "mktree", give=f"040000 tree {tree}\t{folder}\n")
+    parent = _git(root, "commit-tree", "-m", "x", tree)
+    return _git(root, "commit-tree", "-m", "x", "-p", parent, tree)
+
+
+def test_a_copy_is_made_of_any_tree_or_refused(
+    project: Project, tmp_path: Path, trials: Trials
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept.csv").write_text("kept")
+    before = {path: path.read_bytes() for path in outside.iterdir()}
+    own = (project.root / "mlops.toml").read_bytes()
+    _git(project.root, "commit", "--allow-empty", "-m", "first")
+    tried = 0
+    for name in NAMES:
+        for kind, to in (
+            ("link", str(outside)), ("link", str(outside / "kept.csv")), ("link", "../../../../outside"),
+            ("link", "."), ("link", str(project.root / "mlops.toml")), ("link", "/nowhere/at/all"),
+            ("file", ""), ("folder", ""), ("repository", ""),
+        ):  # fmt: skip
+            capsule = Capsule(
+                cells=[CapsuleCell(source="x = 1")],
+                commit=commit(project.root, name, kind, to),
+                data=[DataUse(path="data/x.csv", version="0" * 32)],
+                made=["made.csv", "lib/made.csv", "data"],
+                changed=["code.py", "data"],
+            )
+            for fresh in (False, True):
+                try:
+                    with scratch_project.checkout(project, "0" * 32, capsule, fresh=fresh) as copy:
+                        scratch_project.give_store(project, copy.project)
+                except MlopsError:
+                    pass
+                tried += 1
+            assert {path: path.read_bytes() for path in outside.iterdir()} == before, (name, to)
+            assert (project.root / "mlops.toml").read_bytes() == own, (name, to)
+    assert not [*(project.state / "reproduce").glob("*")], "a copy was left behind"
+    trials("trees of a snapshot with links, folders or files where a replay writes", tried)
