@@ -4,8 +4,8 @@ import { ReactWidget } from '@jupyterlab/ui-components';
 import * as React from 'react';
 
 import { ReportView } from './drift/report';
+import { isReport } from './drift/valid';
 import { DOMAIN, Translation } from './translation';
-import type { DriftReport } from './types.gen';
 
 /** The MIME type of a drift report: `DriftReport` as JSON. */
 export const DRIFT_MIME = 'application/vnd.jupyter-mlops.drift+json';
@@ -40,17 +40,6 @@ class DriftOutput extends ReactWidget implements IRenderMime.IRenderer {
   }
 
   private data: unknown;
-}
-
-function isReport(data: unknown): data is DriftReport {
-  const report = data as Partial<DriftReport> | null | undefined;
-  return (
-    typeof report === 'object' &&
-    report !== null &&
-    typeof report.verdict === 'string' &&
-    Array.isArray(report.columns) &&
-    Array.isArray(report.warnings)
-  );
 }
 
 const extension: IRenderMime.IExtension = {
