@@ -114,9 +114,9 @@ def _errors_in_one_line(store: Store) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # each kind of store has its own
-        if (told := team.one_line(store.uri, error)) is error:
+        if (explained := team.one_line(store.uri, error)) is error:
             raise
-        raise told from error
+        raise explained from error
 
 
 def _folder(location: str) -> Path:

@@ -87,9 +87,9 @@ class Answering:
             try:
                 return attribute(*args, **options)
             except Exception as error:
-                if (told := one_line(self._uri, error)) is error:
+                if (explained := one_line(self._uri, error)) is error:
                     raise
-                raise told from error
+                raise explained from error
 
         return call
 
@@ -104,12 +104,12 @@ def one_line(uri: str, error: Exception) -> Exception:
         return error
     from mlflow.exceptions import MlflowException
 
-    said = first_line(error, uri)
+    message = first_line(error, uri)
     if _is_bucket_s(error):
-        return _refused()(f"The place for files refuses: {said}")
+        return _refused()(f"The place for files refuses: {message}")
     if isinstance(error, MlflowException) or _http_status(error):  # 4xx: the others are `away`
-        return _refused()(f"The tracking store {without_password(uri)} answers: {said}")
-    return unreadable(uri, said)
+        return _refused()(f"The tracking store {without_password(uri)} answers: {message}")
+    return unreadable(uri, message)
 
 
 def unreadable(uri: str, why: str) -> BackendFailed:
