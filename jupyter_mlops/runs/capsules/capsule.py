@@ -69,7 +69,7 @@ class Capsule(Record):
     """
 
     format: int = 1
-    cells: list[CapsuleCell] = Field(min_length=1)
+    cells: list[CapsuleCell]
     folder: str = "."
     #: Never a git option: another person may have written the capsule.
     commit: str = Field(default="", pattern="^([0-9a-f]{40}|[0-9a-f]{64})?$")
@@ -268,15 +268,18 @@ def parsed(content: bytes, name: str) -> Capsule:
     """Return a stored capsule.
 
     Raises:
-        BackendFailed: it cannot be read.
+        BackendFailed: it cannot be read, or has no cell to execute.
     """
     try:
-        return Capsule.model_validate_json(content.decode(errors="replace"))
+        found = Capsule.model_validate_json(content.decode(errors="replace"))
+        if not found.cells:
+            raise ValueError("it has no cells")
     except ValueError as error:  # pydantic's too
         raise BackendFailed(
             f"The capsule of run '{name}' cannot be read: {error_line(error)}",
             "Record the run again",
         ) from None
+    return found
 
 
 def is_elsewhere(path: str) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING
 
-from jupyter_mlops.errors import MlopsError
+import pytest
+
+from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.replays import scratch_project
-from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell
+from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, parsed
 from jupyter_mlops.runs.records import DataUse
 
 if TYPE_CHECKING:
@@ -88,3 +90,10 @@ def test_a_copy_is_made_of_any_tree_or_refused(
             assert (project.root / "mlops.toml").read_bytes() == own, (name, to)
     assert not [*(project.state / "reproduce").glob("*")], "a copy was left behind"
     trials("trees of a snapshot with links, folders or files where a replay writes", tried)
+
+
+def test_a_capsule_without_a_cell_is_refused_in_one_line() -> None:
+    with pytest.raises(
+        BackendFailed, match="The capsule of run 'a' cannot be read: it has no cells"
+    ):
+        parsed(b'{"cells": []}', "a")
