@@ -142,8 +142,7 @@ async def test_no_malformed_request_is_answered_by_a_5xx(
             raw = malformed(chosen, request_of)
             status, _, body = await send(raw, PATIENCE)
             answers[status] = answers.get(status, 0) + 1
-            # A changed byte in the address can make it one of Jupyter's own.
-            if status >= 500 and b"/mlops/api" in raw.partition(b"\r\n")[0]:
+            if status >= 500:
                 wrong.append((status, raw[:400], body[:200]))
 
     try:
