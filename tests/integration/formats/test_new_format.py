@@ -146,6 +146,9 @@ def test_the_help_and_the_choices_come_from_the_registry(coefficients: formats.F
     assert arg.choices is not None
     assert {"auto", "skops", "coefficients", "pickle"} <= {*arg.choices}
     assert len({*arg.choices}) == len(arg.choices)
+    assert arg.choices == registry.choices()
+    assert (arg.choices[0], arg.choices[-1]) == ("auto", "pickle")
+    assert arg.choices[-2] == "coefficients"  # in the order in which they are tried
     assert "coefficients: linear regressions, as JSON" in arg.help
     parsed = parser.parse(["run", "line", "--format", "coefficients"], cell=True)
     assert parsed.arguments["format"] == "coefficients"
