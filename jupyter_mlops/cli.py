@@ -84,11 +84,12 @@ def _run(call: parser.Call) -> int:
 def _shown(value: Any, verb: Verb) -> str:
     """Return a result as text, with what is to be typed in the form of a terminal.
 
-    The results of nouns may hold a user's code, which does not change.
+    The results of nouns may hold a user's code, which does not change: there, only what follows a
+    colon is a hint of ours.
     """
     shown = str(value)
     empty = getattr(value, "empty", "") == shown
-    return for_terminal(shown) if empty or not verb.noun else shown
+    return for_terminal(shown, only_hints=bool(verb.noun) and not empty)
 
 
 @contextmanager

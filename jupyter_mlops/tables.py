@@ -21,7 +21,7 @@ GREEN, BLUE, RED, AMBER, GREY = "#2e9e4f", "#2a7fc9", "#d9483b", "#b87a00", "#80
 _STATUS_COLOURS = {
     "finished": GREEN, "ready": GREEN, "no drift": GREEN, "ok": GREEN, "running": BLUE,
     "scheduled": BLUE, "failed": RED, "drift": RED, "missing": RED, "broken": RED,
-    "killed": AMBER, "changed": AMBER, "not evaluated": AMBER,
+    "killed": AMBER, "changed": AMBER, "not evaluated": AMBER, "not trusted": AMBER,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ _ACTING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u20
 LONGEST_ERROR = 200
 #: The beginning of a line that is to be typed in a notebook; `%%mlops` has no form for a terminal.
 _MAGIC = re.compile(r"(?<!%)%mlops (?=[a-z-])")
+_HINT = re.compile(r"(?<=\w: )%mlops (?=[a-z])")
 
 
 def visible(text: str) -> str:
@@ -59,6 +60,11 @@ def listed(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def for_terminal(message: str) -> str:
-    """Return a message of ours with `jupyter mlops …` in place of `%mlops …`, as a terminal needs it."""
-    return _MAGIC.sub("jupyter mlops ", message)
+def for_terminal(message: str, *, only_hints: bool = False) -> str:
+    """Return a message of ours with `jupyter mlops …` in place of `%mlops …`, as a terminal needs it.
+
+    Args:
+        message: the message.
+        only_hints: change only what follows a colon and a space, as in `Undo: %mlops …`.
+    """
+    return (_HINT if only_hints else _MAGIC).sub("jupyter mlops ", message)

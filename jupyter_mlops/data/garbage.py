@@ -58,7 +58,7 @@ def gc(
     project = project or Project.find()
     if not older >= 0:
         raise UsageError(
-            "--older must be a number of hours, 0 or more", "For example: data gc --older 24"
+            "--older must be a number of hours, 0 or more", "For example: %mlops data gc --older 24"
         )
     root = cache_folder(project)
     if yes:
@@ -103,7 +103,7 @@ class UnusedList(Records[Unused]):
         size = tables.size(sum(item.size for item in self.items))
         if self.items[0].deleted:
             return f"Deleted {counted(len(self.items), 'object')}, {size}."
-        return f"{counted(len(self.items), 'object')} to delete, {size}. To delete: data gc --yes"
+        return f"{counted(len(self.items), 'object')} to delete, {size}. To delete: %mlops data gc --yes"
 
 
 def held(*, project: Project) -> set[str]:
@@ -208,5 +208,5 @@ def _refuse_others_cache(root: Path, project: Project) -> None:
     if not root.resolve().is_relative_to(project.root.resolve()):
         raise MlopsError(
             f"The cache {root} is outside the project, and other projects may use it",
-            f"{_NOTHING_DELETED}; to list what this project does not use: data gc",
+            f"{_NOTHING_DELETED}; to list what this project does not use: %mlops data gc",
         )

@@ -224,6 +224,12 @@ def _known_target(
         raise refused[target]
     if target not in known:
         names = [project.relative(item) for item in known]
+        file = str(path).rpartition("@")[0]
+        if file in names:
+            raise UsageError(
+                f"{path}: only the version of the present .dvc file can be named here",
+                f"Type: {file} · to see another version: %mlops data diff {path}",
+            )
         raise NotFound(
             f"{path} has no version", nearest(str(path), names) or "Type: %mlops data list"
         )

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 Source = str | Path | pd.DataFrame
 
-_WHAT_TO_TYPE = "Type: drift check SERVICE, or drift check --reference FILE --current FILE"
+_WHAT_TO_TYPE = (
+    "Type: %mlops drift check SERVICE, or %mlops drift check --reference FILE --current FILE"
+)
 
 
 @dataclass

@@ -268,7 +268,7 @@ def _sources_now(
     """Return a note for each editable install outside the project: no snapshot contains its code."""
     root = project.root.as_uri()
     return [
-        f"{name} is an editable install: its present sources are used"
+        f"{name} is an editable install: its current sources are used"
         for name, source in _by_name(package_indexes.sources()).items()
         if name in wanted
         and name in current

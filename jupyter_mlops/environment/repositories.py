@@ -55,7 +55,7 @@ class Repository:
         return os.path.join(self.top, origin)  # noqa: PTH118 - `origin` may be absolute
 
     def refuse_other_worktree(self, value: str) -> None:
-        """Raise `Refused` if `core.worktree` names another folder."""
+        """Raise `RepositoryRefused` if `core.worktree` names another folder."""
         if Path(os.path.realpath(self.folder / value)) != self.top:
             raise RepositoryRefused(
                 f"The git repository in {self.top} belongs to another folder, {printable(value)}",

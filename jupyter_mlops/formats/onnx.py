@@ -140,7 +140,7 @@ def _sklearn(found: FittedModel) -> tuple[bytes, dict[str, Any], Any]:
     if hasattr(model, "predict_proba"):
         labels = getattr(model, "classes_", None)
         if labels is None or not hasattr(labels, "tolist"):
-            raise NotKept("it has several outputs of labels")
+            raise NotKept("it predicts several label columns")
         about["classes"] = labels.tolist()
     content = _converted(model, sample, classifies="classes" in about)
     loaded = onnx_file.Session.of(content, about)

@@ -43,7 +43,7 @@ class Other(Format):
         """Raise: MLflow imports the module that `MLmodel` names."""
         from jupyter_mlops.model_files.refused import Refused
 
-        raise Refused("MLflow loads it by code that it names")
+        raise Refused("to load it, MLflow runs code that its MLmodel file names")
 
     def load(self, folder: Path, *, allow_code: bool) -> Any:
         """Load the model with MLflow."""
@@ -51,7 +51,9 @@ class Other(Format):
         from jupyter_mlops.formats.mlflow_models import mlmodel
 
         if not allow_code:
-            raise MlopsError("MLflow loads this model by code that it names", ALLOW)
+            raise MlopsError(
+                "To load this model, MLflow runs code that its MLmodel file names", ALLOW
+            )
         flavors = mlmodel.flavors(mlmodel.text(folder))
         declared = next(item for item in registry.every() if item.declared(flavors))
         if declared is not self:

@@ -159,5 +159,5 @@ def _same_answers(module: Any, again: Any, example: Any) -> Any:
     if not (isinstance(answers, torch.Tensor) and isinstance(others, torch.Tensor)):
         raise NotKept("it returns more than one tensor")
     if not torch.allclose(answers.cpu(), others, rtol=1e-4, atol=1e-5, equal_nan=True):
-        raise NotKept("built again it answers differently")
+        raise NotKept("the rebuilt model gives other answers")
     return answers.cpu().numpy()

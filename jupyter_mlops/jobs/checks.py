@@ -272,7 +272,7 @@ def _file_problems(
             continue
         fix = f"Looked in {project.relative(folder)}"
         if folder != project.root and needed_files.exists(read.path, project.root):
-            fix = "It is relative to the project, the notebook's folder is not: add --cwd with the project's folder"
+            fix = "The file exists below the project's folder. Add --cwd with that folder"
         yield Problem(cell=read.cell, what=f"reads '{read.path}', which does not exist", fix=fix)
 
 

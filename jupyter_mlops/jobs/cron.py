@@ -44,14 +44,19 @@ def parse(text: str) -> str:
             f"'{text}' has {len(text.split(' '))} fields, not 5 (minute hour day month weekday)"
         )
     if _RANDOM.search(text):
-        raise ValueError(
-            f"'{text}' means a random time (H, R), which would be another one each time"
-        )
+        raise ValueError(f"'{text}' contains a random time (H or R); write a fixed one")
     try:
         _iterator(text, datetime.now()).get_next(datetime)  # noqa: DTZ005 - only checks that a tick exists
     except Exception as error:  # croniter raises many exception types, some by mistake
-        raise ValueError(f"'{text}' is not a cron expression: {error_line(error)}") from None
+        raise ValueError(f"'{text}' is not a cron expression{_reason(error, text)}") from None
     return text
+
+
+def _reason(error: Exception, text: str) -> str:
+    """Return croniter's reason for the end of a line; empty if it only repeats the expression."""
+    line = error_line(error)
+    reason = line.replace(f"[{text}]", "").replace("is not acceptable", "").strip()
+    return f": {line}" if reason else ""
 
 
 def zone(name: str) -> tzinfo:

@@ -111,7 +111,9 @@ def load(path: Path) -> Schedule:
     """
     where = f"{FOLDER}/{shown_name(path)}.yaml"
     if not _NAME.fullmatch(path.stem):
-        raise UsageError(f"{where}: its name cannot name a job", "Use letters, digits, '-' and '_'")
+        raise UsageError(
+            f"{where}: the file's name is not valid for a job", "Use letters, digits, '-' and '_'"
+        )
     if paths.is_link(path.parent):
         raise UsageError(f"{where} is in a folder that is a symbolic link", "It was not followed")
     try:
@@ -230,7 +232,9 @@ def _bounded(content: bytes, where: str) -> None:
         if isinstance(event, yaml.ScalarEvent):
             if event.value == "<<" and not event.style:
                 # Nested merge keys multiply the number of values.
-                raise UsageError(f"{line}: '<<' is not read in a job", "Write the keys out")
+                raise UsageError(
+                    f"{line}: a job cannot use '<<' (merge keys)", "Write the keys out"
+                )
             if len(event.value) > _MOST_DIGITS and (
                 event.tag in _NUMBERS or _NUMBER.fullmatch(event.value)
             ):
@@ -267,7 +271,7 @@ def _text(value: str, where: str) -> str:
         value.encode()
     except UnicodeEncodeError:
         raise UsageError(
-            f"{where} has half of a character (a lone surrogate): {printable(value, 40)}"
+            f"{where} has an invalid character (a lone surrogate): {printable(value, 40)}"
         ) from None
     if "\0" in value:
         raise UsageError(f"{where} has a NUL in {printable(value, 40)}")

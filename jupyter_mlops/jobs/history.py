@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops import files, runs
-from jupyter_mlops.errors import Conflict, MlopsError, NotFound
+from jupyter_mlops.errors import Conflict, MlopsError, NotFound, nearest
 from jupyter_mlops.jobs import declarations, state
 from jupyter_mlops.jobs import notebook as notebooks
 from jupyter_mlops.jobs.records import Execution, Log
@@ -15,6 +15,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.runs.query import whole
+from jupyter_mlops.text import cut
 
 if TYPE_CHECKING:
     from jupyter_mlops.runs.records import Run
@@ -122,7 +123,9 @@ def _find(run: str, project: Project) -> Run:
                 return item
         if declarations.find(run, project):
             raise NotFound(f"Job '{run}' has not run yet", f"Type: %mlops job run {run}") from None
-        raise
+        names = [path.stem for path in (project.root / declarations.FOLDER).glob("*.yaml")]
+        hint = nearest(run, names) or "Type: %mlops job list, or %mlops job executions"
+        raise NotFound(f"No job or execution '{cut(run, 60)}'", hint) from None
 
 
 def cancel(run: str, *, project: Project | None = None) -> Execution:

@@ -78,10 +78,17 @@ def read(path: Path) -> Any:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}") from None
     except Exception as error:  # nbformat has no common base class, and bad JSON raises many types
         raise UsageError(
-            f"{path.name} is not a notebook: {error_line(error)}",
-            "Open it in JupyterLab and save it again",
+            f"{path.name} is not a notebook: {_what_is_wrong(error)}",
+            "Name a .ipynb file; a damaged one may open in JupyterLab, which can save it again",
         ) from None
     return notebook
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Return an error of nbformat in a line; that of bad JSON ends with the whole file."""
+    return (
+        "it is not JSON" if "JSON" in type(error).__name__ + str(error)[:80] else error_line(error)
+    )
 
 
 def code_cells(notebook: Any) -> list[CodeCell]:

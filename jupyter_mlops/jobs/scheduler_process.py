@@ -11,7 +11,7 @@ from jupyter_mlops.errors import Conflict
 from jupyter_mlops.project import Project
 
 LOCK = "scheduler"
-WHY = "its jobs run only once it is"
+WHY = "its jobs do not run until then"
 
 
 def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:

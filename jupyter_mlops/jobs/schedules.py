@@ -69,7 +69,7 @@ def schedule(
     from jupyter_mlops.jobs import checks
 
     project = project or Project.find()
-    project.require_trust("its jobs run only once it is")
+    project.require_trust("its jobs do not run until then")
     try:
         cron = crons.parse(cron)
     except ValueError as error:
@@ -100,8 +100,8 @@ def schedule(
             declared = declarations.load(path)
             if declared.notebook != relative:
                 raise Conflict(
-                    f"A job '{name}' runs {declared.notebook}",
-                    f"Give another: --name {name}-2, or add --replace",
+                    f"Job '{name}' exists already, for {declared.notebook}",
+                    f"Type another name: --name {name}-2, or add --replace",
                 )
         declared = Schedule(
             name=name,

@@ -128,7 +128,7 @@ def _unusable(database: Path) -> str:
                 # To load a pickle would run its code.
                 used = opened.execute(f"SELECT DISTINCT serialization FROM {quoted}").fetchall()  # noqa: S608
                 if {kind for (kind,) in used} - {None, _Json().name(), "portable_json"}:
-                    return "holds pickles, of an earlier version or somebody else"
+                    return "contains pickles, which this version does not write"
     except (sqlite3.Error, UnicodeError) as error:
         if any(word in str(error) for word in _NOT_ITS_FAULT):
             raise BackendFailed(f"The scheduler's database cannot be used: {error}") from None

@@ -40,7 +40,7 @@ def read(path: Path, most: int = LARGEST) -> bytes:
             raise Unreadable(f"is {what[0].lower()}{what[1:]}") from None
         raise Unreadable(f"cannot be read: {what}") from None
     except ValueError:  # a NUL in the path
-        raise Unreadable("has a name that no file can have") from None
+        raise Unreadable("has an invalid file name") from None
 
 
 def json_object(path: Path, most: int = LARGEST) -> dict[str, Any]:

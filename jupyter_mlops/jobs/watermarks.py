@@ -39,7 +39,7 @@ class Watermarks:
             return
         self.times = {name: entry for name, entry in given.items() if _sound(entry)}
         if len(self.times) < len(given):
-            self._put_aside("holds what the scheduler has not written")
+            self._put_aside("holds entries that the scheduler did not write")
 
     def begin(self, job: Schedule, changed: float) -> None:
         """Begin a new or rescheduled job at the time its file was written."""

@@ -26,7 +26,7 @@ def main(root: str, place: str) -> None:
     """Execute the tick, unless it was executed already."""
     request = json.loads(sys.stdin.buffer.read())
     project = Project.find(root)
-    project.require_trust("its jobs run only once it is")
+    project.require_trust("its jobs do not run until then")
     os.chdir(project.root)
     tick = Path(place)
     result = ticks.result_of(tick)

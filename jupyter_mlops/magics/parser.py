@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 #: The nouns in the order in which a project uses them.
 NOUNS = ("run", "data", "job", "model", "service", "drift")
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
+_NO_CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)$")
 _NUMBERS = re.compile(r"^-\d+(\.\d+)?$|^-\.\d+$")
 
 
@@ -57,7 +58,8 @@ def _say_if_not_trusted() -> None:
         return
     if not project.trusted:
         progress.say(
-            f"{project.root} is not trusted: this comes from its files, and none of its code runs"
+            f"{project.root} is not trusted: this was read from its files, and none of its code runs. "
+            "If you trust who made it: %mlops trust"
         )
 
 
@@ -86,8 +88,12 @@ def parse(words: Sequence[str], *, surface: str = "magic", cell: bool = False) -
     """
     words = list(words)
     lead = "%mlops" if surface == "magic" else "jupyter mlops"
-    if not words or words[0] in {"-h", "--help"}:
+    if not words or words[0] in {"-h", "--help", "help"}:
         raise Help(overview(lead))
+    if words[0] == "--version":
+        from jupyter_mlops._version import __version__
+
+        raise Help(f"jupyter_mlops {__version__}")
     groups, roots = nouns(), root_verbs()
     first = words.pop(0)
     if first in roots:
@@ -161,6 +167,10 @@ class _Parser(argparse.ArgumentParser):
                     f"Each needs its own: {self.pairs} {surplus}",
                 )
             raise UsageError(f"Unexpected argument '{surplus}'", f"Type: {self.prog} -h")
+        if match := _NO_CHOICE.match(message):
+            flag, given, choices = match[1], match[2], match[3].replace("'", "")
+            hint = nearest(given, choices.split(", ")) or f"One of {choices}"
+            raise UsageError(f"{flag} cannot be '{given}'", hint)
         raise UsageError(message[:1].upper() + message[1:], f"Type: {self.prog} -h")
 
     def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - argparse names it

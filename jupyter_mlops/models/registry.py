@@ -107,7 +107,9 @@ def version_of(
     try:
         return described(store, store.client.get_model_version(name, str(number)))
     except MlflowException:
-        raise NotFound(f"'{name}' has no version {number}", "Type: %mlops model list") from None
+        raise NotFound(
+            f"Model '{name}' has no version {number}", "Type: %mlops model list"
+        ) from None
 
 
 def latest(store: Store, name: str) -> int:
@@ -115,7 +117,8 @@ def latest(store: Store, name: str) -> int:
     versions = [int(item.version) for item in _versions_of(store, name)]
     if not versions:
         known = {item.name for item in search.pages(store.client.search_registered_models)}
-        raise NotFound(f"No registered model '{name}'", nearest(name, known) or _EMPTY)
+        hint = "Type: %mlops model register RUN" if not known else "Type: %mlops model list"
+        raise NotFound(f"No registered model '{name}'", nearest(name, known) or hint)
     return max(versions)
 
 

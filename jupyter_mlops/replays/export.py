@@ -212,11 +212,13 @@ def _target(output: str, detail: RunDetail, project: Project) -> Path:
     if output:
         target = Path(output).expanduser().absolute()
         if target.suffix != ".ipynb":
-            raise UsageError(f"{output} is not a notebook's name", f"Type: --output {output}.ipynb")
+            raise UsageError(
+                f"--output {output} does not end in .ipynb", f"Type: --output {output}.ipynb"
+            )
     else:
         target = project.root / f"{_NAME.sub('-', detail.name).strip('-.') or 'run'}.ipynb"
     if target.exists():
-        raise Conflict(f"{project.relative(target)} is there already", "Type: --output OTHER.ipynb")
+        raise Conflict(f"{project.relative(target)} exists already", "Type: --output OTHER.ipynb")
     if not target.parent.is_dir():
         raise NotFound(f"No folder {target.parent}", "Create it first")
     return target
@@ -239,7 +241,7 @@ def _origin(detail: RunDetail, capsule: Capsule, count: str, found: Slice | None
     if found and found.generators:
         lines += [
             "",
-            "The replay had the run's random states. Without a seed, other numbers are drawn here.",
+            "A replay begins with the run's random states. Without a seed, this notebook gets other random numbers.",
         ]
     if detail.metrics:
         lines += ["", "| metric | value |", "| --- | --- |"]

@@ -112,7 +112,7 @@ class _Search:
         if not (then.metrics or then.outputs or then.error):
             raise NotFound(
                 f"Run '{self.detail.name}' has no metric and no output file to verify a slice by",
-                "Type: run export without --slice",
+                "Type: %mlops run export without --slice",
             )
         narrow = self._proposed(slices.narrow(self.sources))
         failed = [number for number, cell in enumerate(self.capsule.cells) if not cell.ok]
@@ -125,9 +125,9 @@ class _Search:
             if self._same(kept):
                 return kept
         raise NotFound(
-            f"The cells of '{self.detail.name}' give another result when they run as a notebook "
-            f"({self._why}), so no slice of them can be verified",
-            f"Type: run reproduce {self.detail.name}",
+            f"Run as a notebook, the cells of '{self.detail.name}' give another result "
+            f"({self._why}): no slice can be verified",
+            f"Type: %mlops run reproduce {self.detail.name}",
         )
 
     def smaller(self, kept: list[int]) -> Iterator[tuple[list[int], bool]]:

@@ -294,7 +294,7 @@ def _keep_model(batch: RunBatch, done: Recording, found: FittedModel, format: st
     if done.run.plain is not None and done.run.plain.model_logged:
         done.model = "logged by the cell"  # do not store the same model twice
         if autologs_models():
-            done.notes.append("mlflow.autolog(log_models=False) lets us keep it, without a pickle")
+            done.notes.append("to store it without a pickle: mlflow.autolog(log_models=False)")
         return
 
     def log(store: Store, _: str) -> tuple[str, str]:

@@ -172,7 +172,7 @@ def _opened(project: Project, path: Path) -> sqlite3.Connection:
     views = database.execute("SELECT count(*) FROM sqlite_master WHERE type = 'view'").fetchone()
     if views[0]:
         database.close()
-        raise sqlite3.OperationalError("the store has views, which MLflow's has not")
+        raise sqlite3.OperationalError("the store has views; MLflow makes none")
     return database
 
 

@@ -48,7 +48,7 @@ def _files(store: Store, location: str) -> tuple[Path, formats.Verdict]:
         folder = artifacts.local_model(store, location)
         return folder, formats.judge(folder)
     folder = artifacts.local(store, location, "MLmodel").parent
-    why = f"its {size:,} bytes are not fetched only to look at them"
+    why = f"it was not checked: {size:,} bytes would have to be downloaded"
     return folder, formats.Verdict(formats.declared(folder), why)
 
 

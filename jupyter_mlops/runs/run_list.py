@@ -65,6 +65,9 @@ def list(
             embedded_list.refresh_statistics(project)
             store = open_store(project)
             found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, store)
+    if metric and found and not any(metric in run.metrics for run in found):
+        names = {name for run in found for name in run.metrics}
+        raise UsageError(f"No listed run has a metric '{metric}'", _known(metric, names))
     return RunList(found, empty=_EMPTY, columns=known_columns(columns or [], found))
 
 
@@ -119,6 +122,12 @@ def _through_mlflow(
     return [record(run, names) for run in page]
 
 
+def _known(wanted: str, names: set[str]) -> str:
+    """Return a hint: the nearest of `names`, else the first of them."""
+    known = sorted(names)
+    return nearest(wanted, known) or f"There are: {', '.join(known[:12]) or 'none'}"
+
+
 def known_columns(wanted: Sequence[str], runs: Iterable[Run]) -> builtins.list[tuple[str, str]]:
     """Return (`metrics` or `params`, name) for each wanted column.
 
@@ -139,8 +148,7 @@ def known_columns(wanted: Sequence[str], runs: Iterable[Run]) -> builtins.list[t
             where = next((group for group, names in have.items() if item in names), "")
             name = item
         if not where:
-            known = sorted(have["metrics"] | have["params"])
-            hint = nearest(item, known) or f"There are: {', '.join(known[:12]) or 'none'}"
+            hint = _known(item, have["metrics"] | have["params"])
             raise UsageError(f"No listed run has a metric or parameter '{item}'", hint)
         columns.append((where, name))
     return columns

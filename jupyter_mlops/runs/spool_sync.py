@@ -33,6 +33,9 @@ _OPEN = {"RUNNING", "SCHEDULED"}
 _METRICS_IN_A_BATCH = 1000
 _OTHER_SENDER = 300
 _EMPTY = "Nothing waits: the team's store has every run of this project."
+_NO_TEAM = (
+    "This project has no team's store, so no run waits. To add one: [tracking] uri in mlops.toml"
+)
 _PARENTS = ("mlops.parent", "mlflow.parentRunId")
 
 
@@ -46,7 +49,7 @@ def sync(*, project: Project | None = None) -> Records[WaitingRun]:
     """
     project = project or Project.find()
     if not spool.waiting(project):
-        return Records([], empty=_EMPTY)
+        return Records([], empty=_EMPTY if project.settings.tracking.uri else _NO_TEAM)
     with spool.counted_in_error(project):
         open_store(project)  # raises ServerAway before the wait for the lock
     with project.locked("spool", timeout=_OTHER_SENDER):

@@ -37,12 +37,12 @@ def delete(runs: Sequence[str], *, yes: bool = False, project: Project | None = 
             raise MlopsError(f"Run '{run.info.run_name}' is still running", "Stop it first")
     titles = ", ".join(_title(run) for run in found)
     if not yes:
-        _ask(f"Delete {titles}?", f"run delete {' '.join(runs)} --yes")
+        _ask(f"Delete {titles}?", f"%mlops run delete {' '.join(runs)} --yes")
     for run in found:
         store.client.delete_run(run.info.run_id)
         project.announce("run", "deleted", run.info.run_name)
     ids = " ".join(run.info.run_id[:8] for run in found)
-    return f"Deleted {titles}. Undo: run restore {ids}"
+    return f"Deleted {titles}. Undo: %mlops run restore {ids}"
 
 
 def restore(runs: Sequence[str], *, project: Project | None = None) -> str:
@@ -101,4 +101,4 @@ def _find_deleted(store: Store, text: str) -> mlflow.entities.Run:
     if begin:
         raise UsageError(f"More than one deleted run begins with {text}", "Give more of its id")
     hint = nearest(text, {run.info.run_name for run in page})
-    raise NotFound(f"No deleted run '{text}'", hint or "Runs that are not deleted: run list")
+    raise NotFound(f"No deleted run '{text}'", hint or "Runs that are not deleted: %mlops run list")

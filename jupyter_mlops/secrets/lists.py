@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from jupyter_mlops.secrets.names import is_secret, looks_random, names_secret, tells_about
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 Span = tuple[int, int]
 
 _LONGEST = 20_000
 _MOST_LINES = 1_000
+_LONGEST_HEADER = 4_000
 #: Functions that return their arguments as a collection or text: `np.array(["…"])`.
 MAKERS = {
     "array", "asarray", "Series", "Index", "Column", "tensor", "list", "tuple", "set", "frozenset",
@@ -39,7 +40,7 @@ _TOKEN = re.compile(
 _IS_KEY = re.compile(r"(?:\s|\\+n)*:(?!:)")
 _KEYWORD = re.compile(r"(\w+)\s*=\s*[rbuRBU]{0,2}$")
 _YAML = re.compile(
-    r"""\\*["']?:[ \t]*(?P<items>(?:(?:\\+n|\n\+?)[ \t]*-[ \t]+(?:(?!\\+n)[^\n])+)+)"""
+    r"""\\*["']?:[ \t]*(?P<items>(?:(?:\\+n|\n\+?)[ \t]*-[ \t]+(?:(?!\\+n)[^\n])+){1,1000})"""
 )
 _YAML_ITEM = re.compile(r"""-[ \t]+\\*["']?(?P<text>[^\s"'#\\][^\n"'#\\]*)""")
 _SEPARATORS = ",;\t|"
@@ -73,24 +74,30 @@ def is_listed_secret(name: str, value: str, key: str = "") -> bool:
     return is_secret(name, value)
 
 
-def find(text: str, name: str, start: int, end: int) -> Iterator[Span]:
-    """Yield the secrets in the list, dict or column whose name is at `start` to `end`."""
+def find(text: str, name: str, start: int, end: int) -> Generator[Span, None, int]:
+    """Yield the secrets in the list, dict or column whose name is at `start` to `end`.
+
+    Returns:
+        the end of the list or dict; `end` if there is none.
+    """
     opened = _OPENED.match(text, end)
     if opened:
         call = (opened["call"] or "").rpartition(".")[2]
         if not call or call in MAKERS:
-            yield from _inside(text, name, opened.end() - 1)
+            return (yield from _inside(text, name, opened.end() - 1))
     elif listed := _YAML.match(text, end):
         for item in _YAML_ITEM.finditer(text, listed.start("items"), listed.end("items")):
             value = item["text"].rstrip()
             if mixed(value) and is_listed_secret(name, value):
                 yield item.start("text"), item.start("text") + len(value)
+        return listed.end()
     elif text[end : end + 1] in {*_SEPARATORS, "\n", "\r", '"', "'"} or not text[end:]:
         yield from column(text, name, start)
+    return end
 
 
-def _inside(text: str, name: str, start: int) -> Iterator[Span]:
-    """Yield the secrets between the bracket at `start` and its closing bracket."""
+def _inside(text: str, name: str, start: int) -> Generator[Span, None, int]:
+    """Yield the secrets between the bracket at `start` and its closing bracket; return its end."""
     keys: list[str] = []
     for token in _TOKEN.finditer(text, start, start + _LONGEST):
         if token["quote"] is None:
@@ -99,7 +106,7 @@ def _inside(text: str, name: str, start: int) -> Iterator[Span]:
             elif token[0] in ")]}":
                 keys.pop()
                 if not keys:
-                    return
+                    return token.end()
             continue
         if _IS_KEY.match(text, token.end()):
             keys[-1] = token["text"]
@@ -108,14 +115,17 @@ def _inside(text: str, name: str, start: int) -> Iterator[Span]:
         key = keyword[1] if keyword else keys[-1]
         if is_listed_secret(name, token["text"], key):
             yield token.span("text")
+    return min(len(text), start + _LONGEST)
 
 
 def column(text: str, name: str, start: int) -> Iterator[Span]:
     """Yield the secrets in the column whose header field is at `start`: `user,password`."""
-    line = text.rfind("\n", 0, start) + 1
+    line = text.rfind("\n", max(0, start - _LONGEST_HEADER), start) + 1
+    if line == 0 and start > _LONGEST_HEADER:
+        return
     quote = max(text.rfind('"""', line, start), text.rfind("'''", line, start))
     line = quote + 3 if quote >= 0 else line
-    end = text.find("\n", start)
+    end = text.find("\n", start, start + _LONGEST_HEADER)
     if end < 0 or not (header := _HEADER.fullmatch(text, line, end)):
         return
     separator = header[1]

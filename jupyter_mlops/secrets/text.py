@@ -17,7 +17,7 @@ from jupyter_mlops.secrets import code, lists
 from jupyter_mlops.secrets.names import is_secret, looks_random, names_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 Span = tuple[int, int]
 
@@ -57,7 +57,6 @@ _FORMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 #: The rest of a token: today's tokens are longer than what some expressions match.
 _MORE = re.compile(r"[\w+/=-]*(?:\.[\w+/=-]{6,})*")
 _HINT = re.compile(r"pass|pwd|pw|secret|token|key|credential|authorization")
-_NAMED = re.compile(r"[\w-]*(?:pass|pwd|pw|secret|token|key|credential|authorization)[\w-]*")
 _NAME = re.compile(r"[\w-]+")
 _ASSIGNED = re.compile(
     r"""(?x)
@@ -65,7 +64,7 @@ _ASSIGNED = re.compile(
     (?: [ \t]*:[ \t]*(?:[\w.]+(?:\[[\w., |]*\])?)(?:[ \t]*\|[ \t]*None)? (?=[ \t]*=) )?  # its type
     (?:[ \t]|\x1b\[[\d;]*m)* (?P<sign> :=|=>|[=!]?==?|: ) [ \t]* \(? (?:\s|\\+n|\x1b\[[\d;]*m)*
     (?: (?P<prefix>[rbuRBUfF]{0,2}) (?P<open>(?:\\*\"){3}|(?:\\*'){3}|\\*["']) (?P<text>.{0,4000}?) (?<!\\)(?P=open)
-      | (?P<bare>[^\s"'`,;&(){}\[\]<>|\\]+) (?P<after>[(\[.]?) )
+      | (?P<bare>[^\s"'`,;&(){}\[\]<>|\\]{1,400}) (?P<after>[(\[]?) )
     """,
     re.DOTALL,
 )
@@ -88,8 +87,14 @@ _QUERY = re.compile(
 _HEADER = re.compile(r"(?i)\b(?P<kind>bearer|basic|token)\s+(?P<value>[\w.~+/-]{8,}=*)")
 _USER = re.compile(r"""\s(?:-u|--user)[ =]["']?[^\s:"']+:(?P<value>[^\s"'\\]{4,})""")
 _BLOCK = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----")
+#: The rest of an unquoted value; its first 400 characters decide whether it is a secret.
+_BARE = re.compile(r"""[^\s"'`,;&(){}\[\]<>|\\]*""")
 _END = "-----END"
 _LONGEST_BLOCK = 20_000
+#: Formats are searched for in windows of this length: some expressions take quadratic time.
+_WINDOW = 2_000
+#: How many lists may contain a list that is searched by its own name.
+_MOST_NESTED = 4
 _LINE = re.compile(r"(?m)(\\+[nrt]|^[+](?=[\w+/]{4}))|[A-Za-z0-9+/=]{2,}")
 _KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
 
@@ -109,18 +114,37 @@ def find(text: str) -> list[Span]:
 
 def _in_code(text: str) -> list[Span]:
     """Return the secrets that only the syntax tree shows; none if no name in the text is a secret's."""
-    lower = text.lower()
-    if not any(lists.of_many(match[0]) for match in _NAMED.finditer(lower)):
+    if not any(lists.of_many(name) for name in _names(text.lower())):
         return []
     return code.find(text)
+
+
+def _names(lower: str) -> Iterator[str]:
+    r"""Yield the words that contain a hint.
+
+    In linear time: an expression that begins with `[\\w-]*` takes seconds for a picture in base64.
+    """
+    past = 0
+    for hint in _HINT.finditer(lower):
+        if hint.start() < past:
+            continue
+        start = hint.start()
+        while start > past and (lower[start - 1].isalnum() or lower[start - 1] in "_-"):
+            start -= 1
+        if named := _NAME.match(lower, start):
+            past = named.end()
+            yield named[0]
 
 
 def _by_form(text: str) -> Iterator[Span]:
     for begins, module, name in _DETECTORS:
         if any(item in text for item in begins):
             for pattern in _detector(module, name):
-                for match in pattern.finditer(text):
+                past = 0
+                for match in _matches(pattern, text):
                     start, end = match.span()
+                    if end <= past:
+                        continue
                     # A group is the secret, unless it is only its prefix.
                     if pattern.groups == 1 and match.end(1) - match.start(1) > 8:
                         start, end = match.span(1)
@@ -131,13 +155,20 @@ def _by_form(text: str) -> Iterator[Span]:
                     if module == "jwt" and not _is_jwt(match[0]):
                         continue
                     more = _MORE.match(text, end)
-                    yield start, more.end() if more else end
+                    past = more.end() if more else end
+                    yield start, past
     for begins_with, pattern in _FORMS:
         if begins_with in text:
             for match in pattern.finditer(text):
                 digits = sum(c.isdigit() for c in match[0])
                 if len(set(match[0])) > 8 and (digits > 1 or begins_with != "sk-"):
                     yield match.span()
+
+
+def _matches(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield the matches in overlapping windows of the text; some are found twice."""
+    for start in range(0, len(text), _WINDOW // 2):
+        yield from pattern.finditer(text, start, start + _WINDOW)
 
 
 @lru_cache(maxsize=64)
@@ -190,11 +221,12 @@ def _blocks(text: str) -> Iterator[Span]:
                 yield line.span()
 
 
-def _assigned(text: str) -> Iterator[Span]:
+def _assigned(text: str) -> Generator[Span, None, None]:
     lower = text.lower()
     if len(lower) != len(text):  # the lower case of some letters is longer
         lower = "".join(c.lower() if c.isascii() else c for c in text)
     past = 0
+    lists_end: list[int] = []
     for hint in _HINT.finditer(lower):
         if hint.start() < past:
             continue
@@ -211,7 +243,9 @@ def _assigned(text: str) -> Iterator[Span]:
         name = named[0].lstrip("-")
         login = name in {"key", "token"} and text[start - 6 : start] == "login("
         if singular := lists.of_many(name):
-            yield from lists.find(text, singular, start, named.end())
+            lists_end = [end for end in lists_end if end > start]
+            if len(lists_end) < _MOST_NESTED:
+                lists_end.append((yield from lists.find(text, singular, start, named.end())))
         if not (login or names_secret(name)):
             continue
         name = "login_token" if login else name
@@ -248,8 +282,13 @@ def _value(text: str, name: str, start: int, end: int) -> Span | None:
     for mark in _BEFORE_A_LINE:
         at = text.rfind(mark, max(0, start - 500), start)
         line = max(line, at + len(mark) if at >= 0 else 0)
-    if _SHELL.match(text, line) or looks_random(bare):
-        return value.span("bare")
     # `TOKEN=…` alone on its line is a shell assignment, unless the value may be another variable.
     alone = not text[line:start].strip(" +-") and name.isupper() and text[end : end + 1] == "="
-    return value.span("bare") if alone and lists.mixed(bare) and "." not in bare else None
+    if (
+        _SHELL.match(text, line)
+        or looks_random(bare)
+        or (alone and lists.mixed(bare) and "." not in bare)
+    ):
+        rest = _BARE.match(text, value.end("bare"))
+        return value.start("bare"), rest.end() if rest else value.end("bare")
+    return None

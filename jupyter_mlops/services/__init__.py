@@ -1,4 +1,4 @@
-"""Services: a run's model packaged as a Bento, answering on a port, with a log of what it said."""
+"""Services: a run's model packaged as a Bento, answering on a port, with a prediction log."""
 
 from jupyter_mlops import lazy
 

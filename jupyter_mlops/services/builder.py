@@ -188,7 +188,7 @@ def _copy_loader(module: str, target: Path) -> None:
 
 
 def _parity(source: Source, built: Path, name: str) -> Parity:
-    """Start the Bento, ask it what the model was asked, and compare.
+    """Start the Bento, send it the rows that the model predicted, and compare the answers.
 
     Raises:
         MlopsError: the answers differ, or it does not start.
@@ -210,8 +210,8 @@ def _parity(source: Source, built: Path, name: str) -> Parity:
         _, difference = answers.compare(alone, {key: values[:1] for key, values in wanted.items()})
     if difference:
         raise MlopsError(
-            f"'{name}' is not built: packaged, the model answers differently ({difference})",
-            "Is its prediction the same each time? Fix its random state, and record the run again",
+            f"'{name}' is not built: the packaged model gives other answers ({difference})",
+            "If its predictions are random, set its random state, and record the run again",
         )
     return parity
 

@@ -62,7 +62,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         Conflict: the port is busy.
     """
     if not 0 <= port <= _LAST_PORT:
-        raise UsageError(f"There is no port {port}", f"Use 1 to {_LAST_PORT}, or leave out --port")
+        raise UsageError(f"--port {port} is out of range", f"Use 1 to {_LAST_PORT}, or omit --port")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

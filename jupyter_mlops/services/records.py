@@ -1,4 +1,4 @@
-"""What the noun `service` says of itself."""
+"""The records that the verbs of `service` return."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Service(Record):
 
 
 class Logged(Record):
-    """One row that a service was asked, and what it said."""
+    """One row of the prediction log: the inputs and the prediction."""
 
     shown: ClassVar[tuple[str, ...]] = ("time", "version", "request", "prediction", "inputs")
 
@@ -97,7 +97,7 @@ class Logged(Record):
     prediction: Any
 
     def row(self) -> dict[str, Any]:
-        """Return the line of this row in a list: when, what it said, and the inputs by column."""
+        """Return this row as a line of a list: time, prediction, and the inputs by column."""
         return {"time": tables.ago(self.time), "prediction": self.prediction, **self.inputs}
 
 

@@ -119,7 +119,7 @@ def _signature(
         missing = [name for name in names if name not in set(map(str, training.columns))]
         if missing:
             raise MlopsError(
-                f"The run's training data has no column '{missing[0]}', which its model wants",
+                f"The run's training data has no column '{missing[0]}', which its model needs",
                 "Make the columns inside a Pipeline, or train on a DataFrame that has them",
             )
         # Without a signature a network is asked in the type that torch makes weights of.
@@ -175,6 +175,6 @@ def _type(series: pd.Series[Any]) -> str:
         return "boolean"
     kind = type(values.iloc[0]).__name__ if len(values) else "nothing"
     raise MlopsError(
-        f"Column '{series.name}' holds {kind} values of several kinds or of one that JSON has not",
+        f"Column '{series.name}' holds {kind} values: JSON cannot hold them, or they are of several types",
         "Turn them into numbers, strings, booleans or dates before training",
     )

@@ -36,5 +36,5 @@ def import_mlflow() -> Any:
         if (logger := logging.getLogger(name)).level != logging.CRITICAL:
             logger.setLevel(logging.CRITICAL)
     if (took := time.monotonic() - started) > 5:
-        say(f"MLflow loaded in {took:.0f} s (once for each kernel)")
+        say(f"MLflow loaded in {took:.0f} s (once for each process)")
     return mlflow

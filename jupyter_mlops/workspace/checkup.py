@@ -75,8 +75,8 @@ def _panel() -> Finding:
 def _not_trusted(project: Project) -> Finding:
     return Finding(
         part="project",
-        status="missing",
-        detail=f"{project.root} is not trusted: its jobs do not run, and no server is contacted",
+        status="not trusted",
+        detail=f"{project.root}: its jobs do not run, and no server is contacted",
         fix="If you trust who made it: %mlops trust",
     )
 
@@ -121,7 +121,9 @@ def _versions(project: Project) -> Finding:
         return Finding(
             part="data versions",
             status="ok",
-            detail=f"runs have {counted(len(known), 'version')}, all in the cache",
+            detail=f"in the cache: all {counted(len(known), 'version')} that runs refer to"
+            if known
+            else "no run refers to one yet",
         )
     if project.settings.tracking.uri:
         # The versions of a team's runs may be only in the remote or in another user's cache.
@@ -132,5 +134,5 @@ def _versions(project: Project) -> Finding:
         status="missing",
         detail=f"{len(lost)} of {len(known)} versions of runs are not in the cache, e.g. {lost[0]}",
         # DVC's own gc deletes versions that only runs refer to.
-        fix="If they were pushed: %mlops data pull. Use `data gc`, not `dvc gc`",
+        fix="If they were pushed: %mlops data pull. Use `%mlops data gc`, not `dvc gc`",
     )

@@ -95,6 +95,6 @@ class Finding(Record):
     shown: ClassVar[tuple[str, ...]] = ("part", "status", "detail", "fix")
 
     part: str
-    status: Literal["ok", "missing", "broken"]
+    status: Literal["ok", "missing", "broken", "not trusted"]
     detail: str = ""
     fix: str = ""

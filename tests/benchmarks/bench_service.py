@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 import warnings
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SECONDS, TREES, CLIENTS = 2.0, 20, (1, 32)
+IMPORTS = """\
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import RandomForestClassifier
+"""
+CELL = f"""\
+rows, labels = load_breast_cancer(return_X_y=True, as_frame=True)
+forest = RandomForestClassifier({TREES}, random_state=0).fit(rows, labels)
+"""
 
 BY_HAND = """
 import pickle, socket, sys
@@ -56,7 +63,7 @@ def measure() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         model, rows = _train()
-        ours = _ours(folder, model, rows)
+        ours = _ours(folder, rows)
         by_hand = _by_hand(folder, model, rows)
     most = CLIENTS[-1]
     return {
@@ -74,43 +81,29 @@ def measure() -> dict[str, Any]:
 
 
 def _train() -> tuple[Any, pd.DataFrame]:
-    from sklearn.datasets import load_breast_cancer
-    from sklearn.ensemble import RandomForestClassifier
-
-    rows, labels = load_breast_cancer(return_X_y=True, as_frame=True)
-    return RandomForestClassifier(TREES, random_state=0).fit(rows, labels), rows
+    names: dict[str, Any] = {}
+    exec(IMPORTS + CELL, names)
+    return names["forest"], names["rows"]
 
 
-def _ours(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, float]]:
-    """Measure the Bento that `service build` writes, started as `service start` does, log included."""
-    import skops.io
+def _ours(folder: Path, rows: pd.DataFrame) -> dict[int, dict[str, float]]:
+    """Measure the same forest, recorded, built and started with the verbs; its log is on."""
+    from jupyter_mlops import runs, services, workspace
+    from jupyter_mlops.project import Project
 
-    from jupyter_mlops import formats
-    from jupyter_mlops.runs.records import RunDetail
-    from jupyter_mlops.services import bento_build, builder, served_model
-    from jupyter_mlops.services import process as launching
-
-    run = RunDetail(run_id="0" * 32, name="forest", status="finished", start_time=datetime.now(UTC))
-    (folder / "files").mkdir()
-    skops.io.dump(model, folder / "files" / "model.skops")
-    described = served_model.Source(
-        run=run, model=model, folder=folder / "files", format=formats.get("skops"),
-        inputs=served_model.columns(rows), reference=rows.head(100), framed=True, dtype="float64",
-        shape=[rows.shape[1]],
-    )  # fmt: skip
-    service = builder._write(described, folder / "src", "forest", "v1")
-    bento = bento_build.pack(
-        folder / "src", folder / "home", name="forest", version="v1",
-        service=f"service:{service}", labels={},
-    )  # fmt: skip
-    launched = launching.launch(
-        bento, log=folder / "ours.log", host="127.0.0.1", port=0, detach=False, timeout=60,
-        environment={"MLOPS_PREDICTIONS": str(folder / "predictions")},
-    )  # fmt: skip
+    (folder / "project").mkdir()
+    workspace.init(str(folder / "project"))
+    project = Project.find(folder / "project")
+    names: dict[str, Any] = {}
+    exec(IMPORTS, names)
+    with runs.record_cell("forest", CELL, names, project=project):
+        exec(CELL, names)
+    services.build("forest", project=project)
+    service = services.start("forest", project=project)
     try:
-        return _load(launched.process.pid, launched.port, rows)
+        return _load(service.pid or 0, int(service.url.rpartition(":")[2]), rows)
     finally:
-        launching.end(launched.process, grace=0)
+        services.stop("forest", project=project)
 
 
 def _by_hand(folder: Path, model: Any, rows: pd.DataFrame) -> dict[int, dict[str, float]]:

@@ -159,9 +159,13 @@ def refuse_pickle(format: str, *, allowed: bool) -> None:
         return
     if found.name == format:
         raise MlopsError(
-            f"This model is kept as a {format}, and loading one runs the code it holds", ALLOW
+            f"This model is stored as a {format}; loading it runs code that the file contains",
+            ALLOW,
         )
-    raise MlopsError(f"MLflow loads a model of the flavour '{format}' by code that it names", ALLOW)
+    raise MlopsError(
+        f"To load a model of the flavour '{format}', MLflow runs code that its MLmodel file names",
+        ALLOW,
+    )
 
 
 @contextmanager

@@ -204,6 +204,6 @@ def _class(reference: str, names: dict[str, Any]) -> Any:
         return getattr(importlib.import_module(where), name, None)
     except ImportError:
         raise MlopsError(
-            f"'{where}', which the model's class comes from, cannot be imported",
-            "Put the code that it was made with on the path, or take models.load_weights(RUN)",
+            f"Module '{where}', which defines the model's class, cannot be imported",
+            "Add its folder to sys.path, or use models.load_weights(RUN)",
         ) from None

@@ -18,6 +18,7 @@ from jupyter_mlops.models.registry import version_of
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.run_list import list as list_runs
 from jupyter_mlops.settings import BOUND
+from jupyter_mlops.text import cut
 from jupyter_mlops.tracking import search
 from jupyter_mlops.tracking.store import open_store
 
@@ -77,8 +78,13 @@ def gate(
         )
     candidate = version_of(open_store(project), name, version)
     if candidate is None and version:
-        raise NotFound(f"No registered model '{name}'", "Type: %mlops model list")
-    model = Model.find(candidate.run_id if candidate else name, project=project)
+        raise NotFound(f"No registered model '{cut(name, 60)}'", "Type: %mlops model list")
+    try:
+        model = Model.find(candidate.run_id if candidate else name, project=project)
+    except NotFound as error:
+        if candidate is not None:
+            raise
+        raise NotFound(f"No registered model and no run '{cut(name, 60)}'", error.do) from None
     detail = model.run
     rows, scored, measured = None, None, {}
     if settings.data:

@@ -47,7 +47,9 @@ def promote(
         try:
             store.client.get_model_version(name, str(wanted))
         except MlflowException:
-            raise NotFound(f"'{name}' has no version {wanted}", "Type: %mlops model list") from None
+            raise NotFound(
+                f"Model '{name}' has no version {wanted}", "Type: %mlops model list"
+            ) from None
         verdict = ""
         if gate.guards(alias, project):
             verdict = _verdict(name, wanted, force, allow_pickle, project)
@@ -75,6 +77,6 @@ def _verdict(name: str, version: int, force: bool, allow_pickle: bool, project: 
     if not force:
         raise Conflict(
             f"The gate refuses {name} version {version}: {refusal}",
-            f"See: model gate {name} · or promote it all the same: --force",
+            f"See: %mlops model gate {name} · or promote it all the same: --force",
         )
     return cut(f"forced: {refusal}", 500)

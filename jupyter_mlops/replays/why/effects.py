@@ -141,8 +141,8 @@ class _Answer:
         ]
         if self.unswapped:
             notes.append(
-                "the environment was not swapped: its line is the remaining difference, "
-                "including its interaction with other factors"
+                "the environment was not swapped: its effect is in the remainder, "
+                "with what the factors do together"
             )
         if not self.swaps.differing:
             notes.append("nothing that was recorded differs between the two runs")
@@ -169,7 +169,7 @@ class _Answer:
         if notes:
             notes.append(
                 f"effects below {2 * main.noise:.2g} may be noise; "
-                "seed what is random, or see: run reproduce"
+                "seed what is random, or see: %mlops run reproduce"
             )
         return notes
 

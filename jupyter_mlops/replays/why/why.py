@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.replays.why.records import Explanation
     from jupyter_mlops.runs.records import RunDetail
 
-_EXAMPLE = "For example: run why baseline forest"
+_EXAMPLE = "For example: %mlops run why baseline forest"
 
 
 def why(
@@ -119,7 +119,7 @@ def _changed_metrics(details: Sequence[RunDetail], metric: str) -> list[str]:
     if not changed and not metric:
         raise UsageError(
             f"There is nothing to explain: {' and '.join(both[:3])} did not change",
-            f"Effects may cancel out; to see them: run why {a.name} {b.name} --metric {both[0]}",
+            f"Effects may cancel out; to see them: %mlops run why {a.name} {b.name} --metric {both[0]}",
         )
     return [*dict.fromkeys([*([metric] if metric else []), *changed])]
 

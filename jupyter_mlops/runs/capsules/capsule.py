@@ -87,7 +87,7 @@ class Capsule(Record):
     @classmethod
     def _is_a_commit(cls, commit: str) -> str:
         if not _COMMIT.fullmatch(commit):
-            raise ValueError("its commit is no commit's id")
+            raise ValueError("its commit id is invalid")
         return commit
 
 

@@ -106,7 +106,7 @@ def _reason(history: History, name: str, maker: int, last: int, notebook: Saved 
             return f"{title}, edited since"
         order = [*notebook.cells]
         if order.index(recorded) < order.index(cell.cell_id):
-            return f"{title}, which stands below this one"
+            return f"{title}, which is below this one"
     times = _times(history, name, maker)
     return f"{title}, which changed its own result {times} times" if times > 1 else ""
 

@@ -134,7 +134,7 @@ def _take(project: Project, without: Collection[str], frozen: Event) -> Snapshot
             project.root, "commit-tree", tree, *parent, "-m", "mlops run"
         ).strip()
     except (OSError, git.GitFailed) as error:
-        return Snapshot(left_out=[f"everything: git says {error}"])
+        return Snapshot(left_out=[f"everything, since git failed: {error}"])
     else:
         return found
     finally:

@@ -204,7 +204,7 @@ class FanotifyWatch:
         while at + _EVENT.size <= len(events):
             length, _, _, head, mask, _, pid = _EVENT.unpack_from(events, at)
             if mask & _OVERFLOW:
-                self.missed = "more events at once than the kernel keeps"
+                self.missed = "Linux's event queue overflowed"
             elif self._ours(pid):
                 path = self._path(events[at + head : at + length])
                 if path:

@@ -113,12 +113,12 @@ class EarlyHasher:
         first = self._first[path]
         if not self._wanted(path) or _key(path) != first:
             raise Conflict(
-                f"{path} is not a data file, or was changed", "It is looked at after the cell"
+                f"{path} is not a data file, or was changed", "It is hashed after the cell ends"
             )
         found = data.version(path, project=self._project)
         if _key(path) != first:
             raise Conflict(
-                f"{path} was changed while it was read", "It is looked at after the cell"
+                f"{path} was changed while it was read", "It is hashed after the cell ends"
             )
         return found
 

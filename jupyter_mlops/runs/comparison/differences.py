@@ -33,7 +33,7 @@ def compare(runs: Sequence[str], *, project: Project | None = None) -> Compariso
         UsageError: fewer than two different runs were named.
     """
     project = project or Project.find()
-    example = "For example: run compare baseline forest"
+    example = "For example: %mlops run compare baseline forest"
     if len(runs) < 2:
         raise UsageError("Two runs are needed to compare", example)
     details = [query.get(run, project=project) for run in runs]

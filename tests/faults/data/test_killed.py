@@ -108,7 +108,10 @@ def test_doctor_tells_of_versions_that_runs_need_and_dvc_gc_deleted(project: Pro
     with runs.record_cell("reads", "open('seen.csv').read()", {}, project=project):
         (project.root / "seen.csv").read_text()
     finding = {item.part: item for item in workspace.doctor()}["data versions"]
-    assert (finding.status, finding.detail) == ("ok", "runs have 1 version, all in the cache")
+    assert (finding.status, finding.detail) == (
+        "ok",
+        "in the cache: all 1 version that runs refer to",
+    )
     dvc = [sys.executable, "-m", "dvc", "gc", "--workspace", "--force", "--quiet"]
     subprocess.run(dvc, check=True, cwd=project.root)
     finding = {item.part: item for item in workspace.doctor()}["data versions"]

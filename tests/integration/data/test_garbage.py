@@ -41,7 +41,7 @@ def test_what_nothing_refers_to_is_listed_and_goes_only_when_asked(project: Proj
     _age(project)
     listed = data.gc(project=project)
     assert [item.version for item in listed] == [forgotten]
-    assert "1 object to delete, 2 B. To delete: data gc --yes" in str(listed)
+    assert "1 object to delete, 2 B. To delete: %mlops data gc --yes" in str(listed)
     data.cached(forgotten, project=project)
     (gone,) = data.gc(yes=True, project=project)
     assert gone.deleted

@@ -78,7 +78,7 @@ def test_a_schedule_that_cannot_fire_is_refused_and_nothing_is_written(
     assert not jobs.has_schedules(project)
     other = write("other.ipynb", "print(1)")
     jobs.schedule(name, cron="0 6 * * *", name="nightly")
-    with pytest.raises(Conflict, match=r"A job 'nightly' runs train\.ipynb"):
+    with pytest.raises(Conflict, match=r"Job 'nightly' exists already, for train\.ipynb"):
         jobs.schedule(other, cron="0 6 * * *", name="nightly")
     assert jobs.schedule(other, cron="0 6 * * *", name="nightly", replace=True).notebook == other
 

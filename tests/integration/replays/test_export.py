@@ -55,7 +55,7 @@ def test_an_exported_run_is_a_notebook_that_runs_as_a_job(
 def test_an_export_never_overwrites(project: Project, cell: Callable[[str], Any]) -> None:
     cell("%%mlops run case\nscore = 1.0 * 2")
     Path("case.ipynb").write_text("mine")
-    with pytest.raises(Conflict, match="is there already"):
+    with pytest.raises(Conflict, match="exists already"):
         runs.export("case")
     with pytest.raises(UsageError, match=r"--output case\.py\.ipynb"):
         runs.export("case", output="case.py")

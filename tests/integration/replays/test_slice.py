@@ -146,7 +146,7 @@ def test_a_wrong_line_is_refused_before_anything_is_replayed(
 ) -> None:
     cell("%%mlops run case\nscore = 1.0 * 2")
     Path("case.ipynb").write_text("mine")
-    with pytest.raises(Conflict, match="is there already"):
+    with pytest.raises(Conflict, match="exists already"):
         runs.export("case", slice=True)
     with pytest.raises(UsageError, match="--seconds 60"):
         runs.export("case", slice=True, seconds=float("nan"))

@@ -130,7 +130,7 @@ def test_a_broken_repository_does_not_cost_the_run(
     assert cell("%%mlops run case\nz = 2.0 * 1").success
     kept = _load("case", project)
     assert kept.commit == ""
-    assert kept.left_out[0].startswith("everything: git says")
+    assert kept.left_out[0].startswith("everything, since git failed")
 
 
 def test_data_that_earlier_cells_name_has_its_version(

@@ -241,7 +241,7 @@ def test_autolog_and_the_recorder_keep_one_model_between_them(
     assert run.metrics["accuracy"] == 1.0
     assert len(runs.list()) == 1
     shown = capsys.readouterr().out
-    assert "mlflow.autolog(log_models=False) lets us keep it, without a pickle" in shown
+    assert "to store it without a pickle: mlflow.autolog(log_models=False)" in shown
 
 
 def test_autolog_without_its_models_leaves_the_model_to_the_recorder(

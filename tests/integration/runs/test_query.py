@@ -87,7 +87,7 @@ def test_a_deleted_run_is_gone_from_the_list_until_it_is_restored(
     three: list[str], project: Project
 ) -> None:
     said = runs.delete(["a", three[0]], yes=True)
-    assert f"Undo: run restore {three[0][:8]}" in said
+    assert f"Undo: %mlops run restore {three[0][:8]}" in said
     assert [run.name for run in runs.list()] == ["c", "b"]
     assert runs.open_store(project).client.get_run(three[0]).info.lifecycle_stage == "deleted"
     with pytest.raises(NotFound, match="No deleted run 'bb'"):

@@ -22,7 +22,7 @@ MERGES = (
 )
 
 # With libyaml and without it.
-SURROGATE = "invalid Unicode character|half of a character"
+SURROGATE = "invalid Unicode character|an invalid character"
 
 #: The text of a file and what the line that it comes to has in it: one of the parts between `|`.
 TEXTS: dict[str, tuple[str | bytes, str]] = {
@@ -44,8 +44,8 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "itself-in-a-list": (NOTEBOOK + "params: {l: &l [*l, *l]}", "nested more than 32 deep"),
     "whole-file-in-itself": ("&all\nnotebook: a.ipynb\nparams: *all", "nested more than 32 deep"),
     "billion-laughs": (LAUGHS, "more than 10,000 values"),
-    "billion-merges": (MERGES, "'<<' is not read in a job"),
-    "merge-itself": (NOTEBOOK + "params: &p\n  <<: *p", "'<<' is not read in a job"),
+    "billion-merges": (MERGES, "a job cannot use '<<'"),
+    "merge-itself": (NOTEBOOK + "params: &p\n  <<: *p", "a job cannot use '<<'"),
     "many-values": (NOTEBOOK + f"params: {{l: [{'1,' * 20000}]}}", "more than 10,000 values"),
     "large": (NOTEBOOK + "#" * 70_000, "larger than 65,536 bytes"),
     "surrogate": (NOTEBOOK + 'params: {a: "\\ud800"}', SURROGATE),

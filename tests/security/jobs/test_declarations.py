@@ -63,7 +63,7 @@ def test_each_hostile_file_is_one_line(
         assert f"jobs/{name}.yaml" in line
         assert time.thread_time() - before < most, name
     for name in hostile.NAMES:
-        assert "cannot name a job" in refused(folder / f"{name}.yaml")
+        assert "is not valid for a job" in refused(folder / f"{name}.yaml")
     assert not (folder.parent / "hacked").exists()
     trials(f"hostile job files ({loader})", number, "one line each")
 

@@ -82,7 +82,7 @@ def test_the_saved_notebook_tells_of_edits_deletions_and_order(tmp_path: Path) -
     time.sleep(0.02)
     notebook = _saved(tmp_path, ("a", "x = 10"), ("c", "z = x + y + w"), ("d", "w = 3  # same"))
     assert hidden_state.find(history, ANY, notebook) == [
-        "`w` comes from cell [3], which stands below this one",
+        "`w` comes from cell [3], which is below this one",
         "`x` comes from cell [1], edited since",
         "`y` comes from cell [2], deleted since",
     ]

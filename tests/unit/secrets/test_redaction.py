@@ -234,3 +234,31 @@ def test_a_secret_after_a_magic_is_found(magic: str) -> None:
     before = "if True:\n" if magic.startswith(" ") else ""
     found = redact(f"{before}{magic}add(name='password', value='hunt12er-Xy77qqZ')\n")
     assert found == f"{before}{magic}add(name='password', value='***')\n"
+
+
+_TOKEN = "Zq3vR8kLm2Xw9TbN4pYc"
+_LONG = 1_000_000
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ["iVBORw0KGgo", "?token=", "AccountKey=", "_authToken=", "eyJ", "ghp_", "sk-", "key['", "passwords=[",
+     "passwords,", "passwords:\n- ", "key=\\n", "-----BEGIN PRIVATE KEY-----", "bearer ", "://a:", " -u a:"],
+)  # fmt: skip
+def test_the_end_of_a_long_text_is_read_in_linear_time(piece: str) -> None:
+    """With an expression of quadratic time, one of these takes from minutes to hours."""
+    size = _LONG if piece == "iVBORw0KGgo" else _LONG // 10
+    text = piece * (size // len(piece)) + f'\n\n\n\npassword = "{_TOKEN}"\n'
+    assert _TOKEN not in redact(text)
+
+
+def test_a_value_and_a_token_longer_than_a_window_are_hidden_whole() -> None:
+    value = _TOKEN * 300
+    assert redact(f"export API_TOKEN={value}\nx = 1") == f"export API_TOKEN={HIDDEN}\nx = 1"
+    token = "ghp_" + value
+    assert redact("a" * 1_990 + f"\nuse({token!r})") == "a" * 1_990 + f"\nuse('{HIDDEN}')"
+
+
+def test_a_list_in_a_list_is_searched_by_its_own_name() -> None:
+    text = f'passwords = [{{"a": [{{"api_keys": ["{_TOKEN}"]}}]}}]\n' * 6
+    assert _TOKEN not in redact(text)
