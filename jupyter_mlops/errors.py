@@ -16,7 +16,6 @@ REST sends it as `message`.
 
 from __future__ import annotations
 
-import difflib
 import re
 from typing import TYPE_CHECKING
 
@@ -94,5 +93,7 @@ class ServerAway(BackendFailed):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return `Did you mean 'x'?` for the closest known word, or an empty string."""
+    import difflib
+
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"Did you mean '{close[0]}'?" if close else ""

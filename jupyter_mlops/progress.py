@@ -6,7 +6,6 @@ each line replaces the one before, in grey; the last one stays.
 
 from __future__ import annotations
 
-import html
 import sys
 import time
 from contextlib import contextmanager
@@ -94,6 +93,8 @@ def _notebook() -> Any:
 
 def _replace(shell: Any, line: str) -> None:
     global _line
+    import html
+
     from IPython.display import display
 
     bundle = {

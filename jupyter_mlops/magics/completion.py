@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.completer import SimpleCompletion, context_matcher
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.magics import parser
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,6 +46,8 @@ def complete(context: Any) -> Any:
 
 def candidates(before: list[str], word: str) -> list[str]:
     """Return the words that may follow the words `before`."""
+    from jupyter_mlops.magics import parser
+
     groups, roots = parser.nouns(), parser.root_verbs()
     if not before:
         return [*groups, *roots]

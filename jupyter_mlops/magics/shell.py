@@ -6,14 +6,17 @@ import re
 import shlex
 import sys
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.magic import no_var_expand
 
 from jupyter_mlops.errors import MlopsError, UsageError
-from jupyter_mlops.magics import await_cells, executed_cells, parser
+from jupyter_mlops.magics import await_cells, executed_cells
 from jupyter_mlops.magics.completion import complete
 from jupyter_mlops.magics.warning_filters import OwnWork
+
+if TYPE_CHECKING:
+    from jupyter_mlops.magics.parser import Call
 
 _EXPRESSION = re.compile(r"\{\{(.+?)\}\}")
 
@@ -48,6 +51,8 @@ def unregister(shell: Any) -> None:
 
 
 def _line(shell: Any, line: str) -> Any:
+    from jupyter_mlops.magics import parser  # `%load_ext` need not wait for the table of verbs
+
     try:
         call = parser.parse(_words(shell, line))
     except parser.Help as asked:
@@ -85,8 +90,10 @@ async def _awaited_cell(shell: Any, line: str, cell: str) -> None:
         await record_awaited(shell, cell, call)
 
 
-def _recording(shell: Any, line: str, cell: str) -> parser.Call | None:
+def _recording(shell: Any, line: str, cell: str) -> Call | None:
     """Return the call that records a cell; None after a request for help."""
+    from jupyter_mlops.magics import parser
+
     try:
         call = parser.parse(_words(shell, line) or ["run"], cell=True)
     except parser.Help as asked:

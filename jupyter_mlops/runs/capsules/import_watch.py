@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 
-class ImportWatch(MetaPathFinder):
+class ImportWatch:
     """Calls `tell(name)` once for each of `names`, right after its module was imported.
 
     It finds no module itself: it returns the spec from another finder, with one more step at its end.
+    It has the method of a `MetaPathFinder`, whose module takes longer to import than all of ours.
     """
 
     def __init__(self, names: Sequence[str], tell: Callable[[str], object]) -> None:
