@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Installed:
+class InstalledPackage:
     """A package of this environment: its version and its dist-info folder."""
 
     name: str
@@ -27,7 +27,7 @@ class NotLinkable(Exception):
     """The package cannot be linked; the message is the reason."""
 
 
-def link(package: Installed, listed: list[str], to: Path) -> None:
+def link(package: InstalledPackage, listed: list[str], to: Path) -> None:
     """Link a package's files into the environment `to`, which must have the same version of Python.
 
     Existing files stay: they were installed there, or another package has the same file.
@@ -56,7 +56,7 @@ def site_packages(environment: Path) -> Path:
     return next(environment.glob("lib/python3*/site-packages"))
 
 
-def files_of(package: Installed) -> list[str]:
+def files_of(package: InstalledPackage) -> list[str]:
     """Return a package's files and compiled files, by paths relative to its folder.
 
     Raises:

@@ -109,13 +109,13 @@ def interpreter(
     return Environment(folder / "bin" / "python", notes + found, built, name)
 
 
-def installed(sources: dict[str, str] | None = None) -> dict[str, hard_links.Installed]:
+def installed(sources: dict[str, str] | None = None) -> dict[str, hard_links.InstalledPackage]:
     """Return the packages that can be imported here, by canonical name.
 
     Args:
         sources: name → source of a run's packages; packages here from another commit are left out.
     """
-    found: dict[str, hard_links.Installed] = {}
+    found: dict[str, hard_links.InstalledPackage] = {}
     for folder in sys.path:
         try:
             names = os.listdir(folder)  # noqa: PTH208 - ten times faster than making paths
@@ -124,7 +124,7 @@ def installed(sources: dict[str, str] | None = None) -> dict[str, hard_links.Ins
         for entry in names:
             if match := _INFO.match(entry):
                 name = canonical(match["name"])
-                package = hard_links.Installed(name, match["version"], Path(folder, entry))
+                package = hard_links.InstalledPackage(name, match["version"], Path(folder, entry))
                 found.setdefault(name, package)
     if sources is not None:
         now = _by_name(package_indexes.sources())
@@ -146,7 +146,7 @@ class _Build:
         self,
         folder: Path,
         python: str,
-        current: dict[str, hard_links.Installed],
+        current: dict[str, hard_links.InstalledPackage],
         indexes: dict[str, list[str]],
         say: Callable[[str], None],
     ) -> None:
@@ -201,7 +201,7 @@ class _Build:
 
     def _divided(
         self, wanted: dict[str, str]
-    ) -> tuple[list[tuple[hard_links.Installed, list[str]]], dict[str, str]]:
+    ) -> tuple[list[tuple[hard_links.InstalledPackage, list[str]]], dict[str, str]]:
         """Return the packages that can be linked from here, with their files, and the rest."""
         linkable, rest = [], {}
         for name, version in wanted.items():
@@ -263,7 +263,7 @@ def _is_commit(then: dict[str, str], now: dict[str, str], name: str) -> bool:
 
 
 def _sources_now(
-    project: Project, wanted: dict[str, str], current: dict[str, hard_links.Installed]
+    project: Project, wanted: dict[str, str], current: dict[str, hard_links.InstalledPackage]
 ) -> list[str]:
     """Return a note for each editable install outside the project: no snapshot contains its code."""
     root = project.root.as_uri()

@@ -1,6 +1,6 @@
 from jupyter_mlops.formats.base.format import Format as Format
 from jupyter_mlops.formats.base.format import NotKept as NotKept
-from jupyter_mlops.formats.base.format import Packed as Packed
+from jupyter_mlops.formats.base.format import PackedModel as PackedModel
 from jupyter_mlops.formats.base.registry import AUTO as AUTO
 from jupyter_mlops.formats.base.registry import choices as choices
 from jupyter_mlops.formats.base.registry import get as get

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MissingBackend
-from jupyter_mlops.formats.base.format import Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import Format, NotKept, PackedModel
 from jupyter_mlops.text import error_line
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ class Onnx(Format):
         *,
         example: Any,
         allow_code: bool,
-    ) -> Packed:
+    ) -> PackedModel:
         """Write the bytes that the session was loaded from."""
         (target / self.file).write_bytes(model.content)
-        return Packed(
+        return PackedModel(
             self.name,
             self.file,
             loader="jupyter_mlops.model_files.onnx_file",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.base.format import ALLOW, NotKept, Packed
+from jupyter_mlops.formats.base.format import ALLOW, NotKept, PackedModel
 from jupyter_mlops.formats.libraries import torch_modules
 from jupyter_mlops.text import error_line
 
@@ -80,7 +80,7 @@ class Pickle(torch_modules.TorchFormat):
         *,
         example: Any,
         allow_code: bool,
-    ) -> Packed:
+    ) -> PackedModel:
         """Pickle an estimator; export a torch module, or pickle it if the export fails."""
         if self.is_network(model):
             return torch_modules.pack(model, target, example=example, allow_code=allow_code)
@@ -88,7 +88,7 @@ class Pickle(torch_modules.TorchFormat):
 
         with (target / "model.pkl").open("wb") as file:
             cloudpickle.dump(model, file)
-        return Packed(
+        return PackedModel(
             self.name,
             "model.pkl",
             loader="jupyter_mlops.model_files.pickle_file",

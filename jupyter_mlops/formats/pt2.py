@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.base.format import ALLOW, NotKept, Packed
+from jupyter_mlops.formats.base.format import ALLOW, NotKept, PackedModel
 from jupyter_mlops.formats.libraries import torch_modules
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Pt2(torch_modules.TorchFormat):
         *,
         example: Any,
         allow_code: bool,
-    ) -> Packed:
+    ) -> PackedModel:
         """Copy the file."""
         shutil.copyfile(folder / self.file, target / "model.pt2")
         return torch_modules.pickled("model.pt2") if allow_code else torch_modules.exported_as_pt2()

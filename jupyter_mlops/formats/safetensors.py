@@ -10,7 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.base.format import NotKept, Packed
+from jupyter_mlops.formats.base.format import NotKept, PackedModel
 from jupyter_mlops.formats.libraries import torch_modules
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class Safetensors(torch_modules.TorchFormat):
         *,
         example: Any,
         allow_code: bool,
-    ) -> Packed:
+    ) -> PackedModel:
         """Export the module, or pickle it if the export fails and the user allows it."""
         return torch_modules.pack(model, target, example=example, allow_code=allow_code)
 

@@ -12,7 +12,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.formats.base.format import Format, NotKept, Packed
+from jupyter_mlops.formats.base.format import Format, NotKept, PackedModel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,10 +113,10 @@ class Skops(Format):
         *,
         example: Any,
         allow_code: bool,
-    ) -> Packed:
+    ) -> PackedModel:
         """Copy the file."""
         shutil.copyfile(folder / self.file, target / self.file)
-        return Packed(
+        return PackedModel(
             self.name,
             self.file,
             loader="jupyter_mlops.model_files.skops_file",

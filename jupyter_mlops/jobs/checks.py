@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedNotebook:
     """A notebook with its check result: `job check` shows it, `job run` executes it.
 
     `given` holds the user's values, typed; `params` adds the defaults.
@@ -73,7 +73,7 @@ def check(
 
 def examine(
     notebook: str | Path, *, params: dict[str, Any] | None, cwd: str = "", project: Project
-) -> Checked:
+) -> CheckedNotebook:
     """Read a notebook and check it with the given parameter values."""
     path = notebooks.locate(notebook, project)
     content = notebooks.read(path)
@@ -94,10 +94,10 @@ def examine(
         parameters=[item.parameter for item in declared],
         problems=problems,
     )
-    return Checked(path, content, cells, kernel, folder, found, given)
+    return CheckedNotebook(path, content, cells, kernel, folder, found, given)
 
 
-def again(checked: Checked, params: dict[str, Any]) -> Checked:
+def again(checked: CheckedNotebook, params: dict[str, Any]) -> CheckedNotebook:
     """Return the same notebook with other parameter values; only the values are checked again."""
     declared, tagged = parameters.find(checked.cells)
     given, refused = _given(params, declared, tagged)
@@ -116,7 +116,7 @@ def _folder(cwd: str, path: Path) -> Path:
 
 
 def _given(
-    params: dict[str, Any], declared: list[parameters.Declared], tagged: bool
+    params: dict[str, Any], declared: list[parameters.DeclaredParameter], tagged: bool
 ) -> tuple[dict[str, Any], list[Problem]]:
     known = {item.parameter.name: item.parameter for item in declared}
     given: dict[str, Any] = {}
@@ -173,7 +173,7 @@ def _kernel_problems(content: Any, kernel: str) -> Iterator[Problem]:
 
 
 def _structure_problems(
-    cells: list[CodeCell], declared: list[parameters.Declared], given: dict[str, Any]
+    cells: list[CodeCell], declared: list[parameters.DeclaredParameter], given: dict[str, Any]
 ) -> Iterator[Problem]:
     if not any(cell.source.strip() for cell in cells):
         yield Problem(what="the notebook has no code", fix="Nothing would run")

@@ -39,7 +39,7 @@ _PATIENCE = 5.0
 
 
 @dataclass
-class Request:
+class ExecutionRequest:
     """A notebook to execute (a copy, changed in place), and the settings of its kernel.
 
     `mark` identifies the kernel's processes (`processes.owned`). `on_cell` is called in the thread that called
@@ -73,7 +73,7 @@ class NotebookOutcome:
     failed_cell: int | None = None
 
 
-def execute(request: Request) -> NotebookOutcome:
+def execute(request: ExecutionRequest) -> NotebookOutcome:
     """Execute the notebook; the executed copy is written to `request.output`, also after a failure.
 
     Blocks until the kernel and its child processes ended. Safe in any thread, also in one with a
@@ -96,7 +96,7 @@ def execute(request: Request) -> NotebookOutcome:
     return outcome
 
 
-def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) -> None:
+def _execute(request: ExecutionRequest, outcome: NotebookOutcome, over: threading.Event) -> None:
     try:
         _Engine.execute_notebook(
             request.notebook,
@@ -117,7 +117,7 @@ def _execute(request: Request, outcome: NotebookOutcome, over: threading.Event) 
         over.set()
 
 
-class _Saving(NotebookExecutionManager):  # type: ignore[misc]
+class _AtomicSaves(NotebookExecutionManager):  # type: ignore[misc]
     """papermill's execution manager with atomic saves, at most one per second while cells run."""
 
     def save(self, **_kwargs: Any) -> None:
@@ -142,7 +142,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         )
         for cell in nb.cells:
             cell.metadata.setdefault("tags", [])
-        state = _Saving(nb, output_path=output_path, progress_bar=False)
+        state = _AtomicSaves(nb, output_path=output_path, progress_bar=False)
         state.notebook_start()
         try:
             cls.execute_managed_notebook(state, kernel_name, **kwargs)
@@ -156,7 +156,7 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         nb_man: Any,
         kernel_name: str,
         *,
-        request: Request,
+        request: ExecutionRequest,
         outcome: NotebookOutcome,
         **_kwargs: Any,
     ) -> Any:
@@ -190,7 +190,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
     """papermill's client with its own event loop; reports the begin and end of each cell."""
 
     def __init__(
-        self, nb_man: Any, request: Request, outcome: NotebookOutcome, **kwargs: Any
+        self, nb_man: Any, request: ExecutionRequest, outcome: NotebookOutcome, **kwargs: Any
     ) -> None:
         super().__init__(nb_man, **kwargs)
         self.request = request

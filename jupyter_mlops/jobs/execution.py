@@ -25,7 +25,7 @@ from jupyter_mlops.secrets import redaction
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_mlops.jobs.checks import Checked
+    from jupyter_mlops.jobs.checks import CheckedNotebook
     from jupyter_mlops.jobs.notebook import CodeCell
     from jupyter_mlops.runs.active_run import ActiveRun
 
@@ -33,10 +33,10 @@ _CANCEL_POLL = 0.5
 
 
 @dataclass
-class Plan:
+class ExecutionPlan:
     """Plan of one execution: the checked notebook and the run's settings."""
 
-    checked: Checked
+    checked: CheckedNotebook
     name: str
     timeout: float = 0
     output: Path | None = None
@@ -91,7 +91,7 @@ def run(
     return shown(plan, project)
 
 
-def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False) -> Plan:
+def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False) -> ExecutionPlan:
     """Check a declared job and return the plan of its execution.
 
     Raises:
@@ -101,12 +101,12 @@ def plan_of(job: declarations.Schedule, project: Project, *, force: bool = False
     checked = checks.examine(job.notebook, params=job.params, cwd=job.cwd, project=project)
     refuse(checked, force=force)
     name = job.name or checked.path.stem
-    return Plan(checked, name, job.timeout, tags={"mlops.job": name})
+    return ExecutionPlan(checked, name, job.timeout, tags={"mlops.job": name})
 
 
-def shown(plan: Plan, project: Project) -> Execution:
+def shown(plan: ExecutionPlan, project: Project) -> Execution:
     """Execute the plan and print a progress line for each cell."""
-    plan.on_cell = Lines(len(plan.checked.cells)).cell
+    plan.on_cell = ProgressLines(len(plan.checked.cells)).cell
     say(f"job {plan.name}: {plan.checked.check.notebook}{_with(plan.checked.given)}")
     try:
         return perform(plan, project)
@@ -114,7 +114,7 @@ def shown(plan: Plan, project: Project) -> Execution:
         progress.finish()  # an interrupted cell leaves its line open
 
 
-def refuse(checked: Checked, *, force: bool) -> None:
+def refuse(checked: CheckedNotebook, *, force: bool) -> None:
     """Raise the check's first problem; with `force` only one of a parameter or the kernel."""
     if not force:
         checked.refuse()
@@ -125,7 +125,7 @@ def refuse(checked: Checked, *, force: bool) -> None:
         raise UsageError(wrong[0].what, wrong[0].fix)
 
 
-def perform(plan: Plan, project: Project) -> Execution:
+def perform(plan: ExecutionPlan, project: Project) -> Execution:
     """Execute the plan and record it; an interrupt ends it as killed and is not raised again."""
     checked = plan.checked
     started = datetime.now(UTC)
@@ -163,8 +163,8 @@ def perform(plan: Plan, project: Project) -> Execution:
     return result
 
 
-def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution) -> None:
-    from jupyter_mlops.jobs.engine import NotebookOutcome, Request, execute  # papermill
+def _execute(plan: ExecutionPlan, project: Project, active: ActiveRun, result: Execution) -> None:
+    from jupyter_mlops.jobs.engine import ExecutionRequest, NotebookOutcome, execute  # papermill
 
     checked = plan.checked
     folder = state.folder(project, active.run_id)
@@ -173,7 +173,7 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
     copied = copy.deepcopy(checked.notebook)
     parameters.inject(copied, checked.cells, checked.given)
     output = folder / checked.path.name
-    request = Request(
+    request = ExecutionRequest(
         path=checked.path,
         notebook=copied,
         cells=notebooks.code_cells(copied),
@@ -215,7 +215,9 @@ def _execute(plan: Plan, project: Project, active: ActiveRun, result: Execution)
         active.set_tags({"mlops.failed_cell": outcome.failed_cell or ""})
 
 
-def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, output: Path) -> None:
+def _keep(
+    plan: ExecutionPlan, project: Project, active: ActiveRun, result: Execution, output: Path
+) -> None:
     """Store the executed notebook, and copy the metrics of the cells' runs to this run."""
     if output.exists():
         result.output = project.relative(output)
@@ -236,7 +238,7 @@ def _keep(plan: Plan, project: Project, active: ActiveRun, result: Execution, ou
     result.metrics = {**own, **metrics}
 
 
-def _environment(plan: Plan, project: Project, active: ActiveRun) -> dict[str, str]:
+def _environment(plan: ExecutionPlan, project: Project, active: ActiveRun) -> dict[str, str]:
     """Return the kernel's environment: this process's variables, and those that link it to the run."""
     environment = {
         key: value
@@ -264,7 +266,7 @@ def _await_cancel(request: Path, stop: threading.Event, over: threading.Event) -
             return
 
 
-def _destination(output: str, checked: Checked) -> Path | None:
+def _destination(output: str, checked: CheckedNotebook) -> Path | None:
     if not output:
         return None
     path = Path(output).expanduser().absolute()
@@ -288,7 +290,7 @@ def _with(params: dict[str, Any]) -> str:
     )
 
 
-class Lines:
+class ProgressLines:
     """Progress lines of one execution: one for each cell, with its duration at the end."""
 
     def __init__(self, count: int) -> None:

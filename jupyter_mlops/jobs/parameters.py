@@ -24,7 +24,7 @@ _TYPE_COMMENT = re.compile(r"^type:\s*(?P<type>[^\s#]+(?:\[[^\]]*\])?)\s*(?P<hel
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
+class DeclaredParameter:
     """A parameter with its location: the cell, and the value's expression in the cell's source."""
 
     parameter: Parameter
@@ -32,7 +32,7 @@ class Declared:
     value: ast.expr
 
 
-def find(cells: list[CodeCell]) -> tuple[list[Declared], bool]:
+def find(cells: list[CodeCell]) -> tuple[list[DeclaredParameter], bool]:
     """Return the parameters and whether a tagged cell declares them (else they are a proposal)."""
     tagged = [cell for cell in cells if PARAMETERS_TAG in cell.tags]
     if tagged:
@@ -40,10 +40,10 @@ def find(cells: list[CodeCell]) -> tuple[list[Declared], bool]:
     return _proposed(cells), False
 
 
-def _proposed(cells: list[CodeCell]) -> list[Declared]:
+def _proposed(cells: list[CodeCell]) -> list[DeclaredParameter]:
     """Return the constants from the first cell with one, up to the first cell that is not only setup."""
     bindings = _bindings(cells)
-    found: list[Declared] = []
+    found: list[DeclaredParameter] = []
     for cell in cells:
         here = [
             item
@@ -87,7 +87,7 @@ def is_constant(node: ast.expr) -> bool:
     return literals.value(node) is not literals.MISSING
 
 
-def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[Declared]:
+def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[DeclaredParameter]:
     try:
         parsed = source.checked(cell.source)
     except parser.CellSyntaxError:
@@ -111,7 +111,7 @@ def _declared(cell: CodeCell, *, constants_only: bool) -> Iterator[Declared]:
                 expression="" if constant else ast.unparse(value),
                 help=help,
             )
-            yield Declared(parameter, cell, value)
+            yield DeclaredParameter(parameter, cell, value)
 
 
 def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr, str]]:
@@ -138,7 +138,9 @@ def _assignments(statement: ast.stmt) -> Iterator[tuple[str, ast.expr, str]]:
                         yield part.id, value, ""
 
 
-def _unique(declared: Iterator[Declared] | list[Declared]) -> list[Declared]:
+def _unique(
+    declared: Iterator[DeclaredParameter] | list[DeclaredParameter],
+) -> list[DeclaredParameter]:
     """Return the last declaration of each name (the last assignment wins), in order of the first."""
     return list({item.parameter.name: item for item in declared}.values())
 
@@ -164,7 +166,7 @@ def inject(notebook: Any, cells: list[CodeCell], given: dict[str, Any]) -> None:
     assignment is added after the cell's last line, so that the given value wins.
     """
     declared, tagged = find(cells)
-    by_cell: dict[int, list[Declared]] = {}
+    by_cell: dict[int, list[DeclaredParameter]] = {}
     for item in declared:
         if item.parameter.name in given:
             by_cell.setdefault(item.cell.index, []).append(item)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from jupyter_mlops.jobs.checks import Checked
+    from jupyter_mlops.jobs.checks import CheckedNotebook
 
 _MOST_POINTS = 10_000
 _POLL = 0.25
@@ -132,7 +132,7 @@ def values_of(text: Any) -> list[Any]:
 
 def _sweep(
     name: str,
-    checks: list[Checked],
+    checks: list[CheckedNotebook],
     grid: dict[str, list[Any]],
     workers: int,
     metric: str,
@@ -168,7 +168,7 @@ def _sweep(
             state.own(project, parent.run_id)
             project.announce("job", "started", f"{name} sweep")
             plans = [
-                running.Plan(
+                running.ExecutionPlan(
                     checked,
                     name=f"{name} {_point(checked, grid)}",
                     timeout=timeout,
@@ -207,7 +207,7 @@ def _sweep(
 
 
 def _run_all(
-    plans: list[running.Plan],
+    plans: list[running.ExecutionPlan],
     workers: int,
     stop: threading.Event,
     result: Sweep,
@@ -220,7 +220,7 @@ def _run_all(
     executions: dict[int, Execution] = {}
     cancel = state.folder(project, result.run_id) / "cancel"
 
-    def one(plan: running.Plan) -> None:
+    def one(plan: running.ExecutionPlan) -> None:
         if not stop.is_set():
             execution = running.perform(plan, project)
             executions[order[id(plan)]] = execution
@@ -272,7 +272,7 @@ def _line(count: int, total: int, execution: Execution, grid: dict[str, list[Any
     return f"[{count:>{len(str(total))}}/{total}] {point} … {outcome or 'finished'} ({took})"
 
 
-def _point(checked: Checked, grid: dict[str, list[Any]]) -> str:
+def _point(checked: CheckedNotebook, grid: dict[str, list[Any]]) -> str:
     chosen = output_redaction.params({key: checked.params.get(key) for key in grid})
     return " ".join(f"{key}={value}" for key, value in chosen.items())
 

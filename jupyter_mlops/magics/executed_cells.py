@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from jupyter_mlops.runs.capsules import history as kept
-from jupyter_mlops.runs.capsules.history import Executed, History
+from jupyter_mlops.runs.capsules.history import CellExecution, History
 from jupyter_mlops.runs.capsules.import_watch import ImportWatch
 
 _watched: WeakKeyDictionary[Any, tuple[Any, Any, ImportWatch]] = WeakKeyDictionary()
@@ -50,13 +50,13 @@ def unwatch(shell: Any) -> None:
         kept.detach(shell.user_ns)
 
 
-def _earlier(shell: Any) -> list[Executed]:
+def _earlier(shell: Any) -> list[CellExecution]:
     """Return the cells executed before; the last one holds `%load_ext` and still runs."""
     manager = shell.history_manager
     sources = [*getattr(manager, "input_hist_raw", [])][1:]
     failed = getattr(manager, "exceptions", {})
     cells = [
-        Executed(source, ok=number not in failed, error=_kind(failed.get(number)))
+        CellExecution(source, ok=number not in failed, error=_kind(failed.get(number)))
         for number, source in enumerate(sources, start=1)
     ]
     if cells and cells[-1].ok:

@@ -49,7 +49,7 @@ class Exported(TextRecord):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class NotebookDraft:
     """A notebook of some cells of a history: its constants, then (number from 0, source) by cell.
 
     `taken` counts the cells, including those that contain only constants.
@@ -123,11 +123,11 @@ def export(
     )
 
 
-def draft(capsule: Capsule, numbers: list[int]) -> Draft:
+def draft(capsule: Capsule, numbers: list[int]) -> NotebookDraft:
     """Return the notebook with these cells (from 0), the recorded one last."""
     parameters, cleaned = hoist([_text(capsule.cells[number]) for number in numbers])
     pairs = zip(numbers, cleaned, strict=True)
-    return Draft(
+    return NotebookDraft(
         len(numbers),
         parameters,
         [(number, text) for number, text in pairs if text.strip() or number == numbers[-1]],
@@ -139,7 +139,7 @@ def _text(cell: CapsuleCell) -> str:
     return own_lines.without_own_lines(body(cell))
 
 
-def _replayed(made: Draft, capsule: Capsule) -> Capsule:
+def _replayed(made: NotebookDraft, capsule: Capsule) -> Capsule:
     """Return a capsule with the cells of a draft, and the run's code and data."""
     first = ["\n".join(made.parameters.values())] if made.parameters else []
     head = [CapsuleCell(source=text) for text in [*first, _LOAD]]
@@ -162,7 +162,7 @@ def _replayed(made: Draft, capsule: Capsule) -> Capsule:
     )
 
 
-def _notebook(made: Draft, detail: RunDetail, capsule: Capsule, found: Slice | None) -> str:
+def _notebook(made: NotebookDraft, detail: RunDetail, capsule: Capsule, found: Slice | None) -> str:
     """Return the text of the notebook's file."""
     import nbformat
 

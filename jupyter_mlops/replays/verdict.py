@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Verdict = Literal["reproduced", "differs", "failed"]
 
 
-class Compared(Record):
+class ComparedValue(Record):
     """One metric, output file or error, in the run and in the replay."""
 
     what: Literal["metric", "output", "error"]
@@ -42,7 +42,7 @@ class Reproduction(Record):
     name: str
     verdict: Verdict
     tolerance: float
-    compared: list[Compared] = []
+    compared: list[ComparedValue] = []
     cells: int = 0
     seconds: float = 0.0
     error: str = ""
@@ -94,7 +94,7 @@ class Reproduction(Record):
 
 def compare(
     then: ReplayOutcome, now: ReplayOutcome, tolerance: float
-) -> tuple[list[Compared], Verdict]:
+) -> tuple[list[ComparedValue], Verdict]:
     """Compare two outcomes.
 
     Metrics are the same if they differ by at most `tolerance` times the larger one. Files are the
@@ -106,7 +106,7 @@ def compare(
         identical = name in then.metrics and name in now.metrics and _identical(old, new)
         close = old is not None and new is not None and _close(old, new, tolerance)
         compared.append(
-            Compared(
+            ComparedValue(
                 what="metric",
                 name=name,
                 then=_number(old),
@@ -118,7 +118,7 @@ def compare(
     for name in sorted({*then.outputs, *now.outputs}):
         before, after = then.outputs.get(name, "—"), now.outputs.get(name, "—")
         compared.append(
-            Compared(
+            ComparedValue(
                 what="output",
                 name=name,
                 then=before[:12],
@@ -130,7 +130,7 @@ def compare(
     if then.error or now.error:
         same = then.error == now.error
         compared.append(
-            Compared(
+            ComparedValue(
                 what="error",
                 name="",
                 then=then.error or "—",

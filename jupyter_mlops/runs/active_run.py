@@ -50,7 +50,7 @@ class ActiveRun:
         self.failure = ""
         self.waits_for = ""
         #: MLflow's list of open runs, if this run is in it.
-        self.plain: mlflow_calls.Open | None = None
+        self.plain: mlflow_calls.OpenRuns | None = None
         #: Params, tags and texts to write into the run if this process is killed.
         self.left: dict[str, Any] | None = None
 

@@ -20,9 +20,9 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import active_run
 from jupyter_mlops.runs.batch import RunBatch
 from jupyter_mlops.runs.capsules import history
-from jupyter_mlops.runs.capsules.capsule import OFF, Preparing
+from jupyter_mlops.runs.capsules.capsule import OFF, PendingCapsule
 from jupyter_mlops.runs.capture import figures, fitted_models
-from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.file_reads import FileWatch
 from jupyter_mlops.runs.capture.notebook import path as notebook_path
 from jupyter_mlops.runs.logged_model import REFERENCE
 from jupyter_mlops.runs.mlflow_calls import autologs_models, lands_in
@@ -145,7 +145,7 @@ def record_cell(
                 "mlflow.source.git.commit": commit,
                 "mlops.dirty": "yes" if patch else "",
             }
-            reads = Reads(project)
+            reads = FileWatch(project)
             shown_before = figures.open_numbers()
             torch_inputs = fitted_models.TorchInputs(read)
             found: list[FittedModel] = []
@@ -201,25 +201,25 @@ def _known_before(
 
 def _prepare(
     git: Executor, project: Project, namespace: dict[str, Any], notebook: str
-) -> tuple[Preparing | None, list[str]]:
+) -> tuple[PendingCapsule | None, list[str]]:
     """Begin the capsule if the kernel's history is known; if this fails, return the reason as a note."""
     kept = history.running(namespace)
     if kept is None or OFF in os.environ:
         return None, []
     try:
-        return Preparing(git, project, kept, namespace, notebook), []
+        return PendingCapsule(git, project, kept, namespace, notebook), []
     except Exception as error:  # an error here must not stop the user's cell
         return None, [f"no capsule: {type(error).__name__}: {error}"]
 
 
-def _keep_capsule(batch: RunBatch, done: Recording, preparing: Preparing, *, ok: bool) -> None:
+def _keep_capsule(batch: RunBatch, done: Recording, preparing: PendingCapsule, *, ok: bool) -> None:
     try:
         preparing.keep(batch, done.inputs, ok=ok)
     except Exception as error:  # record the run without its capsule
         done.notes.append(f"no capsule: {type(error).__name__}: {error}")
 
 
-def _finish(done: Recording, preparing: Preparing) -> None:
+def _finish(done: Recording, preparing: PendingCapsule) -> None:
     try:
         preparing.finish()
     except (OSError, GitFailed) as error:
@@ -230,7 +230,7 @@ def _keep_surroundings(
     batch: RunBatch,
     done: Recording,
     read: recorded_values.CellCode,
-    reads: Reads,
+    reads: FileWatch,
     before: dict[str, str],
     patch: str,
 ) -> None:
@@ -265,7 +265,7 @@ def _keep_surroundings(
         batch.text("mlops/uncommitted.patch", patch)
 
 
-def _versions(done: Recording, reads: Reads, paths: list[Path]) -> Iterator[tuple[str, str]]:
+def _versions(done: Recording, reads: FileWatch, paths: list[Path]) -> Iterator[tuple[str, str]]:
     for path in paths:
         name, now = done.project.relative(path), reads.uses.now(path)
         if is_secret_file(str(path)) or is_secret_file(str(now)):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.tracking.store import Store
 
 
-class Open(list[Any]):
+class OpenRuns(list[Any]):
     """MLflow's list of a thread's open runs, with a recorded run that only the recorder removes.
 
     `used` says whether a call asked for an open run: only then can the run hold values that are not
@@ -68,7 +68,7 @@ class Open(list[Any]):
 
 
 @contextmanager
-def lands_in(run: Any, store: Store) -> Iterator[Open]:
+def lands_in(run: Any, store: Store) -> Iterator[OpenRuns]:
     """In the block, plain `mlflow.log_*` calls of this thread write to `run` (an MLflow run)."""
     mlflow = import_mlflow()
     uri = store.uri
@@ -78,7 +78,7 @@ def lands_in(run: Any, store: Store) -> Iterator[Open]:
     inherited = os.environ.pop("MLFLOW_RUN_ID", None)
     open_runs = _open_runs()
     before = open_runs.get()
-    stack = Open(before, mlflow.ActiveRun(run), uri)
+    stack = OpenRuns(before, mlflow.ActiveRun(run), uri)
     open_runs.set(stack)
     _prepare()
     try:
@@ -121,7 +121,7 @@ class _Recorded:
         """Whether a cell is being recorded in this thread, into the store that MLflow uses now."""
         mlflow = import_mlflow()
         stack = _open_runs().get()
-        return isinstance(stack, Open) and stack.uri == mlflow.get_tracking_uri()
+        return isinstance(stack, OpenRuns) and stack.uri == mlflow.get_tracking_uri()
 
     def get_experiment_id(self) -> str:
         """Return the recorded run's experiment."""
@@ -134,7 +134,7 @@ class _NestedDefault:
 
     def __bool__(self) -> bool:
         stack = _open_runs().get()
-        return isinstance(stack, Open) and not stack.users_runs()
+        return isinstance(stack, OpenRuns) and not stack.users_runs()
 
     def __repr__(self) -> str:
         return "False"

@@ -21,9 +21,9 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.records import Record
 from jupyter_mlops.runs.capsules import hidden_state as hidden
 from jupyter_mlops.runs.capsules import history, snapshot
-from jupyter_mlops.runs.capsules.history import Executed, History
+from jupyter_mlops.runs.capsules.history import CellExecution, History
 from jupyter_mlops.runs.capture import fitted_models
-from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.file_reads import FileWatch
 from jupyter_mlops.runs.capture.notebook import path as notebook_path
 from jupyter_mlops.secrets.redaction import HIDDEN, redact
 from jupyter_mlops.text import counted, listed
@@ -113,7 +113,7 @@ def preview(*, project: Project | None = None) -> Preview | None:
     return found
 
 
-def _below(executed: History, saved: hidden.Saved | None) -> _Cell | None:
+def _below(executed: History, saved: hidden.SavedNotebook | None) -> _Cell | None:
     """Return the first recorded cell below the running cell in the saved notebook."""
     asking = executed.cells[-1].cell_id
     if saved is None or asking not in saved.cells:
@@ -208,19 +208,19 @@ def _files(cell_source: str, folder: Path, project: Project) -> list[str]:
 
 
 def _hidden(
-    cell: _Cell, executed: History, namespace: dict[str, Any], saved: hidden.Saved | None
+    cell: _Cell, executed: History, namespace: dict[str, Any], saved: hidden.SavedNotebook | None
 ) -> list[str]:
     cells = executed.cells[:-1]
     if cell.ran:
         position = max(i for i, item in enumerate(cells) if item.source == cell.source)
         cells = cells[:position]
     looked = History(
-        cells=[*cells, Executed(cell.source, cell_id=cell.cell_id)], deleted=executed.deleted
+        cells=[*cells, CellExecution(cell.source, cell_id=cell.cell_id)], deleted=executed.deleted
     )
     return hidden.find(looked, namespace, saved)
 
 
-def _code(project: Project, pending: snapshot.Pending) -> str:
+def _code(project: Project, pending: snapshot.SnapshotPreview) -> str:
     if not pending.repository:
         return "no snapshot: the project is not in git"
     commit, _ = environment.git_state(project.root)
@@ -230,7 +230,7 @@ def _code(project: Project, pending: snapshot.Pending) -> str:
 
 
 def _lineage(project: Project) -> str:
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         pass
     return reads.blind or "every project file that it opens, through native readers too"
 

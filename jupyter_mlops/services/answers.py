@@ -11,13 +11,13 @@ from jupyter_mlops.text import cut
 if TYPE_CHECKING:
     import pandas as pd
 
-    from jupyter_mlops.services.served_model import Source
+    from jupyter_mlops.services.served_model import ServedModel
 
 #: Floats may differ by so much, absolutely or relatively.
 TOLERANCE = 1e-6
 
 
-def expected(source: Source, rows: pd.DataFrame) -> dict[str, list[Any]]:
+def expected(source: ServedModel, rows: pd.DataFrame) -> dict[str, list[Any]]:
     """Return the model's own answers to rows, called as the notebook calls it."""
     import numpy as np
 

@@ -28,9 +28,9 @@ from jupyter_mlops.services import (
 from jupyter_mlops.services.client import Client
 
 if TYPE_CHECKING:
-    from jupyter_mlops.formats import Packed
+    from jupyter_mlops.formats import PackedModel
     from jupyter_mlops.services.records import Parity, Service
-    from jupyter_mlops.services.served_model import Source
+    from jupyter_mlops.services.served_model import ServedModel
 
 _PARITY_ROWS = 200
 _WARM_UP_ROWS = 16
@@ -96,7 +96,7 @@ def _need_bentoml() -> None:
         raise MissingBackend("Services need BentoML, which is not installed", "service")
 
 
-def _write(source: Source, folder: Path, name: str, version: str) -> str:
+def _write(source: ServedModel, folder: Path, name: str, version: str) -> str:
     """Write the files of the Bento and return the name of its service class."""
     folder.mkdir(parents=True)
     (folder / "model").mkdir()
@@ -155,7 +155,7 @@ def _write(source: Source, folder: Path, name: str, version: str) -> str:
     return class_name
 
 
-def _about(source: Source, packed: Packed) -> dict[str, Any]:
+def _about(source: ServedModel, packed: PackedModel) -> dict[str, Any]:
     """Return what the runtime needs to know of the model."""
     return {
         **packed.about,
@@ -187,7 +187,7 @@ def _copy_loader(module: str, target: Path) -> None:
     shutil.copyfile(spec.origin, file)
 
 
-def _parity(source: Source, built: Path, name: str) -> Parity:
+def _parity(source: ServedModel, built: Path, name: str) -> Parity:
     """Start the Bento, send it the rows that the model predicted, and compare the answers.
 
     Raises:

@@ -14,7 +14,7 @@ from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.services import bento_store, prediction_log, process, seal
-from jupyter_mlops.services.process import Launched
+from jupyter_mlops.services.process import RunningService
 from jupyter_mlops.services.records import Parity, Service
 from jupyter_mlops.services.runtime.host_check import VARIABLE, canonical, is_address
 
@@ -217,7 +217,7 @@ def _log(project: Project, name: str) -> Path:
 def _note(
     project: Project,
     bento: bento_store.Bento,
-    launched: Launched,
+    launched: RunningService,
     hosts: Sequence[str],
     *,
     detach: bool,
@@ -263,10 +263,10 @@ def _tidy(project: Project, name: str) -> None:
             _forget(project, name)
 
 
-def _launched(state: dict[str, Any]) -> Launched:
+def _launched(state: dict[str, Any]) -> RunningService:
     # `host` is the service's address here, and no other machine has this note.
     found = ProcessId(int(state["pid"]), float(state["started"]))
-    return Launched(found, state["host"], state["port"])
+    return RunningService(found, state["host"], state["port"])
 
 
 def _forget(project: Project, name: str) -> None:

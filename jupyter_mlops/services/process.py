@@ -40,7 +40,7 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Launched:
+class RunningService:
     """A started service: its process, and where it answers."""
 
     process: ProcessId
@@ -102,8 +102,8 @@ def launch(
     port: int,
     detach: bool,
     timeout: float,
-    note: Callable[[Launched], None] = lambda _: None,
-) -> Launched:
+    note: Callable[[RunningService], None] = lambda _: None,
+) -> RunningService:
     """Start the Bento in `folder`, and return when it is ready; `note` is called before it starts to load.
 
     Raises:
@@ -126,7 +126,7 @@ def launch(
         )  # fmt: skip
         _children[process.pid] = process
         bound = opened.getsockname()
-    launched = Launched(ProcessId.of(process.pid), host, bound[1])
+    launched = RunningService(ProcessId.of(process.pid), host, bound[1])
     try:
         note(launched)
         assert process.stdin is not None
@@ -153,7 +153,7 @@ def _environment(extra: Mapping[str, str], *, detach: bool) -> dict[str, str]:
 
 
 def _wait_until_ready(
-    process: subprocess.Popen[bytes], launched: Launched, log: Path, timeout: float
+    process: subprocess.Popen[bytes], launched: RunningService, log: Path, timeout: float
 ) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -171,7 +171,7 @@ def _wait_until_ready(
 
 
 def answers(
-    launched: Launched, *, timeout: float, meanwhile: Callable[[], bool] = lambda: True
+    launched: RunningService, *, timeout: float, meanwhile: Callable[[], bool] = lambda: True
 ) -> bool:
     """Return whether the service reports that it is ready, within `timeout` seconds."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(launched.host, launched.host)

@@ -103,7 +103,7 @@ def _ready(project: Project, name: str) -> tuple[Any, bento_store.Bento]:
     return service, bento
 
 
-def _source(project: Project, bento: bento_store.Bento) -> served_model.Source | None:
+def _source(project: Project, bento: bento_store.Bento) -> served_model.ServedModel | None:
     """Return the run's model, or None if the run does not exist any more."""
     allowed = seal.verify(bento.path).allow_pickle
     try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jupyter_mlops.formats import Packed
+    from jupyter_mlops.formats import PackedModel
 
 #: What the packaged runtime imports for every model.
 _RUNTIME = (
@@ -25,7 +25,7 @@ _RUNTIME = (
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
-def pinned(packed: Packed, model: Path) -> list[str]:
+def pinned(packed: PackedModel, model: Path) -> list[str]:
     """Return the pinned requirements of a Bento: as the run recorded them, the rest as installed here.
 
     Args:

@@ -24,7 +24,7 @@ _TENSOR = re.compile(r"(\w+)\[([-\d×]*)\]")
 
 
 @dataclass
-class Source:
+class ServedModel:
     """What is packaged.
 
     `inputs` are the schema's columns; `framed` says that the model wants a DataFrame, else an array
@@ -77,7 +77,7 @@ class Source:
         return frame.to_numpy(dtype=self.dtype).reshape([-1, *self.shape])
 
 
-def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
+def read(run: str, *, allow_pickle: bool, project: Project) -> ServedModel:
     """Return the model of a run, ready to be packaged.
 
     Raises:
@@ -96,7 +96,7 @@ def read(run: str, *, allow_pickle: bool, project: Project) -> Source:
     names, dtype, shape = _signature(found.info.inputs, training, network=network)
     training = training.rename(columns=str)[names]
     reference = training.sample(min(len(training), _REFERENCE_ROWS), random_state=_SEED)
-    return Source(
+    return ServedModel(
         run=found.run,
         model=model,
         folder=found.folder,

@@ -94,9 +94,9 @@ def _store(project: Project) -> Finding:
 
 def _lineage(project: Project) -> Finding:
     from jupyter_mlops.runs.capture import deep_setup
-    from jupyter_mlops.runs.capture.file_reads import Reads
+    from jupyter_mlops.runs.capture.file_reads import FileWatch
 
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         pass
     if project.settings.lineage.deep:
         try:

@@ -31,7 +31,7 @@ class NotKept(MlopsError):
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedModel:
     """The form of a model in a Bento.
 
     Args:
@@ -150,7 +150,7 @@ class Format:
         *,
         example: Any,
         allow_code: bool,
-    ) -> Packed:
+    ) -> PackedModel:
         """Write the model's file for a Bento, and return how to load it there.
 
         Args:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.formats.base.format import Format, Packed
+from jupyter_mlops.formats.base.format import Format, PackedModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +68,7 @@ def signature(found: FittedModel) -> Any:
     return mlflow.models.infer_signature(example, output.cpu().numpy())
 
 
-def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed:
+def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> PackedModel:
     """Write a module for a Bento: exported, which needs no code, or as a pickle if the user allowed it.
 
     Raises:
@@ -98,9 +98,9 @@ def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed
     return exported_as_pt2()
 
 
-def exported_as_pt2() -> Packed:
+def exported_as_pt2() -> PackedModel:
     """Return how a service loads `model.pt2` with a check of the file."""
-    return Packed(
+    return PackedModel(
         "torch-pt2",
         "model.pt2",
         loader="jupyter_mlops.model_files.pt2_file",
@@ -109,9 +109,9 @@ def exported_as_pt2() -> Packed:
     )
 
 
-def pickled(file: str) -> Packed:
+def pickled(file: str) -> PackedModel:
     """Return how a service loads a torch file that may run code."""
-    return Packed(
+    return PackedModel(
         "torch-pickle",
         file,
         loader="jupyter_mlops.model_files.pickle_file",

@@ -138,7 +138,7 @@ class FactorSwaps:
                 found[path] = other[path]
         return [DataUse(path=path, version=version) for path, version in found.items()]
 
-    def _changed_files(self) -> list[file_trees.Changed]:
+    def _changed_files(self) -> list[file_trees.ChangedFile]:
         """Return the files of the snapshots that differ, without the runs' own outputs."""
         a, b = self.a.capsule, self.b.capsule
         if not (a.commit and b.commit) or a.prefix != b.prefix:
@@ -222,7 +222,7 @@ class FactorSwaps:
                 lines[path] = f"{path}{self._how(item)}"
         return [*lines.values()]
 
-    def _how(self, item: file_trees.Changed) -> str:
+    def _how(self, item: file_trees.ChangedFile) -> str:
         if set(item.before[1]) == {"0"}:
             return " (new)"
         if set(item.after[1]) == {"0"}:

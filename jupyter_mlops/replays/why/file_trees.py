@@ -38,7 +38,7 @@ _NEITHER_FOLDERS = {".dvc", ".github", ".ipynb_checkpoints", ".vscode", "jobs"}
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class ChangedFile:
     """A file that differs between two snapshots: its path in git, its factor, (mode, blob) of each."""
 
     path: str
@@ -66,7 +66,7 @@ def factor_of(path: str) -> str:
     return "data"
 
 
-def changes(project: Project, before: str, after: str) -> list[Changed]:
+def changes(project: Project, before: str, after: str) -> list[ChangedFile]:
     """Return the files that differ between two commits and belong to a factor."""
     if before == after:
         return []
@@ -80,7 +80,7 @@ def changes(project: Project, before: str, after: str) -> list[Changed]:
         mode_before, mode_after, blob_before, blob_after, _ = head.lstrip(":").split(" ")
         if factor := factor_of(path):
             one, other = (mode_before, blob_before), (mode_after, blob_after)
-            found.append(Changed(path, factor, one, other))
+            found.append(ChangedFile(path, factor, one, other))
     return found
 
 

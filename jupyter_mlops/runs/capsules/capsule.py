@@ -91,7 +91,7 @@ class Capsule(Record):
         return commit
 
 
-class Preparing:
+class PendingCapsule:
     """A capsule while its cell runs; the constructor collects what must be read before the cell."""
 
     def __init__(

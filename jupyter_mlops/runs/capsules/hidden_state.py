@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from pathlib import Path
 
-    from jupyter_mlops.runs.capsules.history import Executed, History
+    from jupyter_mlops.runs.capsules.history import CellExecution, History
 
 _MOST = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
+class SavedNotebook:
     """The code cells of the notebook's file (id → source, in order), and the time of its last save."""
 
     cells: dict[str, str]
     at: float
 
 
-def saved(path: Path | None) -> Saved | None:
+def saved(path: Path | None) -> SavedNotebook | None:
     """Read the notebook's file; None if it is missing, cannot be read or has no cell ids."""
     if path is None:
         return None
@@ -40,12 +40,14 @@ def saved(path: Path | None) -> Saved | None:
             for cell in content["cells"]
             if cell["cell_type"] == "code"
         }
-        return Saved(cells, path.stat().st_mtime)
+        return SavedNotebook(cells, path.stat().st_mtime)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def find(history: History, namespace: Container[str], notebook: Saved | None = None) -> list[str]:
+def find(
+    history: History, namespace: Container[str], notebook: SavedNotebook | None = None
+) -> list[str]:
     """Return one line for each name whose value the notebook no longer explains.
 
     Args:
@@ -85,7 +87,9 @@ def _maker(history: History, name: str, before: int) -> int | None:
     return None
 
 
-def _reason(history: History, name: str, maker: int, last: int, notebook: Saved | None) -> str:
+def _reason(
+    history: History, name: str, maker: int, last: int, notebook: SavedNotebook | None
+) -> str:
     """Return why the notebook no longer explains `name`; empty if it does."""
     cell = history.cells[maker]
     if not cell.cell_id:
@@ -118,7 +122,7 @@ def _times(history: History, name: str, maker: int) -> int:
         return 1
     times = 0
     for index in range(maker, -1, -1):
-        other: Executed = history.cells[index]
+        other: CellExecution = history.cells[index]
         if other.cell_id == cell.cell_id:
             times += other.ok is not False
         elif name in names.read(other.source).makes:

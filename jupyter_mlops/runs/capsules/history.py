@@ -20,7 +20,7 @@ GENERATORS = {"random": "random", "numpy": "numpy.random", "torch": "torch"}
 
 
 @dataclass(slots=True)
-class Executed:
+class CellExecution:
     """One execution of a cell. `ok` is None while it runs; `error` names the exception's type."""
 
     source: str
@@ -41,7 +41,7 @@ class History:
     state at the same place gets the same numbers, even if no cell called `seed`.
     """
 
-    cells: list[Executed] = field(default_factory=list)
+    cells: list[CellExecution] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
     generators: dict[str, tuple[int, Any]] = field(default_factory=dict)
     folder: str = field(default_factory=os.getcwd)
@@ -54,7 +54,7 @@ class History:
             return
         self.deleted.update(deleted or ())
         self.deleted.discard(cell_id)
-        self.cells.append(Executed(source, cell_id=cell_id, at=time.time()))
+        self.cells.append(CellExecution(source, cell_id=cell_id, at=time.time()))
 
     def end(self, error: BaseException | None = None) -> None:
         """Record the result of the cell that started last."""

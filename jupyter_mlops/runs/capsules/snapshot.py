@@ -56,7 +56,7 @@ class Snapshot:
 
 
 @dataclass(slots=True)
-class Pending:
+class SnapshotPreview:
     """What a snapshot would add to the last commit: paths from the project's root."""
 
     repository: bool = False
@@ -64,14 +64,14 @@ class Pending:
     left_out: list[str] = field(default_factory=list)
 
 
-def pending(project: Project) -> Pending:
+def pending(project: Project) -> SnapshotPreview:
     """Return what `take` would store now; nothing is written."""
     found = Snapshot()
     try:
         changed = _changed(project, {}, found, ())
     except (OSError, git.GitFailed):
-        return Pending()
-    return Pending(True, changed, found.left_out)
+        return SnapshotPreview()
+    return SnapshotPreview(True, changed, found.left_out)
 
 
 def take(

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_mlops.runs.capture import deep, fanotify, own_processes
-from jupyter_mlops.runs.capture.inputs_outputs import IGNORED, Uses
+from jupyter_mlops.runs.capture.inputs_outputs import IGNORED, FileUses
 from jupyter_mlops.runs.capture.read_versions import EarlyHasher
-from jupyter_mlops.runs.capture.remote_files import Urls
+from jupyter_mlops.runs.capture.remote_files import RemoteFileWatch
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -32,7 +32,7 @@ _WRITE_FLAGS = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _UNSEEN = "native readers (pyarrow, polars, duckdb, h5py, …) and child processes are not seen here"
 
 _EVENTS = own_processes.STARTS | {"open", "sqlite3.connect", "os.rename"}
-_sink: Reads | None = None
+_sink: FileWatch | None = None
 _installed = False
 
 
@@ -48,7 +48,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 
 @dataclass
-class Reads:
+class FileWatch:
     """Collects the files that this process and its children open in the block.
 
     Afterwards `inputs` and `outputs` are absolute paths of project files. A file that was read first
@@ -59,18 +59,18 @@ class Reads:
     #: What the layers cannot see, and why; empty if they see everything.
     blind: str = ""
     layers: list[str] = field(default_factory=list)
-    urls: Urls = field(default_factory=Urls)
-    uses: Uses = field(init=False)
+    urls: RemoteFileWatch = field(default_factory=RemoteFileWatch)
+    uses: FileUses = field(init=False)
     _watch: fanotify.FanotifyWatch | None = None
     _deep: deep.ShimWatch | None = None
-    _family: own_processes.Family = field(default_factory=own_processes.Family)
+    _family: own_processes.ProcessFamily = field(default_factory=own_processes.ProcessFamily)
 
     def __post_init__(self) -> None:
-        self.uses = Uses(self.project.root)
+        self.uses = FileUses(self.project.root)
         self.early = EarlyHasher(self.project, self.uses.is_data)
         self._below = (f"{self.project.root}/", f"{os.path.realpath(self.project.root)}/")
 
-    def __enter__(self) -> Reads:
+    def __enter__(self) -> FileWatch:
         """Begin to collect."""
         global _sink, _installed
         if not _installed:

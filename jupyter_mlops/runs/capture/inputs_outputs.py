@@ -20,7 +20,7 @@ _IGNORED_SUFFIXES = {".py", ".pyc", ".ipynb", ".so", ".dvc", ".lock", ".toml", "
 
 
 @dataclass
-class Uses:
+class FileUses:
     """The file events of a cell, in order; `settle` computes the inputs and outputs from them.
 
     `inputs` are files that the cell read and did not create, under the names at the time of reading.

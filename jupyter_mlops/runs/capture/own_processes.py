@@ -13,7 +13,7 @@ STARTS = frozenset(
 )
 
 
-class Family:
+class ProcessFamily:
     """Decides whether a process is this one or a descendant; answers are cached, as processes end.
 
     `started` is set when this process starts another. A process that ended before its parent was

@@ -17,13 +17,13 @@ _LONGEST = 32
 
 
 @dataclass
-class Urls:
+class RemoteFileWatch:
     """Notes the remote files that are opened through fsspec in the block."""
 
     _opened: dict[tuple[str, str], tuple[Any, bool]] = field(default_factory=dict)
     _original: Any = None
 
-    def __enter__(self) -> Urls:
+    def __enter__(self) -> RemoteFileWatch:
         """Wrap fsspec's `open` for the block, because fsspec has no hook."""
         try:
             from fsspec.spec import AbstractFileSystem

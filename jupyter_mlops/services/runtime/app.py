@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from . import body, measures
-from .batcher import Batcher, Waiting
+from .batcher import Batcher, WaitingRequest
 from .prediction_log import PredictionLog
 from .rejected import Rejected
 from .schema import Schema
@@ -84,7 +84,7 @@ class Predict:
         """Warm up the model with a reference row, then start to answer."""
         warnings.simplefilter("ignore")
         self._model = model
-        self._measures = measures.Measures()
+        self._measures = measures.ServiceMetrics()
         if model.device != "cpu":
             measures.watch_gpu()
         folder = os.environ.get("MLOPS_PREDICTIONS", "")
@@ -155,7 +155,7 @@ class Predict:
         answer = await self._batcher.submit(rows, request_id, test=b"x-mlops-test" in headers)
         return orjson.dumps(answer, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
-    def _answer(self, batch: list[Waiting]) -> list[Any]:
+    def _answer(self, batch: list[WaitingRequest]) -> list[Any]:
         """Return one answer (or error) per request; the log is written before an answer is sent."""
         started = time.perf_counter()
         rows = [row for waiting in batch for row in waiting.rows]
@@ -181,7 +181,9 @@ class Predict:
         self._measures.batch(len(rows), took, logged)
         return answers
 
-    def _records(self, batch: list[Waiting], answers: list[dict[str, Any]], *, test: bool) -> Any:
+    def _records(
+        self, batch: list[WaitingRequest], answers: list[dict[str, Any]], *, test: bool
+    ) -> Any:
         names = self._schema.names
         for waiting, answer in zip(batch, answers, strict=True):
             if waiting.test is not test:

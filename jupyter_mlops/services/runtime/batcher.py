@@ -27,7 +27,7 @@ _STOP_SECONDS = 2.0
 
 
 @dataclass(slots=True, eq=False)
-class Waiting:
+class WaitingRequest:
     """One request's rows, and the future that its handler awaits."""
 
     rows: list[Row]
@@ -44,7 +44,7 @@ class Batcher:
 
     def __init__(
         self,
-        answer: Callable[[list[Waiting]], list[Any]],
+        answer: Callable[[list[WaitingRequest]], list[Any]],
         *,
         batch_rows: int = 512,
         waiting_rows: int = 100_000,
@@ -52,7 +52,7 @@ class Batcher:
         self._answer = answer
         self._batch_rows = batch_rows
         self._waiting_rows = waiting_rows
-        self._queue: deque[Waiting] = deque()
+        self._queue: deque[WaitingRequest] = deque()
         self._rows = 0
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
@@ -83,7 +83,7 @@ class Batcher:
             raise Rejected(503, "overload", "Too many rows are waiting; try again later")
         future = asyncio.get_running_loop().create_future()
         self._rows += len(rows)
-        self._queue.append(Waiting(rows, future, request_id, test))
+        self._queue.append(WaitingRequest(rows, future, request_id, test))
         self._wake.set()
         return await future
 
@@ -122,8 +122,8 @@ class Batcher:
             if self._rows >= self._batch_rows:
                 return
 
-    def _take(self) -> list[Waiting]:
-        batch: list[Waiting] = []
+    def _take(self) -> list[WaitingRequest]:
+        batch: list[WaitingRequest] = []
         count = 0
         while self._queue and (not batch or count + len(self._queue[0].rows) <= self._batch_rows):
             waiting = self._queue.popleft()

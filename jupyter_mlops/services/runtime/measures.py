@@ -20,7 +20,7 @@ _LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5
 _SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096, 16384)
 
 
-class Measures:
+class ServiceMetrics:
     """The metrics of one service."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ pytestmark = [
 _FORMAT = """
 import json
 import shutil
-from jupyter_mlops.formats import Format, NotKept, Packed
+from jupyter_mlops.formats import Format, NotKept, PackedModel
 import coefficients_file
 class Coefficients(Format):
     name = "coefficients"
@@ -55,7 +55,7 @@ class Coefficients(Format):
         return coefficients_file.Line(folder / self.file)
     def pack(self, folder, model, target, *, example, allow_code):
         shutil.copyfile(folder / self.file, target / self.file)
-        return Packed(self.name, self.file, "coefficients_file", asked="estimator")
+        return PackedModel(self.name, self.file, "coefficients_file", asked="estimator")
 FORMAT = Coefficients()
 """
 _LOADER = """

@@ -1,6 +1,6 @@
 """Does what the table of readers says, in one process: `python readers.py PROJECT MODE RESULT`.
 
-Each call of the table is made within a `Reads` block; RESULT gets, as JSON, what that said was read
+Each call of the table is made within a `FileWatch` block; RESULT gets, as JSON, what that said was read
 and what the table's file names come to. Modes: `default`, `refused` (a machine without fanotify) and
 `deep` (the same, in a process that has the shim).
 """
@@ -209,10 +209,10 @@ def main(root: str, modes: str, result: str) -> None:
 
 
 def _tried(project: Any, names: dict[str, Any], call: str) -> dict[str, Any]:
-    from jupyter_mlops.runs.capture.file_reads import Reads
+    from jupyter_mlops.runs.capture.file_reads import FileWatch
 
     error = ""
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         try:
             exec(call, names)
         except Exception as problem:

@@ -33,7 +33,7 @@ import os, sys
 from pathlib import Path
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs.capture import deep, fanotify
-from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.file_reads import FileWatch
 def refused(*_, **__):
     raise OSError(1, "Operation not permitted")
 fanotify.FanotifyWatch = refused
@@ -72,7 +72,7 @@ def python(project: Project, library: Path) -> Callable[..., str]:
 def test_native_readers_writers_and_children_are_seen(python: Callable[..., str]) -> None:
     told = python(
         "import pyarrow as pa\n"
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    pa.OSFile('t.csv').read()\n"
         "    pa.OSFile('native.csv', 'w').write(b'1')\n"
         "    os.system('cp t.csv copied.csv; mv copied.csv moved.csv; cat moved.csv > /dev/null')\n"
@@ -86,7 +86,7 @@ def test_a_worker_that_was_started_before_the_cell_is_seen_too(python: Callable[
     told = python(
         "import subprocess\n"
         "worker = subprocess.Popen(['sh', '-c', 'read line; cat t.csv'], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)\n"
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    worker.communicate(b'go\\n')\n"
         "print(seen(reads))"
     )
@@ -101,7 +101,7 @@ def test_relative_names_links_and_descriptors_come_to_the_same_names(
     Path("sub").mkdir()
     Path("sub/u.csv").write_text("a\n")
     told = python(
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    os.system('cat linked.csv ./sub/../sub//u.csv; cd sub; cat ../t.csv')\n"
         "    folder = os.open('sub', os.O_RDONLY)\n"
         "    os.close(os.open('u.csv', os.O_RDONLY, dir_fd=folder))\n"
@@ -117,7 +117,7 @@ def test_open_is_what_it_was(python: Callable[..., str]) -> None:
         "import ctypes, errno\n"
         "c = ctypes.CDLL(None, use_errno=True)\n"
         "os.umask(0)\n"
-        "with Reads(project):\n"
+        "with FileWatch(project):\n"
         "    for path in (b'absent', b't.csv/below', b'x' * 300, b'/' + b'd/' * 3000, b''):\n"
         "        ctypes.set_errno(0)\n"
         "        print(c.open(path, 0), errno.errorcode[ctypes.get_errno()], end=' ')\n"
@@ -150,7 +150,7 @@ def test_many_threads_and_processes_note_at_once_without_losing_one(
         "            open('t.csv').close()\n"
         "    threads = [threading.Thread(target=work, args=(t,)) for t in range(4)]\n"
         "    [t.start() for t in threads], [t.join() for t in threads]\n"
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    ps = [multiprocessing.get_context('fork').Process(target=make, args=(p,)) for p in range(4)]\n"
         "    [p.start() for p in ps], [p.join() for p in ps]\n"
         "print(len(reads.inputs), len(reads.outputs), reads.blind)"
@@ -162,7 +162,7 @@ def test_a_child_that_is_killed_while_it_reads_harms_nothing(python: Callable[..
     told = python(
         "import subprocess, time\n"
         "for _ in range(5):\n"
-        "    with Reads(project) as reads:\n"
+        "    with FileWatch(project) as reads:\n"
         "        child = subprocess.Popen(['sh', '-c', 'while :; do cat t.csv; done'], stdout=subprocess.DEVNULL)\n"
         "        time.sleep(0.1)\n"
         "        child.kill(); child.wait()\n"
@@ -176,7 +176,7 @@ def test_more_files_than_there_is_room_for_are_told(python: Callable[..., str]) 
     told = python(
         "folder = 'd' * 240\n"
         "os.makedirs(f'{folder}/{folder}')\n"
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    for n in range(17000):\n"
         "        os.close(os.open(f'{folder}/{folder}/{n}', os.O_CREAT | os.O_RDONLY))\n"
         "print(reads.blind)"
@@ -190,13 +190,13 @@ def test_more_files_than_there_is_room_for_are_told(python: Callable[..., str]) 
 def test_a_child_that_records_while_its_parent_does_says_that_it_is_not_deep(
     python: Callable[..., str],
 ) -> None:
-    child = _BEGIN + "with Reads(project) as inner:\n    pass\nprint(inner.layers_text)"
+    child = _BEGIN + "with FileWatch(project) as inner:\n    pass\nprint(inner.layers_text)"
     told = python(
         f"import subprocess\nchild = {child!r}\n"
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    pass\n"
         "subprocess.run([sys.executable, '-c', child])\n"
-        "with Reads(project) as reads:\n"
+        "with FileWatch(project) as reads:\n"
         "    subprocess.run([sys.executable, '-c', child])\n",
         MLOPS_LINEAGE_DEEP="1",
     )
@@ -210,7 +210,7 @@ def test_a_child_that_records_while_its_parent_does_says_that_it_is_not_deep(
 def test_a_stale_channel_is_not_believed(python: Callable[..., str]) -> None:
     for name in ("/proc/1/fd/0", "/dev/zero", str(Path("t.csv").absolute()), "/nowhere", ""):
         told = python(
-            "with Reads(project) as reads:\n    os.system('cat t.csv > /dev/null')\nprint(seen(reads))",
+            "with FileWatch(project) as reads:\n    os.system('cat t.csv > /dev/null')\nprint(seen(reads))",
             MLOPS_LINEAGE_CHANNEL=name,
         )
         assert told == "(['t.csv'], [])\n"
@@ -226,7 +226,7 @@ def test_a_statically_linked_program_runs_and_is_not_seen(
     if made.returncode:
         pytest.skip("no static C library here")
     told = python(
-        "with Reads(project) as reads:\n    print(os.system('./still'))\nprint(seen(reads))"
+        "with FileWatch(project) as reads:\n    print(os.system('./still'))\nprint(seen(reads))"
     )
     assert told == "0\n([], [])\n"
 

@@ -18,8 +18,8 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.runs.capture import fanotify
-from jupyter_mlops.runs.capture.file_reads import Reads
-from jupyter_mlops.runs.capture.own_processes import Family
+from jupyter_mlops.runs.capture.file_reads import FileWatch
+from jupyter_mlops.runs.capture.own_processes import ProcessFamily
 from jupyter_mlops.runs.capture.read_versions import EarlyHasher
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _refused(*_: object, **__: object) -> None:
     raise OSError(1, "Operation not permitted")
 
 
-def _seen(reads: Reads) -> tuple[list[str], list[str]]:
+def _seen(reads: FileWatch) -> tuple[list[str], list[str]]:
     project = reads.project
     return (
         [project.relative(path) for path in reads.inputs],
@@ -83,13 +83,13 @@ def _shell(command: str) -> None:
 def test_a_file_that_is_only_written_is_an_output(
     files: Project, writer: str, native: bool
 ) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         exec(writer, {})
     assert _seen(reads) == ([], [] if reads.blind and native else ["out.csv"])
 
 
 def test_a_file_read_and_then_written_over_is_an_input(files: Project) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         frame = pd.read_csv("t.csv")
         frame.to_csv("t.csv", index=False)
     assert _seen(reads) == (["t.csv"], [])
@@ -98,7 +98,7 @@ def test_a_file_read_and_then_written_over_is_an_input(files: Project) -> None:
 def test_a_file_that_the_cell_made_and_read_back_is_an_output_only(files: Project) -> None:
     import pyarrow.parquet as pq
 
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         pd.read_csv("t.csv").to_parquet("made.parquet")
         pd.read_parquet("made.parquet")
         pq.read_table("made.parquet")
@@ -106,7 +106,7 @@ def test_a_file_that_the_cell_made_and_read_back_is_an_output_only(files: Projec
 
 
 def test_what_a_child_made_and_the_cell_read_back_is_an_output_only(files: Project) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         _shell("cp t.csv made.csv")
         pd.read_csv("made.csv")
     # Python alone sees the second half.
@@ -114,17 +114,17 @@ def test_what_a_child_made_and_the_cell_read_back_is_an_output_only(files: Proje
 
 
 def test_a_file_opened_for_both_is_what_became_of_it(files: Project) -> None:
-    with Reads(files) as reads, Path("t.csv").open("r+") as file:
+    with FileWatch(files) as reads, Path("t.csv").open("r+") as file:
         file.read()
     assert _seen(reads) == (["t.csv"], [])
     time.sleep(0.02)
-    with Reads(files) as reads, Path("t.csv").open("r+") as file:
+    with FileWatch(files) as reads, Path("t.csv").open("r+") as file:
         file.write("b")
     assert _seen(reads) == ([], ["t.csv"])
 
 
 def test_a_file_that_could_not_be_opened_was_not_read(files: Project) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         for mode in ("r", "r+"):
             with suppress(FileNotFoundError), Path("later.csv").open(mode):
                 raise AssertionError
@@ -139,7 +139,7 @@ def test_a_file_that_could_not_be_opened_was_not_read(files: Project) -> None:
 
 
 def test_a_descriptor_is_not_a_name(files: Project) -> None:
-    with Reads(files) as reads, Path("t.csv").open() as file:
+    with FileWatch(files) as reads, Path("t.csv").open() as file:
         os.fdopen(os.dup(file.fileno())).close()
     assert _seen(reads) == (["t.csv"], [])
 
@@ -150,7 +150,7 @@ def test_a_descriptor_is_not_a_name(files: Project) -> None:
 def test_a_file_written_beside_and_moved_into_place_is_an_output_by_its_final_name(
     files: Project,
 ) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         Path("out.csv.part").write_text("a\n")
         Path("out.csv.part").replace("out.csv")
         Path("stage").mkdir()
@@ -162,7 +162,7 @@ def test_a_file_written_beside_and_moved_into_place_is_an_output_by_its_final_na
 def test_a_file_that_was_read_and_then_moved_is_an_input_by_the_name_it_was_read_by(
     files: Project,
 ) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         pd.read_csv("t.csv")
         Path("old").mkdir()
         Path("t.csv").rename("old/t.csv")
@@ -171,7 +171,7 @@ def test_a_file_that_was_read_and_then_moved_is_an_input_by_the_name_it_was_read
 
 
 def test_a_file_that_was_read_and_then_deleted_is_told(files: Project) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         pd.read_csv("t.csv")
         Path("t.csv").unlink()
         Path("temporary").write_text("a\n")
@@ -221,7 +221,7 @@ def test_what_lies_outside_is_ignored_and_code_and_caches_are_too(
         (files.root / name).parent.mkdir(exist_ok=True)
         (files.root / name).write_text("a\n")
     Path("module.py").write_text("import json\n")
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         (tmp_path / "outside.csv").read_text()
         for path in files.root.glob("*/x.csv"):
             path.read_text()
@@ -245,7 +245,7 @@ def test_a_link_that_leads_outside_counts_under_its_own_name(
     Path("linked").symlink_to(tmp_path / "store")
     Path("nowhere").symlink_to(tmp_path / "nothing")
     Path("round").symlink_to(files.root)
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         Path("one.csv").read_text()
         pa.OSFile("linked/two.csv").read()
         _shell("cat linked/deep/three.csv > /dev/null")
@@ -259,10 +259,10 @@ def test_a_project_that_is_reached_through_a_link_is_the_same_project(
     files: Project, tmp_path: Path
 ) -> None:
     (tmp_path / "alias").symlink_to(files.root)
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         pd.read_csv(tmp_path / "alias" / "t.csv")
     assert _seen(reads) == (["t.csv"], [])
-    with Reads(type(files)(tmp_path / "alias")) as reads:
+    with FileWatch(type(files)(tmp_path / "alias")) as reads:
         pd.read_csv("t.csv")  # the working folder is told by its real name
         (tmp_path / "alias/t.parquet").read_bytes()
     assert sorted(_seen(reads)[0]) == ["t.csv", "t.parquet"]
@@ -272,7 +272,7 @@ def test_relative_names_are_of_the_folder_that_the_cell_was_in(
     files: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("notebooks").mkdir()
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         monkeypatch.chdir("notebooks")
         pd.read_csv("../t.csv")
         _shell("cat ../t.parquet > ./copy.parquet")
@@ -285,7 +285,7 @@ def test_a_folder_that_the_cell_makes_is_watched_too(files: Project) -> None:
     import pyarrow.dataset as ds
 
     table = ds.dataset("t.parquet").to_table().append_column("b", [["x", "y"]])
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         ds.write_dataset(table, "out/deep", format="parquet", partitioning=["b"])
         assert ds.dataset("out/deep").count_rows() == 2
     names = [] if reads.blind else ["out/deep/x/part-0.parquet", "out/deep/y/part-0.parquet"]
@@ -297,7 +297,7 @@ def test_a_folder_that_the_cell_makes_is_watched_too(files: Project) -> None:
 def test_any_name_is_a_name(files: Project, name: str) -> None:
     Path(name).write_text("a\n")
     time.sleep(0.02)
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         Path(name).read_bytes()
         subprocess.run(["cat", "--", f"./{name}"], stdout=subprocess.DEVNULL, check=True)
     assert [path.name for path in reads.inputs] == [name]
@@ -309,7 +309,7 @@ def test_any_name_is_a_name(files: Project, name: str) -> None:
 def test_threads_of_the_cell_are_the_cell(files: Project) -> None:
     for number in range(32):
         Path(f"{number:02}.csv").write_text("a\n")
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         threads = [
             threading.Thread(target=Path(f"{number:02}.csv").read_text) for number in range(32)
         ]
@@ -325,7 +325,7 @@ def test_what_another_process_reads_is_not_ours(files: Project) -> None:
     program = "import time; time.sleep(1.5); open('t.csv').read(); time.sleep(1)"
     orphan = f"import os, subprocess, sys; subprocess.Popen([sys.executable, '-c', {program!r}], start_new_session=True)"
     subprocess.run([sys.executable, "-c", orphan], check=True)
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         time.sleep(3)
     assert _seen(reads) == ([], [])
 
@@ -334,10 +334,10 @@ def test_what_another_process_reads_is_not_ours(files: Project) -> None:
 def test_children_are_seen_where_the_kernel_does_not_tell_who_they_are(
     files: Project, monkeypatch: pytest.MonkeyPatch, start: Callable[[str], Any]
 ) -> None:
-    has, me = Family.has, os.getpid()
+    has, me = ProcessFamily.has, os.getpid()
     # What a listener without privileges is told: 0 for every process but its own.
-    monkeypatch.setattr(Family, "has", lambda self, pid: has(self, pid if pid == me else 0))
-    with Reads(files) as reads:
+    monkeypatch.setattr(ProcessFamily, "has", lambda self, pid: has(self, pid if pid == me else 0))
+    with FileWatch(files) as reads:
         start("mkdir new && cp t.csv new/copy.csv")
     assert _seen(reads) == (([], []) if reads.blind else (["t.csv"], ["new/copy.csv"]))
 
@@ -345,13 +345,13 @@ def test_children_are_seen_where_the_kernel_does_not_tell_who_they_are(
 def test_a_file_opened_before_the_cell_is_not_read_by_closing_it(files: Project) -> None:
     with ExitStack() as stack:
         stack.enter_context(Path("t.csv").open())
-        with Reads(files) as reads:
+        with FileWatch(files) as reads:
             stack.close()
     assert _seen(reads) == ([], [])
 
 
 def test_nothing_is_seen_while_nothing_is_recorded(files: Project) -> None:
-    with Reads(files) as reads:
+    with FileWatch(files) as reads:
         pass
     pd.read_csv("t.csv")
     assert _seen(reads) == ([], [])
@@ -363,8 +363,8 @@ def test_an_error_in_the_hook_never_reaches_the_users_open(
     def broken(*_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(Reads, "saw", broken)
-    with Reads(files):
+    monkeypatch.setattr(FileWatch, "saw", broken)
+    with FileWatch(files):
         assert Path("t.csv").read_text() == "a\n1.0\n2.0\n"
         assert Path("t.csv").rename("u.csv").exists()
 
@@ -375,7 +375,7 @@ def test_an_error_in_the_hook_never_reaches_the_users_open(
 def test_a_project_of_too_many_folders_says_that_it_is_not_watched(project: Project) -> None:
     for number in range(2001):
         Path(f"many/{number}").mkdir(parents=True)
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         pass
     assert reads.layers_text == (
         "Python; native readers (pyarrow, polars, duckdb, h5py, …) and child processes are not seen "
@@ -390,7 +390,7 @@ def test_too_many_folders_behind_a_link_leave_the_project_watched(
         (tmp_path / f"big/{number}").mkdir(parents=True)
     Path("t.csv").write_text("a\n")
     Path("big").symlink_to(tmp_path / "big")
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         _shell("cat t.csv > /dev/null")
     if "fanotify" not in reads.layers:
         pytest.skip("this machine refuses fanotify")

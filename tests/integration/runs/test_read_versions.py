@@ -10,7 +10,7 @@ import pytest
 
 from jupyter_mlops import runs
 from jupyter_mlops.errors import Conflict
-from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.file_reads import FileWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ def _until_kept(project: Project, content: bytes) -> None:
         time.sleep(0.02)
 
 
-def _until_hashed(reads: Reads, path: Path) -> None:
+def _until_hashed(reads: FileWatch, path: Path) -> None:
     until = time.monotonic() + 600
     while not reads.early._found[str(path)].done():
         assert time.monotonic() < until
@@ -52,7 +52,7 @@ def _until_hashed(reads: Reads, path: Path) -> None:
 def test_a_file_is_hashed_while_the_cell_still_runs(project: Project) -> None:
     path = project.root / "large.bin"
     path.write_bytes(content := b"x" * 3_000_000)
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         path.read_bytes()
         _until_kept(project, content)
     assert reads.inputs == [path]
@@ -64,7 +64,7 @@ def test_what_was_read_keeps_its_version_when_the_cell_then_writes_over_it(
 ) -> None:
     path = project.root / "table.csv"
     path.write_bytes(content := b"a\n1\n")
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         path.read_bytes()
         _until_hashed(reads, path)
         path.write_bytes(b"a\n2\n")
@@ -76,7 +76,7 @@ def test_a_file_that_changed_before_it_was_hashed_has_no_version_rather_than_a_w
 ) -> None:
     path = project.root / "table.csv"
     path.write_bytes(b"a\n1\n")
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         monkeypatch.setattr(reads.early, "_hash", lambda _path: 1 / 0)
         path.read_bytes()
         path.write_bytes(b"a\n22\n")
@@ -108,7 +108,7 @@ def test_a_file_of_secrets_is_not_copied_while_the_cell_runs(project: Project) -
     path: Path = project.root / ".env"
     path.write_bytes(content := b"PASSWORD=x\n" * 9)
     (project.root / "a.csv").write_bytes(other := b"a\n")
-    with Reads(project):
+    with FileWatch(project):
         path.read_bytes()
         (project.root / "a.csv").read_bytes()
         _until_kept(project, other)

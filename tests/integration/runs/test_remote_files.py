@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_mlops import runs
-from jupyter_mlops.runs.capture.file_reads import Reads
+from jupyter_mlops.runs.capture.file_reads import FileWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +80,7 @@ def test_what_threads_open_is_seen_too(project: Project) -> None:
     names = [f"/threads/{number}.csv" for number in range(16)]
     for name in names:
         store.pipe(name, b"a\n")
-    with Reads(project) as reads:
+    with FileWatch(project) as reads:
         threads = [threading.Thread(target=store.read_text, args=(name,)) for name in names]
         for thread in threads:
             thread.start()

@@ -26,7 +26,7 @@ def _ran(*cells: tuple[str, str] | str, deleted: list[str] | None = None) -> His
     return history
 
 
-def _saved(tmp_path: Path, *cells: tuple[str, str]) -> hidden_state.Saved | None:
+def _saved(tmp_path: Path, *cells: tuple[str, str]) -> hidden_state.SavedNotebook | None:
     path = tmp_path / "n.ipynb"
     content = [{"id": key, "cell_type": "code", "source": text} for key, text in cells]
     path.write_text(json.dumps({"cells": content}))
