@@ -59,7 +59,7 @@ class Pickle(torch_modules.TorchFormat):
         """Return the model, a torch module on the CPU."""
         from jupyter_mlops.errors import MlopsError
         from jupyter_mlops.formats.mlflow_models import mlmodel
-        from jupyter_mlops.tracking.loading import import_mlflow
+        from jupyter_mlops.tracking.mlflow_import import import_mlflow
 
         if not allow_code:
             raise MlopsError("Loading a pickle runs the code it holds", ALLOW)

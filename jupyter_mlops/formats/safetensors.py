@@ -43,7 +43,7 @@ class Safetensors(torch_modules.TorchFormat):
 
         from jupyter_mlops.environment.packages import pinned
         from jupyter_mlops.formats.libraries import torch_source, torch_structure
-        from jupyter_mlops.formats.mlflow_models import logged_model
+        from jupyter_mlops.formats.mlflow_models import model_log
 
         module = found.model
         try:
@@ -78,7 +78,7 @@ class Safetensors(torch_modules.TorchFormat):
             mlflow_model.add_flavor(self.name, weights=self.file, structure=_STRUCTURE, code=code)
             mlflow_model.save(str(folder / "MLmodel"))
 
-        logged_model.log(write, params=params, metrics=metrics)
+        model_log.log(write, params=params, metrics=metrics)
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
         """Whether it is a torch model with a safetensors file."""

@@ -54,7 +54,7 @@ class Skops(Format):
         """Log an estimator, if all its types are trusted."""
         from jupyter_mlops.environment.packages import pinned
         from jupyter_mlops.formats.libraries import estimators
-        from jupyter_mlops.formats.mlflow_models import logged_model
+        from jupyter_mlops.formats.mlflow_models import model_log
         from jupyter_mlops.model_files.skops_trusted import TRUSTED
 
         try:
@@ -73,7 +73,7 @@ class Skops(Format):
             mlflow_model.signature = signature
             _write(folder, mlflow_model, content, sorted(unknown), needs, found.model)
 
-        logged_model.log(write, params=params, metrics=metrics)
+        model_log.log(write, params=params, metrics=metrics)
 
     def matches(self, folder: Path, flavors: Flavors) -> bool:
         """Whether it is a scikit-learn model with a skops file."""

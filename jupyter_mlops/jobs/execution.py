@@ -164,7 +164,11 @@ def perform(plan: ExecutionPlan, project: Project) -> Execution:
 
 
 def _execute(plan: ExecutionPlan, project: Project, active: ActiveRun, result: Execution) -> None:
-    from jupyter_mlops.jobs.engine import ExecutionRequest, NotebookOutcome, execute  # papermill
+    from jupyter_mlops.jobs.papermill_engine import (  # papermill
+        ExecutionRequest,
+        NotebookOutcome,
+        execute,
+    )
 
     checked = plan.checked
     folder = state.folder(project, active.run_id)

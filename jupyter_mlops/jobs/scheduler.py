@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from jupyter_mlops.errors import Conflict, MlopsError
 from jupyter_mlops.jobs import cron, declarations, state, ticks
-from jupyter_mlops.jobs.scheduler_process import LOCK
+from jupyter_mlops.jobs.scheduler_launch import LOCK
 from jupyter_mlops.jobs.watermarks import Watermarks
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jupyter_mlops.jobs.scheduler_process import WHY
+from jupyter_mlops.jobs.scheduler_launch import WHY
 from jupyter_mlops.project import Project
 
 

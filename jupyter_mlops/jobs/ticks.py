@@ -28,7 +28,7 @@ from dbos import DBOS, Serializer, SetWorkflowID
 from jupyter_mlops import files, paths
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.jobs import untrusted_json
-from jupyter_mlops.jobs.scheduler_process import clean_environment
+from jupyter_mlops.jobs.scheduler_launch import clean_environment
 from jupyter_mlops.processes.owned import end_group
 from jupyter_mlops.progress import say
 from jupyter_mlops.text import error_line, one_line, printable

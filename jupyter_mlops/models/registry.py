@@ -13,7 +13,7 @@ from jupyter_mlops.records import Records
 from jupyter_mlops.runs.records import ModelVersion
 from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import search
-from jupyter_mlops.tracking.loading import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import import_mlflow
 from jupyter_mlops.tracking.store import Store, open_store
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from jupyter_mlops.records import TextRecord
 from jupyter_mlops.replays import arguments
 from jupyter_mlops.runs import query
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, body, load
-from jupyter_mlops.runs.capsules.short_form import Slice
+from jupyter_mlops.runs.capsules.slice_record import Slice
 from jupyter_mlops.runs.records import RunDetail
 
 _LOAD = "%load_ext jupyter_mlops"
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[^\w.-]+")
 class Exported(TextRecord):
     """The written notebook; `left_out` lists the cells of the history that are not in it.
 
-    `slice` is the run's short form, if a replay verified the notebook.
+    `slice` is the run's slice, if a replay verified the notebook.
     """
 
     path: str
@@ -97,7 +97,7 @@ def export(
     left_out: list[str] = []
     found = None
     if slice:
-        from jupyter_mlops.replays.short_form import shorten
+        from jupyter_mlops.replays.slice import shorten
 
         found = shorten(
             project,

@@ -74,7 +74,7 @@ def prepare(shell: Any) -> None:
 def before_the_recorded_cell(shell: Any) -> None:
     """Restore the real `%%mlops`, and import its modules now: imports draw random numbers, too."""
     _look_at_generators()
-    from jupyter_mlops.tracking.loading import import_mlflow
+    from jupyter_mlops.tracking.mlflow_import import import_mlflow
 
     import_mlflow()
     importlib.import_module(GENERATORS["numpy"])  # NumPy imports it at the first use

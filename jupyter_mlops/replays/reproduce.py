@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops.environment import packages, rebuilt
+from jupyter_mlops.environment import packages, rebuild
 from jupyter_mlops.errors import UsageError
 from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
@@ -21,7 +21,7 @@ from jupyter_mlops.text import listed
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
-    from jupyter_mlops.environment.rebuilt import Environment
+    from jupyter_mlops.environment.rebuild import Environment
     from jupyter_mlops.runs.capsules.capsule import Capsule
     from jupyter_mlops.runs.records import RunDetail
 
@@ -117,7 +117,7 @@ def recorded_environment(
     python = manifest.get("hardware", {}).get("python", "")
     if not python or not manifest.get("packages"):
         raise UsageError(f"Run '{detail.name}' has no list of its packages", "Type: --env current")
-    return rebuilt.interpreter(
+    return rebuild.interpreter(
         manifest["packages"],
         python=python,
         project=project,

@@ -1,4 +1,4 @@
-"""A run's short form: the cells that are needed to reproduce it, found by replays.
+"""A run's slice: the cells that are needed to reproduce it, found by replays.
 
 An analysis of the code proposes cells, a replay decides. Each try replays the notebook as it would be
 written. It is verified only if its metrics, output files and error are equal to the run's.
@@ -15,7 +15,7 @@ from jupyter_mlops.errors import NotFound
 from jupyter_mlops.progress import say
 from jupyter_mlops.replays.execution import ReplayOutcome, outcome, recorded
 from jupyter_mlops.replays.verdict import compare
-from jupyter_mlops.runs.capsules.short_form import ARTIFACT, TAG, Slice
+from jupyter_mlops.runs.capsules.slice_record import ARTIFACT, TAG, Slice
 from jupyter_mlops.tracking.store import open_store
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def shorten(
 
 
 def keep(project: Project, detail: RunDetail, found: Slice) -> None:
-    """Write the short form to the run."""
+    """Write the slice to the run."""
     store = open_store(project)
     store.client.log_text(detail.run_id, found.to_json(), ARTIFACT)
     store.log(detail.run_id, tags={TAG: found.summary})

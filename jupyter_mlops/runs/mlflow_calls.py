@@ -20,7 +20,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from jupyter_mlops.tracking.loading import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -146,7 +146,7 @@ class RunDetail(Run):
             ("status", self.status),
             ("error", self.error),
             ("reproduced", _REPRODUCED.get(self.tags.get("mlops.reproduced", ""))),
-            ("short form", self.tags.get("mlops.slice")),
+            ("slice", self.tags.get("mlops.slice")),
             ("hidden state", self.tags.get("mlops.hidden")),
             ("metrics", self.metrics),
             ("params", self.params),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import ServerAway, UsageError, nearest
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.runs import embedded_list, spool_sync
+from jupyter_mlops.runs import spool_sync, sqlite_list
 from jupyter_mlops.runs.kinds import KIND_TAG, KINDS
 from jupyter_mlops.runs.query import experiment_names, record
 from jupyter_mlops.runs.records import Run, RunList
@@ -60,9 +60,9 @@ def list(
             live.close_dead(open_store(project))
         found: builtins.list[Run] | None = None
         if not filter:
-            found = embedded_list.newest(project, metric, ascending, experiment, kind, limit)
+            found = sqlite_list.newest(project, metric, ascending, experiment, kind, limit)
         if found is None:
-            embedded_list.refresh_statistics(project)
+            sqlite_list.refresh_statistics(project)
             store = open_store(project)
             found = _through_mlflow(filter, metric, ascending, experiment, kind, limit, store)
     if metric and found and not any(metric in run.metrics for run in found):
@@ -84,7 +84,7 @@ def parts(run_id: str, *, project: Project) -> builtins.list[Run]:
 
 def count(project: Project) -> int:
     """Return the number of runs; at most 50,000 for a team's store (one page of MLflow)."""
-    found = embedded_list.count(project)
+    found = sqlite_list.count(project)
     if found is None:
         store = open_store(project)
         found = len(store.client.search_runs([*experiment_names(store, "")], max_results=_PAGE))

@@ -1,4 +1,3 @@
-from jupyter_mlops.services.builder import build as build
 from jupyter_mlops.services.lifecycle import get as get
 from jupyter_mlops.services.lifecycle import list as list
 from jupyter_mlops.services.lifecycle import start as start
@@ -11,3 +10,4 @@ from jupyter_mlops.services.records import Parity as Parity
 from jupyter_mlops.services.records import Service as Service
 from jupyter_mlops.services.requests import predict as predict
 from jupyter_mlops.services.requests import test as test
+from jupyter_mlops.services.service_build import build as build

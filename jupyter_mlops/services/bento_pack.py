@@ -31,7 +31,7 @@ def pack(
     """
     home.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-P", "-m", "jupyter_mlops.services.bento_build", str(source), "--name", name,
+        [sys.executable, "-P", "-m", "jupyter_mlops.services.bento_pack", str(source), "--name", name,
          "--version", version, "--service", service, "--labels", json.dumps(labels)],
         env={**os.environ, "BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True"},
         stdin=subprocess.DEVNULL,

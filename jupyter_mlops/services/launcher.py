@@ -113,7 +113,7 @@ def launch(
         arguments = [] if detach else ["--parent", str(os.getpid())]
         process = subprocess.Popen(
             # -P: files in the user's folder must not replace imported modules.
-            [sys.executable, "-P", "-m", "jupyter_mlops.services.server", str(folder),
+            [sys.executable, "-P", "-m", "jupyter_mlops.services.service_process", str(folder),
              str(opened.fileno()), *arguments],
             stdin=subprocess.PIPE,
             stdout=output,

@@ -13,8 +13,8 @@ from jupyter_mlops.processes.identity import ProcessId
 from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
-from jupyter_mlops.services import bento_store, prediction_log, process, seal
-from jupyter_mlops.services.process import RunningService
+from jupyter_mlops.services import bento_store, launcher, prediction_log, seal
+from jupyter_mlops.services.launcher import RunningService
 from jupyter_mlops.services.records import Parity, Service
 from jupyter_mlops.services.runtime.host_check import VARIABLE, canonical, is_address
 
@@ -65,7 +65,7 @@ def start(
         seal.verify(bento.path)
         try:
             with step(f"Starting {bento.tag}"):
-                launched = process.launch(
+                launched = launcher.launch(
                     bento.path,
                     log=_log(project, name),
                     environment=_environment(project, name) | {VARIABLE: ",".join(hosts)},
@@ -98,7 +98,7 @@ def stop(name: str, *, project: Project | None = None) -> Service:
         if running is None:
             _forget(project, name)
             raise Conflict(f"{name} is not running", f"Start it: %mlops service start {name}")
-        process.end(_launched(running).process)
+        launcher.end(_launched(running).process)
         _forget(project, name)
     project.announce("service", "stopped", name)
     return record(project, bento)
@@ -132,7 +132,7 @@ def record(project: Project, bento: bento_store.Bento) -> Service:
         if running["tag"] != bento.tag:
             bento = bento_store.by_tag(project, running["tag"])
         launched = _launched(running)
-        status = "ready" if process.answers(launched, timeout=_PROBE_SECONDS) else "starting"
+        status = "ready" if launcher.answers(launched, timeout=_PROBE_SECONDS) else "starting"
     origin = bento.origin
     parity = origin.get("parity")
     return Service(
@@ -249,7 +249,7 @@ def _running(project: Project, name: str) -> dict[str, Any] | None:
         return None
     try:
         state = json.loads(_state(project, name).read_text(encoding="utf-8"))
-        return dict(state) if process.alive(_launched(state).process) else None
+        return dict(state) if launcher.alive(_launched(state).process) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

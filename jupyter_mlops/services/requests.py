@@ -11,7 +11,7 @@ from jupyter_mlops import data
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.services import answers, bento_store, lifecycle, seal, served_model
-from jupyter_mlops.services.client import Client, encode
+from jupyter_mlops.services.http_client import Client, encode
 from jupyter_mlops.services.records import Answer
 
 if TYPE_CHECKING:

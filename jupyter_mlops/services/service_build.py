@@ -18,14 +18,14 @@ from jupyter_mlops.progress import say, step
 from jupyter_mlops.project import Project
 from jupyter_mlops.services import (
     answers,
-    bento_build,
+    bento_pack,
     bento_store,
-    process,
+    launcher,
     requirements,
     seal,
     served_model,
 )
-from jupyter_mlops.services.client import Client
+from jupyter_mlops.services.http_client import Client
 
 if TYPE_CHECKING:
     from jupyter_mlops.formats import PackedModel
@@ -64,7 +64,7 @@ def build(
         folder = scratch / "src"
         class_name = _write(source, folder, name, version)
         with step(f"Building {name}:{version}"):
-            built = bento_build.pack(
+            built = bento_pack.pack(
                 folder,
                 scratch / "home",
                 name=name,
@@ -111,7 +111,7 @@ def _write(source: ServedModel, folder: Path, name: str, version: str) -> str:
         {"name": name, "version": version, "inputs": source.inputs, "output": output},
     )
     source.reference.to_parquet(folder / "reference.parquet", index=False)
-    from jupyter_mlops.services.client import encode
+    from jupyter_mlops.services.http_client import encode
 
     (folder / "warmup.json").write_bytes(
         json.dumps(json.loads(encode(source.reference.head(_WARM_UP_ROWS)))["data"]).encode()
@@ -195,7 +195,7 @@ def _parity(source: ServedModel, built: Path, name: str) -> Parity:
     """
     rows = source.reference.head(_PARITY_ROWS)
     wanted = answers.expected(source, rows)
-    launched = process.launch(
+    launched = launcher.launch(
         built, log=built.parent / "parity.log", environment={"MLOPS_PREDICTIONS": ""},
         host="127.0.0.1", port=0, detach=False, timeout=_START_SECONDS,
     )  # fmt: skip
@@ -204,7 +204,7 @@ def _parity(source: ServedModel, built: Path, name: str) -> Parity:
             together = client.predict(rows)
             alone = client.predict(rows.head(1))
     finally:
-        process.end(launched.process, grace=0)
+        launcher.end(launched.process, grace=0)
     parity, difference = answers.compare(together, wanted)
     if parity.equal:
         _, difference = answers.compare(alone, {key: values[:1] for key, values in wanted.items()})

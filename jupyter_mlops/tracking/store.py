@@ -22,7 +22,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.secrets.redaction import redact, redact_items
 from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import moved, places, team, turns
-from jupyter_mlops.tracking.loading import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

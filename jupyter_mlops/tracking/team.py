@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
 from jupyter_mlops.text import LONGEST_ERROR, cut, error_line
-from jupyter_mlops.tracking.loading import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import import_mlflow
 from jupyter_mlops.urls import hide_password, without_password
 
 if TYPE_CHECKING:

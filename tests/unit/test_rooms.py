@@ -85,7 +85,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     copy = Copy(tmp_path_factory.mktemp("imports"))
     inside = "def late():\n    from jupyter_mlops."
     copy.plant("runs/trash.py", "from jupyter_mlops.drift import histograms")
-    copy.plant("runs/capsules/short_form.py", "from jupyter_mlops.runs.comparison import curves")
+    copy.plant("runs/capsules/slice_record.py", "from jupyter_mlops.runs.comparison import curves")
     copy.plant("jobs/ticks.py", f"{inside}jobs import scheduler")
     copy.plant("data/garbage.py", f"{inside}services import records")
     copy.plant("data/remotes.py", "if TYPE_CHECKING:\n    from jupyter_mlops.jobs import records")

@@ -36,7 +36,7 @@ NAMED = {
     "formats/onnx.py": ({"jupyter_mlops.model_files.onnx_file"}, "copied into a Bento"),
     "formats/pickle.py": ({"jupyter_mlops.model_files.pickle_file"}, "copied into a Bento"),
     "formats/skops.py": ({"jupyter_mlops.model_files.skops_file"}, "copied into a Bento"),
-    "jobs/scheduler_process.py": ({"jupyter_mlops.jobs.scheduler"}, "a process of its own"),
+    "jobs/scheduler_launch.py": ({"jupyter_mlops.jobs.scheduler"}, "a process of its own"),
     "jobs/ticks.py": ({"jupyter_mlops.jobs.worker"}, "a process of its own"),
     "magics/parser.py": (
         {"jupyter_mlops.magics.verbs.", "jupyter_mlops.magics.verbs.root"},
@@ -48,12 +48,12 @@ NAMED = {
     "runs/comparison/records.py": ({"jupyter_mlops.runs.comparison.view"}, "a record's view"),
     "server/spool_sync.py": ({"jupyter_mlops.cli"}, "a process of its own"),
     "server/types.py": ({"jupyter_mlops.server.types"}, "the command that a reader types"),
-    "services/bento_build.py": ({"jupyter_mlops.services.bento_build"}, "a process of its own"),
-    "services/builder.py": (
+    "services/bento_pack.py": ({"jupyter_mlops.services.bento_pack"}, "a process of its own"),
+    "services/service_build.py": (
         {"jupyter_mlops.services", "jupyter_mlops.model_files"},
         "the files are copied into a Bento",
     ),
-    "services/process.py": ({"jupyter_mlops.services.server"}, "a process of its own"),
+    "services/launcher.py": ({"jupyter_mlops.services.service_process"}, "a process of its own"),
 }  # fmt: skip
 
 #: The files that import a module whose name they compute, and what it names.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import temporary
-from jupyter_mlops.tracking.loading import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable

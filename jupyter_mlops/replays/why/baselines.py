@@ -100,9 +100,9 @@ class ReplayedRuns:
         return ReplayEnvironment(found.python, found.name) if found.name else ReplayEnvironment()
 
     def _again(self, side: ComparedRun, environment: ReplayEnvironment) -> CachedOutcome:
-        """Replay a run; if its short form gives the same metrics, it replaces the run's capsule."""
+        """Replay a run; if its slice gives the same metrics, it replaces the run's capsule."""
         name, whole, short = side.detail.name, side.capsule, shortened(side.capsule)
-        outcome = CachedOutcome(failed="no short form")
+        outcome = CachedOutcome(failed="no slice")
         if short is not None:
             title = f"{name}, {len(short.cells)} of its {len(whole.cells)} cells"
             outcome = self.cache.outcome(side.detail, short, environment, title)

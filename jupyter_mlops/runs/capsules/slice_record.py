@@ -28,6 +28,6 @@ class Slice(Record):
 
     @property
     def summary(self) -> str:
-        """The short form in a few words."""
+        """The slice in a few words."""
         words = f"{len(self.cells)} of {self.of} cells, verified"
         return f"{words} with the run's random states" if self.generators else words

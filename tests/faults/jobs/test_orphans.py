@@ -58,12 +58,12 @@ DRIVER = """
 import os, sys, nbformat
 from pathlib import Path
 from jupyter_mlops.processes import owned
-from jupyter_mlops.jobs import engine
+from jupyter_mlops.jobs import papermill_engine
 from jupyter_mlops.jobs import notebook as notebooks
 path = Path(sys.argv[1])
 content = nbformat.read(path, 4)
 (path.parent / "out").mkdir(exist_ok=True)
-outcome = engine.execute(engine.ExecutionRequest(
+outcome = papermill_engine.execute(papermill_engine.ExecutionRequest(
     path=path, notebook=content, cells=notebooks.code_cells(content), kernel="python3", folder=path.parent,
     output=path.parent / "out" / path.name, environment=owned.marked(dict(os.environ), "a-name"), mark="a-name",
     timeout=float(sys.argv[2])))

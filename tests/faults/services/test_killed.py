@@ -20,7 +20,7 @@ from jupyter_mlops import services
 from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError
 from jupyter_mlops.processes.identity import process_start
 from jupyter_mlops.services import seal
-from jupyter_mlops.services.client import Client
+from jupyter_mlops.services.http_client import Client
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project

@@ -11,7 +11,7 @@ from jupyter_mlops import formats, models, runs, services
 from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.formats.base import registry
 from jupyter_mlops.magics import parser
-from jupyter_mlops.services.client import Client
+from jupyter_mlops.services.http_client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Coefficients(Format):
     file = "coefficients.json"
     def save(self, found, *, params, metrics):
         from jupyter_mlops.formats.libraries import estimators
-        from jupyter_mlops.formats.mlflow_models import logged_model
+        from jupyter_mlops.formats.mlflow_models import model_log
         if not hasattr(found.model, "coef_"):
             raise NotKept("it has no coefficients")
         content = {"slopes": found.model.coef_.tolist(), "start": float(found.model.intercept_)}
@@ -48,7 +48,7 @@ class Coefficients(Format):
             mlflow_model.signature = estimators.signature(found)
             mlflow_model.add_flavor(self.name, data=self.file)
             mlflow_model.save(str(folder / "MLmodel"))
-        logged_model.log(write, params=params, metrics=metrics)
+        model_log.log(write, params=params, metrics=metrics)
     def check(self, folder, flavors):
         coefficients_file.Line(folder / self.file)
     def load(self, folder, *, allow_code):

@@ -58,7 +58,7 @@ def test_a_slice_has_only_the_cells_that_matter_and_a_replay_verified_it(
     ]
     assert "3 of 5 cells of its history, **verified** by a replay on 20" in notebook.cells[0].source
     assert notebook.metadata["mlops"]["verified"] == written.slice.verified.isoformat()
-    assert ("short form", "3 of 5 cells, verified") in runs.show("case").details()
+    assert ("slice", "3 of 5 cells, verified") in runs.show("case").details()
     kept = query.artifact(runs.get("case").run_id, "mlops/slice.json", project=project)
     assert json.loads(kept.read_text())["cells"] == [1, 2, 5]
     assert not [*(project.state / "reproduce").iterdir()]

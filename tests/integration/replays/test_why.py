@@ -12,7 +12,7 @@ import pytest
 from jupyter_mlops import cli, runs
 from jupyter_mlops.errors import BackendFailed, NotFound, UsageError
 from jupyter_mlops.replays.why.why import why
-from tests.integration.environment import test_rebuilt as made
+from tests.integration.environment import test_rebuild as made
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import pytest
 
 from jupyter_mlops import models, runs, workspace
 from jupyter_mlops.errors import MlopsError, NotFound, UsageError
-from jupyter_mlops.runs import embedded_list
+from jupyter_mlops.runs import sqlite_list
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -142,7 +142,7 @@ def test_the_embedded_store_is_read_as_mlflow_reads_it(three: list[str], project
                     )
                     # Most of the runs are read in another way than a few.
                     for limit in (1, 3):
-                        ours = embedded_list.newest(
+                        ours = sqlite_list.newest(
                             project, metric, ascending, experiment, kind, limit
                         )
                         assert ours is not None
@@ -158,11 +158,11 @@ def _plain(run: Run) -> str:
 def test_a_store_of_another_schema_is_left_to_mlflow(project: Project) -> None:
     import sqlite3
 
-    assert embedded_list.newest(project, "", False, "", "", 5) == []
+    assert sqlite_list.newest(project, "", False, "", "", 5) == []
     with sqlite3.connect(project.state / "mlflow.db") as database:
         database.execute("ALTER TABLE latest_metrics RENAME TO newest_metrics")
     database.close()
-    assert embedded_list.newest(project, "auc", False, "", "", 5) is None
+    assert sqlite_list.newest(project, "auc", False, "", "", 5) is None
 
 
 def test_statistics_are_renewed_as_the_store_grows(project: Project) -> None:
@@ -175,7 +175,7 @@ def test_statistics_are_renewed_as_the_store_grows(project: Project) -> None:
             " VALUES (?, 'r', 'FINISHED', 1, 'active', 0, 'JOB')",
             [(f"{i:032x}",) for i in range(1200)],
         )
-    embedded_list.refresh_statistics(project)
+    sqlite_list.refresh_statistics(project)
     assert database.execute("SELECT stat FROM sqlite_stat1 WHERE tbl = 'runs'").fetchall()
     database.close()
     assert len(runs.list(limit=2000, project=project)) == 1200
@@ -228,5 +228,5 @@ def test_status_counts_what_the_list_holds(
 ) -> None:
     runs.delete([three[0]], yes=True)
     assert workspace.status().runs == len(runs.list()) == 2
-    monkeypatch.setattr(embedded_list, "count", lambda project: None)  # as for a team's store
+    monkeypatch.setattr(sqlite_list, "count", lambda project: None)  # as for a team's store
     assert workspace.status().runs == 2

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jupyter_mlops import models, runs, services
-from jupyter_mlops.services.client import Client
+from jupyter_mlops.services.http_client import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ import pytest
 from jupyter_mlops import runs, services, signing_key, trust
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
 from jupyter_mlops.project import Project
-from jupyter_mlops.services import bento_store, process, seal
+from jupyter_mlops.services import bento_store, launcher, seal
 
 if TYPE_CHECKING:
     from tests.trials import Trials
@@ -168,7 +168,7 @@ def test_a_changed_bento_runs_nothing_neither_here_nor_in_the_service_process(
         services.start("line", project=sent)
     # The process looks for itself, should the file change after the parent has looked.
     with pytest.raises(BackendFailed, match="did not start"):
-        process.launch(
+        launcher.launch(
             folder, log=tmp_path / "log", environment={}, host="127.0.0.1", port=0, detach=False, timeout=600
         )  # fmt: skip
     assert not canary.exists()

@@ -39,7 +39,7 @@ SAME_WORD = {
     ("files", "log"): "opens a log file",
     ("formats.base.registry", "register"): "adds a format from outside of the package",
     ("formats.libraries.torch_structure", "build"): "a torch module from its structure",
-    ("formats.mlflow_models.logged_model", "log"): "adds a model to a run of MLflow",
+    ("formats.mlflow_models.model_log", "log"): "adds a model to a run of MLflow",
     ("jobs.output_redaction", "log"): "redacts a kernel's log file",
     ("magics.await_cells", "register"): "adds the input transformer to a shell",
     ("magics.parser", "build"): "the argparse parser of a verb",

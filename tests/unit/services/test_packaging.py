@@ -15,9 +15,9 @@ from jupyter_mlops.errors import MlopsError, UsageError
 from jupyter_mlops.services import (
     answers,
     bento_store,
-    client,
+    http_client,
+    launcher,
     prediction_log,
-    process,
     served_model,
 )
 
@@ -80,7 +80,7 @@ def test_a_frame_travels_without_losing_what_it_is() -> None:
             "m": pd.array([1, None], dtype="Int64"),
         }
     )
-    assert json.loads(client.encode(frame)) == {
+    assert json.loads(http_client.encode(frame)) == {
         "columns": ["x", "n", "s", "t", "m"],
         "data": [[0.1, 1, "a", "2026-01-01T00:00:00", 1], [None, 2, None, None, None]],
     }
@@ -131,7 +131,7 @@ def test_the_error_of_a_log_is_its_last_exception_not_its_last_line(tmp_path: Pa
         "zipfile.BadZipFile: File is not a zip file\n"
         "2026-11-21 13:00:00,000 ERROR uvicorn.error: Application startup failed. Exiting.\n"
     )
-    assert process.logged_error(log) == "zipfile.BadZipFile: File is not a zip file"
+    assert launcher.logged_error(log) == "zipfile.BadZipFile: File is not a zip file"
     log.write_text("mlops_runtime.model_files.refused.Refused: The skops file cannot be read\n")
-    assert process.logged_error(log) == "The skops file cannot be read"
-    assert process.logged_error(tmp_path / "none.log") == "its log is empty"
+    assert launcher.logged_error(log) == "The skops file cannot be read"
+    assert launcher.logged_error(tmp_path / "none.log") == "its log is empty"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jupyter_mlops import runs
-from jupyter_mlops.environment import hard_links, package_indexes, rebuilt, uv
+from jupyter_mlops.environment import hard_links, package_indexes, rebuild, uv
 from jupyter_mlops.errors import MlopsError, NotFound
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _installed(folder: Path, path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), inherited])))
 
 
-def _imported(environment: rebuilt.Environment, code: str) -> str:
+def _imported(environment: rebuild.Environment, code: str) -> str:
     done = subprocess.run(
         [environment.python, "-c", code], capture_output=True, text=True, check=True,
         env={key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
@@ -124,8 +124,8 @@ def test_a_run_differs_with_the_packages_of_now_and_says_what_to_type() -> None:
 
 
 def test_nothing_is_built_where_the_packages_are_the_same(project: Project) -> None:
-    packages = {name: package.version for name, package in rebuilt.installed().items()}
-    found = rebuilt.interpreter(packages, python=PYTHON, project=project)
+    packages = {name: package.version for name, package in rebuild.installed().items()}
+    found = rebuild.interpreter(packages, python=PYTHON, project=project)
     assert (found.python, found.built, found.name) == (Path(sys.executable), False, "")
     assert not (project.state / "environments").exists()
 
@@ -133,24 +133,24 @@ def test_nothing_is_built_where_the_packages_are_the_same(project: Project) -> N
 def test_an_environment_has_the_asked_packages_and_no_others(
     project: Project, wheels: Path
 ) -> None:
-    here = rebuilt.installed()["six"].version
+    here = rebuild.installed()["six"].version
     packages = {"mlopsprobe": "1.0", "six": here}
-    found = rebuilt.interpreter(packages, python=PYTHON, project=project)
+    found = rebuild.interpreter(packages, python=PYTHON, project=project)
     assert (found.built, found.notes) == (True, [])
     code = "import importlib.metadata as m; print(sorted((d.name, d.version) for d in m.distributions()))"
     assert _imported(found, code) == str([("mlopsprobe", "1.0"), ("six", here)])
     six = hard_links.site_packages(found.python.parent.parent) / "six.py"
     assert six.stat().st_nlink > 1
-    again = rebuilt.interpreter(packages, python=PYTHON, project=project)
+    again = rebuild.interpreter(packages, python=PYTHON, project=project)
     assert (again.python, again.built) == (found.python, False)
 
 
 def test_what_cannot_be_had_is_named_and_this_environments_version_takes_its_place(
     project: Project, wheels: Path
 ) -> None:
-    here = rebuilt.installed()["six"].version
+    here = rebuild.installed()["six"].version
     packages = {"mlopsprobe": "1.0", "six": "0.0.1", "mlops-nowhere": "3.0+cpu"}
-    found = rebuilt.interpreter(packages, python=PYTHON, project=project)
+    found = rebuild.interpreter(packages, python=PYTHON, project=project)
     assert sorted(note.partition(":")[0] for note in found.notes) == [
         "mlops-nowhere 3.0+cpu cannot be installed, left out",
         f"six 0.0.1 cannot be installed, {here} is used instead",
@@ -170,7 +170,7 @@ def test_a_package_whose_files_were_edited_is_not_taken_as_it_is(
     monkeypatch.syspath_prepend(target)
     (target / "mlopsprobe.py").unlink()  # or it would be edited in uv's cache, too
     (target / "mlopsprobe.py").write_text("value = 'edited by hand'\n")
-    found = rebuilt.interpreter({"mlopsprobe": "1.0"}, python=PYTHON, project=project)
+    found = rebuild.interpreter({"mlopsprobe": "1.0"}, python=PYTHON, project=project)
     assert _imported(found, "import mlopsprobe; print(mlopsprobe.value)") == "2.5"
     assert found.notes == [
         "mlopsprobe 1.0 was installed again: mlopsprobe.py was changed after it was installed"
@@ -181,11 +181,11 @@ def test_a_python_that_is_not_here_and_a_missing_uv_are_said_in_one_line(
     project: Project, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(NotFound, match=r"Python 3\.2, .*Type: uv python install 3\.2"):
-        rebuilt.interpreter({"mlopsprobe": "1.0"}, python="3.2.1", project=project)
+        rebuild.interpreter({"mlopsprobe": "1.0"}, python="3.2.1", project=project)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setitem(sys.modules, "uv", None)
     with pytest.raises(MlopsError, match=r"not installed\. Type: pip install uv"):
-        rebuilt.interpreter({"mlopsprobe": "1.0"}, python=PYTHON, project=project)
+        rebuild.interpreter({"mlopsprobe": "1.0"}, python=PYTHON, project=project)
     assert not [*(project.state / "environments").glob("*")]
 
 
@@ -210,8 +210,8 @@ def test_index_options_are_kept_without_what_logs_in(
 _BUILD = """
 import json, sys
 from jupyter_mlops.project import Project
-from jupyter_mlops.environment import rebuilt
-found = rebuilt.interpreter(json.loads(sys.argv[1]), python=sys.argv[2], project=Project.find())
+from jupyter_mlops.environment import rebuild
+found = rebuild.interpreter(json.loads(sys.argv[1]), python=sys.argv[2], project=Project.find())
 print(found.built)
 """
 
@@ -227,7 +227,7 @@ def _building(packages: dict[str, str]) -> subprocess.Popen[str]:
 def test_an_environment_is_built_once_by_two_at_once_and_again_after_a_kill(
     project: Project, wheels: Path
 ) -> None:
-    packages = {name: item.version for name, item in rebuilt.installed().items()}
+    packages = {name: item.version for name, item in rebuild.installed().items()}
     packages |= {"mlopsprobe": "1.0"}
     home = project.state / "environments"
     for way in (signal.SIGINT, signal.SIGKILL):
@@ -240,7 +240,7 @@ def test_an_environment_is_built_once_by_two_at_once_and_again_after_a_kill(
         assert bool([*home.iterdir()]) == (way == signal.SIGKILL)
     both = [_building(packages) for _ in range(2)]
     assert sorted(one.communicate(timeout=600)[0].strip() for one in both) == ["False", "True"]
-    found = rebuilt.interpreter(packages, python=PYTHON, project=project)
+    found = rebuild.interpreter(packages, python=PYTHON, project=project)
     assert (found.built, found.notes) == (False, [])
     assert _imported(found, "import mlopsprobe, sklearn, mlflow; print(mlopsprobe.value)") == "2.5"
     assert len([*home.iterdir()]) == 1
@@ -255,6 +255,6 @@ def test_an_environment_is_built_for_another_python(project: Project, wheels: Pa
                 break
     else:
         pytest.skip("uv finds no other Python on this machine")
-    found = rebuilt.interpreter({"mlopsprobe": "2.0"}, python=f"{minor}.0", project=project)
+    found = rebuild.interpreter({"mlopsprobe": "2.0"}, python=f"{minor}.0", project=project)
     code = "import sys, mlopsprobe; print('%d.%d' % sys.version_info[:2])"
     assert _imported(found, code) == minor
