@@ -59,6 +59,7 @@ check: env panel-check
 format: env
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/python -m jupyter_mlops.server.types
 
 # A small environment of its own: the pages are made from the table of verbs, which needs no engine.
 docs: $(DOCS)/installed

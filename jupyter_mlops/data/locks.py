@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_mlops.errors import Conflict
 from jupyter_mlops.files import content, json_in
 from jupyter_mlops.paths import is_link
-from jupyter_mlops.processes.identity import process_start
+from jupyter_mlops.processes.identity import process_start, started_after
 from jupyter_mlops.progress import say
 
 if TYPE_CHECKING:
@@ -98,15 +98,10 @@ def _healed(file: Path) -> list[str]:
 
 def _why_ended(pid: int, written: float) -> str:
     """Return how we know that the process of this entry has ended; empty while it runs."""
-    start = process_start(pid)
-    if start is None:
+    if process_start(pid) is None:
         return "has ended"
-    import psutil  # comes with ipykernel
-
-    try:
-        # A process that started after the entry was written did not write it: the pid is reused.
-        if psutil.Process(pid).create_time() > written + 1:
-            return "has ended, and another process has its pid"
-    except psutil.Error:
+    # A process that started after the entry was written did not write it: the pid is reused.
+    later = started_after(pid, written + 1)
+    if later is None:
         return "has ended"
-    return ""
+    return "has ended, and another process has its pid" if later else ""

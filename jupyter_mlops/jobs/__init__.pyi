@@ -3,6 +3,7 @@ from jupyter_mlops.jobs.execution import run as run
 from jupyter_mlops.jobs.history import cancel as cancel
 from jupyter_mlops.jobs.history import executions as executions
 from jupyter_mlops.jobs.history import logs as logs
+from jupyter_mlops.jobs.records import Job as Job
 from jupyter_mlops.jobs.scheduler_launch import start_scheduler as start_scheduler
 from jupyter_mlops.jobs.schedules import has_schedules as has_schedules
 from jupyter_mlops.jobs.schedules import list as list

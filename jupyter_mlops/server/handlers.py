@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from jupyter_server.auth.decorator import authorized
 from jupyter_server.base.handlers import APIHandler
@@ -142,34 +142,18 @@ class RunHandler(NounHandler):
         await self.answer(lambda project: runs.show(run, project=project))
 
 
-class DataHandler(NounHandler):
-    """GET: the versioned files."""
+class ListHandler(NounHandler):
+    """GET: what a verb of a noun lists; `LISTS` has one for each resource."""
+
+    package: ClassVar[Any]
+    verb: ClassVar[str]
 
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        """Send each file's version, and whether the file has changed since."""
-        await self.answer(lambda project: data.list(project=project))
-
-
-class JobsHandler(NounHandler):
-    """GET: the jobs and their schedules."""
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Send each job with its last and next execution."""
-        await self.answer(lambda project: jobs.list(project=project))
-
-
-class ServicesHandler(NounHandler):
-    """GET: the services and their addresses."""
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Send each service with its status and address."""
-        await self.answer(lambda project: services.list(project=project))
+        """Send the list of the project."""
+        listed = getattr(self.package, self.verb)
+        await self.answer(lambda project: listed(project=project))
 
 
 class ServiceActionHandler(NounHandler):
@@ -181,16 +165,6 @@ class ServiceActionHandler(NounHandler):
         """Start the service (it ends with this server) or stop it; send its new state."""
         verb = services.start if action == "start" else services.stop
         await self.answer(lambda project: verb(name, project=project))
-
-
-class DriftHistoryHandler(NounHandler):
-    """GET: the earlier drift checks."""
-
-    @web.authenticated
-    @authorized
-    async def get(self) -> None:
-        """Send each check's verdict, the newest first."""
-        await self.answer(lambda project: drift.history(project=project))
 
 
 class DriftHandler(NounHandler):
@@ -215,16 +189,26 @@ class NoRouteHandler(NounHandler):
         raise web.HTTPError(404, "No such address")
 
 
+#: Resource → the noun's package, the verb that lists it, and the record of one item.
+LISTS: dict[str, tuple[Any, str, str]] = {
+    "data": (data, "list", "DataVersion"),
+    "jobs": (jobs, "list", "Job"),
+    "services": (services, "list", "Service"),
+    "drift": (drift, "history", "DriftCheck"),
+}
 #: Route below the server's base URL → handler.
 ROUTES: tuple[tuple[str, type[NounHandler]], ...] = (
     (r"mlops/api/status", StatusHandler),
     (r"mlops/api/trust", TrustHandler),
     (r"mlops/api/runs", RunsHandler),
     (r"mlops/api/runs/([^/]+)", RunHandler),
-    (r"mlops/api/data", DataHandler),
-    (r"mlops/api/jobs", JobsHandler),
-    (r"mlops/api/services", ServicesHandler),
+    *(
+        (
+            f"mlops/api/{name}",
+            type("ListHandler", (ListHandler,), {"package": package, "verb": verb}),
+        )
+        for name, (package, verb, _) in LISTS.items()
+    ),
     (r"mlops/api/services/([^/]+)/(start|stop)", ServiceActionHandler),
-    (r"mlops/api/drift", DriftHistoryHandler),
     (r"mlops/api/drift/([^/]+)", DriftHandler),
 )

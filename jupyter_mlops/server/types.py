@@ -13,12 +13,10 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from jupyter_mlops.data.records import DataVersion
-from jupyter_mlops.drift.records import DriftCheck, DriftReport
-from jupyter_mlops.jobs.records import Job
+from jupyter_mlops.drift.records import DriftReport
 from jupyter_mlops.runs.records import Run, RunDetail
+from jupyter_mlops.server.handlers import LISTS
 from jupyter_mlops.server.records import CHANGE_SCHEMA, Change, Failure, ProjectStatus
-from jupyter_mlops.services.records import Service
 
 WIRE = (
     ProjectStatus,
@@ -26,11 +24,8 @@ WIRE = (
     Change,
     Run,
     RunDetail,
-    DataVersion,
-    Job,
-    Service,
-    DriftCheck,
     DriftReport,
+    *(getattr(package, record) for package, _, record in LISTS.values()),
 )
 TARGET = Path(__file__).parents[2] / "labextension" / "src" / "types.gen.ts"
 HEADING = """\

@@ -30,11 +30,9 @@ describe('the model of the panel', () => {
     await model.follow('1/2');
     expect(server.asked).toEqual([
       'GET status path=1/2',
-      'GET runs path=1 limit=7',
-      'GET data path=1',
-      'GET jobs path=1',
-      'GET services path=1',
-      'GET drift path=1'
+      ...SECTIONS.map(({ id }) =>
+        id === 'runs' ? 'GET runs path=1 limit=7' : `GET ${id} path=1`
+      )
     ]);
     expect(runs().items).toEqual([RUN]);
   });

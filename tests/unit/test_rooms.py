@@ -153,7 +153,9 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     copy.plant("runs/trash.py", "def restore(run):\n    return run")
     copy.plant("models/gate.py", '"""A module with the name of a verb."""')
     copy.plant(
-        "server/handlers.py", "jobs.has_schedules(project)", instead_of="jobs.list(project=project)"
+        "server/handlers.py",
+        "jobs.has_schedules(project)",
+        instead_of="drift.show(run, project=project)",
     )
     return copy.failures_of_the_table()
 

@@ -16,6 +16,7 @@ import jupyter_mlops
 from jupyter_mlops import lazy
 from jupyter_mlops.magics import parser
 from jupyter_mlops.magics.verbs import root
+from jupyter_mlops.server.handlers import LISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +125,10 @@ def test_the_routes_call_verbs_and_nothing_else() -> None:
         and isinstance(node.value, ast.Name)
         and node.value.id in PACKAGES
     }
-    assert asked - {(verb.package, _name(verb)) for verb in VERBS} <= NOT_VERBS.keys()
+    verbs = {(verb.package, _name(verb)) for verb in VERBS}
+    assert asked - verbs <= NOT_VERBS.keys()
+    listed = {(package.__name__.rpartition(".")[2], verb) for package, verb, _ in LISTS.values()}
+    assert listed <= verbs
 
 
 @pytest.mark.parametrize("name", PACKAGES)
