@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from typing import Any
 
@@ -21,6 +22,11 @@ _MLFLOW = {
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
+
+
+#: Held while MLflow creates or migrates its tables: alembic keeps the connection of a migration in
+#: global variables, so two threads that migrate two stores run statements in each other's.
+MIGRATING = threading.Lock()
 
 
 def import_mlflow() -> Any:

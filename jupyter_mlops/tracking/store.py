@@ -22,7 +22,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.secrets.redaction import redact, redact_items
 from jupyter_mlops.text import error_line
 from jupyter_mlops.tracking import moved, places, team, turns
-from jupyter_mlops.tracking.mlflow_import import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import MIGRATING, import_mlflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,7 +179,8 @@ def make_database(project: Project, final: Path, artifacts: str) -> bool:
         final.parent.mkdir(parents=True, exist_ok=True)
         unfinished = final.with_name(f"{final.name}.new")
         _remove_database(unfinished)
-        store = SqlAlchemyStore(f"sqlite:///{unfinished}", artifacts)
+        with MIGRATING:
+            store = SqlAlchemyStore(f"sqlite:///{unfinished}", artifacts)
         store.engine.dispose()
         with closing(sqlite3.connect(unfinished)) as connection:
             # Write-ahead logging halves the worst wait of eight writers; the file keeps this setting.

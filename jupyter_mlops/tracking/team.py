@@ -17,7 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 from jupyter_mlops.errors import BackendFailed, MissingBackend, MlopsError, ServerAway
 from jupyter_mlops.text import LONGEST_ERROR, cut, error_line
-from jupyter_mlops.tracking.mlflow_import import import_mlflow
+from jupyter_mlops.tracking.mlflow_import import MIGRATING, import_mlflow
 from jupyter_mlops.urls import hide_password, without_password
 
 if TYPE_CHECKING:
@@ -251,6 +251,7 @@ def _tables(uri: str) -> Iterator[None]:
         # The lock belongs to the session, so it is released when this process dies.
         connection.execute(text(f"SELECT pg_advisory_lock({_MAKING_TABLES})"))
         try:
-            yield
+            with MIGRATING:
+                yield
         finally:
             connection.execute(text(f"SELECT pg_advisory_unlock({_MAKING_TABLES})"))
