@@ -17,10 +17,9 @@ import pytest
 
 from jupyter_mlops import files, jobs, runs
 from jupyter_mlops.processes.identity import process_start
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jupyter_mlops.project import Project
 
 PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -44,14 +43,6 @@ def write(project: Project, name: str, *cells: str) -> str:
 
 def shell(*words: str, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "jupyter_mlops.cli", *words], **options)
-
-
-def eventually(happens: Callable[[], Any], seconds: float = 600) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.1)
-    return found
 
 
 def blocked(project: Project, count: int = 1) -> list[int]:
@@ -120,7 +111,7 @@ def test_a_job_whose_process_was_killed_is_not_left_running(project: Project) ->
     kernel, child = blocked(project)
     process.kill()
     process.wait()
-    eventually(lambda: gone([kernel, child]), 60)
+    eventually(lambda: gone([kernel, child]))
     assert runs.list(kind="job")[0].status == "killed"
 
 
@@ -165,13 +156,13 @@ def test_ticks_fire_once_with_two_schedulers_and_a_kill(project: Project) -> Non
     jobs.schedule("tick.ipynb", cron="* * * * * */5")
     first, second = shell("scheduler"), shell("scheduler")
     try:
-        eventually(lambda: len(jobs.executions("tick")) >= 2, 90)
+        eventually(lambda: len(jobs.executions("tick")) >= 2)
         os.kill(holder := _holder(project, (first, second)), signal.SIGKILL)
         survivor = second if holder == first.pid else first
         at_kill = len(jobs.executions("tick"))
-        eventually(lambda: len(jobs.executions("tick")) >= at_kill + 4, 120)
+        eventually(lambda: len(jobs.executions("tick")) >= at_kill + 4)
         jobs.unschedule("tick")
-        eventually(lambda: all(e.status != "running" for e in jobs.executions("tick")), 60)
+        eventually(lambda: all(e.status != "running" for e in jobs.executions("tick")))
         survivor.terminate()
         assert survivor.wait(600) == 0
     finally:
@@ -202,9 +193,7 @@ def test_a_tick_whose_worker_and_scheduler_were_killed_runs_once_more(project: P
     scheduler.wait()
     again = shell("scheduler")
     try:
-        eventually(
-            lambda: [e.status for e in jobs.executions("tick")] == ["finished", "killed"], 90
-        )
+        eventually(lambda: [e.status for e in jobs.executions("tick")] == ["finished", "killed"])
         assert gone(pids)
     finally:
         again.terminate()

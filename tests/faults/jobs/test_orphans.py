@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
@@ -20,9 +20,10 @@ from jupyter_mlops import jobs, runs
 from jupyter_mlops.jobs import state
 from jupyter_mlops.processes import keeper, owned
 from jupyter_mlops.processes.identity import process_start
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from jupyter_mlops.project import Project
     from tests.trials import Trials
@@ -60,6 +61,7 @@ from pathlib import Path
 from jupyter_mlops.processes import owned
 from jupyter_mlops.jobs import papermill_engine
 from jupyter_mlops.jobs import notebook as notebooks
+
 path = Path(sys.argv[1])
 content = nbformat.read(path, 4)
 (path.parent / "out").mkdir(exist_ok=True)
@@ -95,19 +97,8 @@ def of(tag: str) -> dict[int, str]:
     return found
 
 
-def eventually(happens: Callable[[], Any], seconds: float = 600) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
-    return found
-
-
-def none_left(tag: str, seconds: float = 600) -> None:
-    deadline = time.monotonic() + seconds
-    while left := of(tag):
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
+def none_left(tag: str) -> None:
+    eventually(lambda: not of(tag))
 
 
 @pytest.fixture
@@ -242,7 +233,7 @@ def test_a_job_run_that_is_killed_is_cleaned_by_the_next_command(
     process = subprocess.Popen(
         [sys.executable, "-m", "jupyter_mlops.cli", "job", "run", "slow.ipynb"]
     )
-    eventually((project.root / f"started-{tag}").exists, 120)
+    eventually((project.root / f"started-{tag}").exists)
     pair = keeper_and_kernel(tag)
     assert pair is not None
     process.kill()

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jupyter_mlops import runs
-from tests.faults.jobs.test_orphans import HIDDEN, KINDS, eventually, none_left, of, tag, write
+from tests.faults.jobs.test_orphans import HIDDEN, KINDS, none_left, of, tag, write
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,7 @@ def test_a_killed_scheduler_or_worker_leaves_no_process(
         path.write_text("notebook: tick.ipynb\ncron: '* * * * * */5'\n")
         scheduler = start(log)
         try:
-            eventually(lambda: any("keeper.py" in words for words in of(tag).values()), 200)
+            eventually(lambda: any("keeper.py" in words for words in of(tag).values()))
             time.sleep(source.uniform(0, 3))
             workers = [pid for pid, words in of(tag).items() if "jobs.worker" in words]
             path.unlink()
@@ -60,7 +61,7 @@ def test_a_killed_scheduler_or_worker_leaves_no_process(
             # One that was not killed ends its workers; those of one that was killed finish their tick.
             scheduler.terminate()
             scheduler.wait(600)
-        none_left(tag, 200)
+        none_left(tag)
     assert "Traceback" not in log.read_text()
     assert {run.status for run in runs.list(kind="job", limit=1000)} <= {"finished", "killed"}
     trials(

@@ -14,6 +14,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_mlops import runs
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -57,25 +58,16 @@ def _kernels(project: Project) -> list[str]:
     return found
 
 
-def _wait(condition, seconds: float = 600) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_stopped_replay_leaves_nothing(project: Project, slow_run: None, number: int) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM], cwd=project.root, stderr=subprocess.DEVNULL
     )
-    assert _wait(lambda: _kernels(project))
+    eventually(lambda: _kernels(project))
     time.sleep(1)
     os.kill(process.pid, number)
     process.wait(600)
-    assert _wait(lambda: not _kernels(project))
+    eventually(lambda: not _kernels(project))
     if number == signal.SIGKILL:
         from jupyter_mlops.replays import scratch_project
 

@@ -9,7 +9,8 @@ import threading
 from typing import TYPE_CHECKING
 
 from jupyter_mlops.replays import scratch_kernel
-from tests.faults.jobs.test_orphans import HIDDEN, KINDS, TOKEN, eventually, none_left, of, tag
+from tests.faults.jobs.test_orphans import HIDDEN, KINDS, TOKEN, none_left, of, tag
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def test_a_replay_that_is_killed_leaves_none(tmp_path: Path, tag: str, trials: T
     assert process.stdin is not None
     process.stdin.write(f"{KINDS}{HIDDEN}open('started', 'w').close()\ntime.sleep(600)".encode())
     process.stdin.close()
-    eventually((tmp_path / "started").exists, 100)
+    eventually((tmp_path / "started").exists)
     process.kill()
     process.wait()
     none_left(tag)

@@ -17,6 +17,7 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from jupyter_mlops.replays import scratch_project
 from jupyter_mlops.replays.why.why import why
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -64,10 +65,7 @@ def _kernels(project: Project) -> list[str]:
 
 
 def _wait(project: Project, count: int) -> None:
-    end = time.monotonic() + 600
-    while len([*(project.state / "explanations").glob("*")]) < count:
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    eventually(lambda: len([*(project.state / "explanations").glob("*")]) >= count)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

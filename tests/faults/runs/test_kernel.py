@@ -9,6 +9,7 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 from jupyter_mlops import runs
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,21 +47,15 @@ def kernel(project: Project, source: str) -> Iterator[Any]:
     manager, client = start_new_kernel(cwd=str(project.root))
     client.execute_interactive("%load_ext jupyter_mlops", timeout=600)
     client.execute(source)
-    until = time.monotonic() + 600
-    while not any("started" in run.metrics for run in runs.list()):
-        assert time.monotonic() < until, "the cell never began"
-        time.sleep(0.2)
+    eventually(lambda: any("started" in run.metrics for run in runs.list()), "the cell never began")
     yield manager, client
     client.stop_channels()
     manager.shutdown_kernel(now=True)
 
 
 def _until_closed() -> runs.RunDetail:
-    until = time.monotonic() + 600
-    while (run := runs.get("slow")).status == "running":
-        assert time.monotonic() < until, "the run is still open"
-        time.sleep(0.2)
-    return run
+    eventually(lambda: runs.get("slow").status != "running", "the run is still open")
+    return runs.get("slow")
 
 
 @pytest.mark.parametrize("source", [SLOW, WAITING], ids=["sleeps", "awaits"])

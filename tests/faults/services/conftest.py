@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import textwrap
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -67,18 +66,3 @@ def told() -> Callable[[subprocess.Popen[str]], dict[str, Any]]:
         return found
 
     return read
-
-
-@pytest.fixture
-def within() -> Callable[[float, Callable[[], bool]], bool]:
-    """Return what waits until something is true, for so many seconds at most."""
-
-    def wait(seconds: float, happened: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if happened():
-                return True
-            time.sleep(0.05)
-        return happened()
-
-    return wait

@@ -21,6 +21,7 @@ from jupyter_mlops.errors import BackendFailed, Conflict, MlopsError
 from jupyter_mlops.processes.identity import process_start
 from jupyter_mlops.services import seal
 from jupyter_mlops.services.http_client import Client
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from jupyter_mlops.project import Project
@@ -31,7 +32,6 @@ pytestmark = [
 ]
 Python = Callable[[str], "subprocess.Popen[str]"]
 Told = Callable[["subprocess.Popen[str]"], dict[str, Any]]
-Within = Callable[[float, Callable[[], bool]], bool]
 
 START = """
 import json, time
@@ -55,40 +55,39 @@ def test_the_service_is_gone_when_its_kernel_is_killed(
     line: services.Service,
     python: Python,
     told: Told,
-    within: Within,
     number: int,
 ) -> None:
     kernel = python(START.format(options="", after="time.sleep(600)"))
     at = told(kernel)
     assert listens(at["url"])
     kernel.send_signal(number)
-    assert within(600, lambda: not listens(at["url"]))
-    assert within(600, lambda: process_start(at["pid"]) is None)
+    eventually(lambda: not listens(at["url"]))
+    eventually(lambda: process_start(at["pid"]) is None)
     kernel.wait(600)
     assert services.get("line", project=project).status == "stopped"
 
 
 def test_a_fork_that_holds_the_pipe_does_not_keep_the_service(
-    project: Project, line: services.Service, python: Python, told: Told, within: Within
+    project: Project, line: services.Service, python: Python, told: Told
 ) -> None:
     fork = "import os\nif os.fork() == 0:\n    time.sleep(9)\n    os._exit(0)\ntime.sleep(600)"
     kernel = python(START.format(options="", after=fork))
     at = told(kernel)
     kernel.kill()
-    assert within(600, lambda: not listens(at["url"]))
+    eventually(lambda: not listens(at["url"]))
     kernel.wait(600)
 
 
 def test_a_kernel_killed_while_it_starts_leaves_no_process(
-    project: Project, line: services.Service, python: Python, within: Within
+    project: Project, line: services.Service, python: Python
 ) -> None:
     noted = project.state / "services" / "line.json"
     kernel = python(START.format(options="", after=""))
-    assert within(600, noted.exists)
+    eventually(noted.exists)
     kernel.kill()
     kernel.wait(600)
     pid = json.loads(noted.read_text())["pid"]
-    assert within(600, lambda: process_start(pid) is None)
+    eventually(lambda: process_start(pid) is None)
     assert services.get("line", project=project).status == "stopped"
     with pytest.raises(Conflict, match="line is not running"):
         services.stop("line", project=project)
@@ -110,7 +109,7 @@ def test_a_detached_service_outlives_its_shell_and_is_stopped_from_anywhere(
 
 
 def test_nothing_acknowledged_is_lost_when_the_service_is_killed_under_load(
-    project: Project, line: services.Service, within: Within
+    project: Project, line: services.Service
 ) -> None:
     import pandas as pd
 
@@ -192,12 +191,12 @@ def test_a_full_disk_answers_503_and_not_a_prediction_that_is_not_logged(
 
 
 def test_an_unfinished_build_leaves_no_service(
-    project: Project, line: services.Service, python: Python, within: Within
+    project: Project, line: services.Service, python: Python
 ) -> None:
     before = {path.name for path in (project.state / "bentoml" / "bentos").iterdir()}
     build = python("from jupyter_mlops import services; services.build('line', name='half')")
     place = project.state / "building"
-    assert within(600, lambda: any(Path(place).rglob("service.py")))
+    eventually(lambda: any(Path(place).rglob("service.py")))
     build.kill()
     build.wait(600)
     assert {path.name for path in (project.state / "bentoml" / "bentos").iterdir()} == before

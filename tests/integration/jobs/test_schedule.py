@@ -16,10 +16,9 @@ from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError
 from jupyter_mlops.jobs.declarations import Schedule
 from jupyter_mlops.jobs.scheduler import due_ticks
 from jupyter_mlops.processes.identity import process_start
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from jupyter_mlops.project import Project
 
 
@@ -130,14 +129,6 @@ def test_which_ticks_are_due(cron: str, catch_up: Any, last: timedelta, due: lis
     job = Schedule(name="a", notebook="a.ipynb", cron=cron, catch_up=catch_up, timezone="UTC")
     noon = NOW.replace(second=0)
     assert due_ticks(job, NOW - last, NOW) == [noon + timedelta(seconds=seconds) for seconds in due]
-
-
-def eventually(happens: Callable[[], Any], seconds: float = 600) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.2)
-    return found
 
 
 def test_the_scheduler_fires_a_tick_once_and_ends_with_its_parent(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from jupyter_mlops import runs
 from jupyter_mlops.errors import Conflict
 from jupyter_mlops.runs.capture.file_reads import FileWatch
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,17 +36,11 @@ def _kept(project: Project, content: bytes) -> Path:
 
 
 def _until_kept(project: Project, content: bytes) -> None:
-    until = time.monotonic() + 600
-    while not _kept(project, content).exists():
-        assert time.monotonic() < until, "it was not hashed while the block runs"
-        time.sleep(0.02)
+    eventually(_kept(project, content).exists, "it was not hashed while the block runs")
 
 
 def _until_hashed(reads: FileWatch, path: Path) -> None:
-    until = time.monotonic() + 600
-    while not reads.early._found[str(path)].done():
-        assert time.monotonic() < until
-        time.sleep(0.02)
+    eventually(lambda: reads.early._found[str(path)].done())
 
 
 def test_a_file_is_hashed_while_the_cell_still_runs(project: Project) -> None:

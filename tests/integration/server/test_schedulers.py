@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 from filelock import FileLock, Timeout
 
 from jupyter_mlops.project import Project
+from tests.waiting import eventually_async
 
 
 def scheduler_runs(project):
@@ -17,13 +17,6 @@ def scheduler_runs(project):
             return False
     except Timeout:
         return True
-
-
-async def eventually(condition):
-    deadline = time.monotonic() + 600
-    while not condition():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.1)
 
 
 async def test_a_project_with_jobs_has_a_scheduler_until_the_server_ends(
@@ -38,8 +31,8 @@ async def test_a_project_with_jobs_has_a_scheduler_until_the_server_ends(
     (project.state / "locks").mkdir()
     await ask("status", path="team/screening")
     app = jp_serverapp.web_app.settings["jupyter_mlops"]
-    await eventually(lambda: app.followed.schedulers._children)
-    await eventually(lambda: scheduler_runs(project))
+    await eventually_async(lambda: app.followed.schedulers._children)
+    await eventually_async(lambda: scheduler_runs(project))
     await jp_serverapp.extension_manager.stop_all_extensions()
     assert not scheduler_runs(project)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -11,6 +10,7 @@ from jupyter_mlops import runs
 from jupyter_mlops.project import Project
 from jupyter_mlops.server import spool_sync
 from jupyter_mlops.tracking import spool
+from tests.waiting import eventually_async
 
 
 @pytest.mark.slow
@@ -32,9 +32,6 @@ async def test_a_waiting_run_is_sent_once_the_store_is_back(
         assert len(spool.waiting(project)) == 1
     finally:
         postgres.start()
-    deadline = time.monotonic() + 600
-    while spool.waiting(project):
-        assert time.monotonic() < deadline, "it still waits"
-        await asyncio.sleep(0.2)
+    await eventually_async(lambda: not spool.waiting(project))
     (sent,) = runs.list(project=project)
     assert (sent.name, sent.status, sent.metrics) == ("waits", "finished", {"x": 1.0})

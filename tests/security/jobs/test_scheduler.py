@@ -23,6 +23,7 @@ import pytest
 from jupyter_mlops import runs
 from jupyter_mlops.jobs import declarations, untrusted_json, watermarks
 from tests.security.jobs import hostile
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,14 +47,6 @@ def declare(project: Project, name: str, text: str) -> Path:
     path.parent.mkdir(exist_ok=True)
     path.write_text(text)
     return path
-
-
-def eventually(happens: Callable[[], Any], seconds: float = 600) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := happens()):
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.2)
-    return found
 
 
 @contextlib.contextmanager
@@ -102,7 +95,7 @@ def test_bad_files_stop_no_good_job(project: Project, trials: Trials) -> None:
         eventually(lambda: "job first: fires" in said() and "job second: fires" in said())
         # A typo while it runs.
         declare(project, "typo", "notebook: first.ipynb\nparams: {day: 2026-02-30}")
-        eventually(lambda: finished(project, "first") and finished(project, "second"), 250)
+        eventually(lambda: finished(project, "first") and finished(project, "second"))
         time.sleep(2)
         lines = said().splitlines()
     for name, (_, part) in {**hostile.TEXTS, **hostile.THINGS}.items():
@@ -287,7 +280,7 @@ def test_what_lies_in_the_folder_of_ticks_runs_nothing(project: Project, trials:
             os.mkfifo(place / f"{name}.result")
         number += 1
     with scheduler(project) as said:
-        eventually(lambda: len(ran(project, "tick")) >= 4, 200)
+        eventually(lambda: len(ran(project, "tick")) >= 4)
         assert "Traceback" not in said()
         assert "it is not run again" in said()
         assert all(line.isprintable() for line in said().splitlines())
