@@ -15,7 +15,7 @@ from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 from jupyter_mlops.settings import SETTINGS_FILE, DriftSettings
-from jupyter_mlops.text import error_line
+from jupyter_mlops.text import cut, error_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,7 +119,11 @@ def show(run: str, *, project: Project | None = None) -> DriftReport:
     from jupyter_mlops import runs
 
     project = project or Project.find()
-    detail = runs.get(run, project=project)
+    try:
+        detail = runs.get(run, project=project)
+    except NotFound:
+        what = f"No drift check '{cut(run, 60)}'"
+        raise NotFound(what, "Type: %mlops drift history") from None
     if detail.kind != "drift" or _ARTIFACT not in detail.artifacts:
         raise NotFound(
             f"Run '{detail.name}' ({detail.run_id[:8]}) is not a drift check",

@@ -60,6 +60,12 @@ class ProjectOverview(Record):
     def details(self) -> list[tuple[str, Any]]:
         """Return (title, value) pairs, without the preview of the next recorded cell."""
         pairs = [(name, value) for name, value in super().details() if name != "next_run"]
+        if not self.commit:
+            # Without a commit there is nothing to compare with.
+            pairs = [
+                ("commit", "none yet") if name == "dirty" else (name, value)
+                for name, value in pairs
+            ]
         if self.trusted:
             return [pair for pair in pairs if pair[0] != "trusted"]
         untrusted = "no: its jobs do not run, and no server is contacted; if you trust who made it: %mlops trust"
