@@ -144,9 +144,17 @@ BOTH = {"reference": "old.csv", "current": "new.csv"}
 @pytest.mark.parametrize(
     ("arguments", "kind", "says"),
     [
-        ({}, UsageError, "Nothing to compare. Type: drift check SERVICE, or drift check --ref"),
+        (
+            {},
+            UsageError,
+            "Nothing to compare. Type: %mlops drift check SERVICE, or %mlops drift check --ref",
+        ),
         ({"reference": "old.csv"}, UsageError, "no current data to compare. Add: --current FILE"),
-        ({"current": "new.csv"}, UsageError, "no reference to compare with. Type: drift check"),
+        (
+            {"current": "new.csv"},
+            UsageError,
+            "no reference to compare with. Type: %mlops drift check",
+        ),
         (BOTH | {"run": "forest"}, UsageError, "Leave one of them out"),
         (BOTH | {"last": -1}, UsageError, "--last must be"),
         (BOTH | {"current": "no.csv"}, NotFound, "No file no.csv. Check the path"),
