@@ -103,7 +103,7 @@ class Project:
         """Raise unless the user trusts the project; called before its code runs or a server is contacted.
 
         Args:
-            what: what would happen or was not done, for the message: `its tracking store would be opened`.
+            what: what was not done, for the message: `its tracking store was not opened`.
 
         Raises:
             NotTrusted: the project is not trusted.

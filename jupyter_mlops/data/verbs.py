@@ -134,7 +134,7 @@ def checkout(
     A file whose present content is in no version is overwritten only with `force`.
     """
     project = project or Project.find()
-    project.require_trust("its files would be restored from the cache that its settings name")
+    project.require_trust("no file was restored from the cache that its settings name")
     restored = []
     for pointer in _pointers(paths, project):
         target = pointer.target

@@ -97,7 +97,7 @@ def reproduce(
     unknown = [path for path in capsule.changed if path not in anew]
     if result.verdict != "reproduced" and unknown:
         result.notes.append(
-            f"changed by the session, and what was there before is not known: {listed(unknown, _MOST_NAMED)}"
+            f"changed by the session, earlier content unknown: {listed(unknown, _MOST_NAMED)}"
         )
     result.notes = warned + result.notes
     result.environment = used

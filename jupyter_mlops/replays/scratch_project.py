@@ -181,7 +181,7 @@ def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str
             place = below(root, use.path, source=_SOURCE, link=True)
         except ThroughALink:
             # It may be the user's own data folder: read it, but do not write to it.
-            notes.append(f"{use.path}: reached through a symbolic link, so it is as it is now")
+            notes.append(f"{use.path}: behind a symbolic link, so its current content is used")
             continue
         found.append((use.path, data.checked(use.version, _SOURCE), place))
     return found

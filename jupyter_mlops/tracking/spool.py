@@ -77,7 +77,7 @@ def open_spool(project: Project) -> Store:
     Raises:
         NotTrusted: the project is not trusted.
     """
-    project.require_trust("its spool would be opened")
+    project.require_trust("its spool was not opened")
     folder = project.state / "spool"
     location = artifacts(project).as_uri()
     store.make_database(project, folder / "mlflow.db", location)

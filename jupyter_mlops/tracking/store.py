@@ -131,7 +131,7 @@ def open_store(project: Project) -> Store:
         NotTrusted: the project is not trusted.
     """
     uri = project.tracking_uri
-    project.require_trust("its tracking store would be opened")
+    project.require_trust("its tracking store was not opened")
     if project.settings.tracking.uri:
         return Store(project, team.client(uri), uri, project.artifacts)
     ensure_store(project)

@@ -30,7 +30,7 @@ NOUN = Noun(
                 Arg("port", "the port; default: any free one", ("--port", "-p"), type=int, default=0),
                 Arg("host", "the address; default: 127.0.0.1, or service.host in mlops.toml", ("--host",),
                     default=""),
-                Arg("allow_host", "a name under which clients may ask it, beside loopback and --host; "
+                Arg("allow_host", "one more host name that requests may use, besides loopback and --host; "
                     "repeat for more", ("--allow-host",), many=True, metavar="NAME"),
                 Arg("detach", "keep it running when this process ends (in a shell: always)",
                     ("--detach", "-d"), switch=True),

@@ -151,7 +151,7 @@ def test_a_file_whose_state_before_the_session_is_unknown_is_named(project: Proj
     )
     result = reproduce("case")
     assert result.verdict == "differs"
-    assert result.notes[-1].endswith("what was there before is not known: log.txt")
+    assert result.notes[-1].endswith("earlier content unknown: log.txt")
 
 
 def test_what_differs_is_said_metric_by_metric_within_a_tolerance(project: Project) -> None:
