@@ -44,7 +44,7 @@ def add(
         BackendFailed: a source does not answer.
     """
     project = project or Project.find()
-    project.require_trust("adding would write to the cache that its settings name")
+    project.require_trust("nothing was added to the cache that its settings name")
     locks.heal(project)
     to = f"{typed(to)}{'/' if to.endswith('/') else ''}" if to else ""
     if to and (len(paths) > 1 and not (to.endswith("/") or Path(to).is_dir())):
