@@ -9,6 +9,8 @@ from jupyter_mlops.cells.magic_calls import is_magic, words
 from jupyter_mlops.cells.source import cell_magic, parse
 
 _OWN_LINE = re.compile(r"^\s*%(?:mlops|load_ext\s+jupyter_mlops|reload_ext\s+jupyter_mlops)\b")
+#: Each try parses the whole cell; what is left after so many stays, and a replay skips it.
+_MOST_TRIES = 64
 _OWN_EXTENSION = (["load_ext", "jupyter_mlops"], ["reload_ext", "jupyter_mlops"])
 
 
@@ -30,18 +32,24 @@ def without_own_lines(source: str) -> str:
     A line stays if its removal changes the other code: inside a string, or alone in a block.
     """
     lines = source.splitlines()
-    if not any(map(_OWN_LINE.match, lines)) or parse(source).plain:
+    own = [number for number, line in enumerate(lines) if _OWN_LINE.match(line)]
+    if not own or (read := parse(source)).plain or read.tree is None:
         return "\n".join(lines)
     code = _rest(lines)
-    for number in reversed(range(len(lines))):
-        if _OWN_LINE.match(lines[number]):
-            last = number
-            while lines[last].endswith("\\") and last + 1 < len(lines):
-                last += 1
-            rest = [*lines[:number], *lines[last + 1 :]]
-            if code is not None and _rest(rest) == code:
-                lines = rest
-    return "\n".join(lines)
+    gone: set[int] = set()
+    # Usually all of them may go; else the groups are halved until the lines are found that stay.
+    waiting = [[_whole(lines, number) for number in own]]
+    for _ in range(_MOST_TRIES):
+        if not waiting:
+            break
+        group = waiting.pop()
+        without = gone.union(*group)
+        if _rest([line for number, line in enumerate(lines) if number not in without]) == code:
+            gone = without
+        elif len(group) > 1:
+            half = len(group) // 2
+            waiting += [group[:half], group[half:]]
+    return "\n".join(line for number, line in enumerate(lines) if number not in gone)
 
 
 def is_own(statement: ast.AST) -> bool:
@@ -54,6 +62,14 @@ def is_own(statement: ast.AST) -> bool:
         if isinstance(item, ast.Constant) and isinstance(item.value, str)
     ).split()
     return line[:1] == ["mlops"] or line[:2] in _OWN_EXTENSION
+
+
+def _whole(lines: list[str], first: int) -> range:
+    """Return the numbers of the lines of one command, which may go on after a backslash."""
+    last = first
+    while lines[last].endswith("\\") and last + 1 < len(lines):
+        last += 1
+    return range(first, last + 1)
 
 
 def _rest(lines: list[str]) -> list[str] | None:

@@ -36,6 +36,8 @@ def transformed(body: str) -> str:
         return str(TransformerManager().transform_cell(body))
     except SyntaxError as error:
         raise CellSyntaxError(error.msg, error.lineno or 1) from None
+    except RuntimeError:  # IPython stops after 500 magics
+        raise CellSyntaxError("more magics than IPython reads in one cell", 1) from None
 
 
 def tree(text: str) -> ast.Module:

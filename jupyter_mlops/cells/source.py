@@ -11,6 +11,7 @@ import ast
 import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import islice
 from typing import NamedTuple
 
 from jupyter_mlops.cells import magic_calls, magics, parser
@@ -21,6 +22,8 @@ _HELP = re.compile(r"%%\w+\?")
 # Rare in Python: lines of magics, of the shell and of help. Python parses a notebook's prompt,
 # `In [1]: x`, as an annotation.
 _NO_PYTHON = re.compile(r"(?m)^[ \t]*[%!]|=[ \t]*[%!]|\?[ \t]*$|\A\s*In \[")
+#: IPython reads the whole cell again for each magic: this many lines take it about ten seconds.
+_MOST_READ = 600_000
 _STATEMENT_NAME = re.compile(rf"""['"](?:{"|".join(magics.STATEMENT)})['"]""")
 
 
@@ -216,11 +219,15 @@ class _Code(NamedTuple):
 
 def _python(body: str) -> _Code:
     word = _first_word(body)
-    if not _NO_PYTHON.search(body):
+    plain, absurd = not _NO_PYTHON.search(body), _is_absurd(body)
+    if plain or absurd:
         try:
             return _Code(body, parser.tree(body), automagic=word if word in magics.INERT else "")
         except parser.CellSyntaxError:
             pass
+    if absurd:
+        why = parser.CellSyntaxError("more magics than can be read in one cell of this length", 1)
+        return _Code(body, error=why)
     if word in magics.INERT or word in magics.STATEMENT:
         body = f"%{body.lstrip()}"  # IPython does this only to a cell of one line
     dropped = body[: len(body) - len(body.lstrip())].count("\n")
@@ -231,6 +238,13 @@ def _python(body: str) -> _Code:
         return _Code(text, parser.tree(text), dropped=dropped)
     except parser.CellSyntaxError as error:
         return _Code(body, error=error, dropped=dropped)
+
+
+def _is_absurd(body: str) -> bool:
+    """Whether IPython would need minutes to find the magics of a cell, or hours."""
+    lines = body.count("\n") + 1
+    most = _MOST_READ // lines
+    return lines > most and len([*islice(_NO_PYTHON.finditer(body), most + 1)]) > most
 
 
 def _first_word(body: str) -> str:

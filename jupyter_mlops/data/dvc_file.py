@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from jupyter_mlops import files, safe_yaml
+from jupyter_mlops import files, guarded, safe_yaml
 from jupyter_mlops.data import versions
 from jupyter_mlops.errors import MlopsError
-from jupyter_mlops.paths import UnsafePath, below, is_link
+from jupyter_mlops.paths import ThroughALink, UnsafePath, below, is_link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,17 +122,18 @@ def write(
     }
     content = {k: v for k, v in content.items() if k != "outs"} | (head or {})
     content["outs"] = [entry | other_keys]
-    files.replace(file, yaml.safe_dump(content, sort_keys=False))
+    guarded.replace(yaml.safe_dump(content, sort_keys=False).encode(), *_place(file, project))
 
 
-def ignore_in_git(target: Path) -> None:
+def ignore_in_git(target: Path, project: Project) -> None:
     """Add the file or folder to `.gitignore`."""
     file = target.parent / ".gitignore"
     if is_link(file):
         # git does not follow this link; we would copy its target into the repository.
         raise MlopsError(f"{file} is a symbolic link", "Replace it with a file, then add again")
     try:
-        present = files.content(file, most=_LARGEST).decode(errors="surrogateescape")
+        content = guarded.content(*_place(file, project), most=_LARGEST)
+        present = content.decode(errors="surrogateescape")
     except FileNotFoundError:
         present = ""
     except OSError as error:
@@ -140,7 +141,15 @@ def ignore_in_git(target: Path) -> None:
     line = f"/{target.name}"
     if line not in present.splitlines():
         text = f"{present.rstrip()}\n{line}\n".lstrip("\n")
-        files.replace(file, text.encode(errors="surrogateescape"))
+        guarded.replace(text.encode(errors="surrogateescape"), *_place(file, project))
+
+
+def _place(file: Path, project: Project) -> tuple[Path, Path]:
+    """Return the project's root and a file in it; the user may name the file through links that stay in the project."""
+    root, place = project.root.resolve(), file.parent.resolve() / file.name
+    if not place.is_relative_to(root):
+        raise ThroughALink(project.relative(file))
+    return root, place
 
 
 def _content(file: Path, name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import files
+from jupyter_mlops import files, guarded
 from jupyter_mlops.data import referrers
 from jupyter_mlops.data.cache import cache_folder, members
 from jupyter_mlops.data.objects import UNFINISHED
@@ -75,7 +75,7 @@ def gc(
             continue
         unused.append(Unused(version=version, size=stat.st_size, deleted=yes))
         if yes:
-            path.unlink(missing_ok=True)
+            guarded.remove(root, path)
     if yes:
         for path in root.glob(f"*{UNFINISHED}"):
             if path.lstat().st_mtime < oldest_kept:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import guarded
 from jupyter_mlops.data import versions
 from jupyter_mlops.data.meter import Meter
 from jupyter_mlops.errors import BackendFailed, MlopsError
@@ -94,7 +95,7 @@ def _folder(target: Path, store: Any, title: str, *, keep: bool) -> tuple[str, i
     content = tree.as_bytes()
     version = f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}.dir"
     if keep:
-        _put(content, object_path(store, version))
+        _put(content, Path(store.path), object_path(store, version))
     return version, sum(size for _, size in found), len(found)
 
 
@@ -175,7 +176,7 @@ def _copied(source: Path, store: Any, meter: Meter) -> str:
     scratch = root / f"{os.getpid()}-{secrets.token_hex(6)}{UNFINISHED}"
     try:
         value = md5(scratch, meter) if _cloned(source, scratch) else _copy(source, scratch, meter)
-        _settle(scratch, object_path(store, value))
+        _settle(scratch, root, object_path(store, value))
     finally:
         scratch.unlink(missing_ok=True)
     return value
@@ -208,20 +209,19 @@ def _copy(source: Path, target: Path, meter: Meter) -> str:
     return digest.hexdigest()
 
 
-def _put(content: bytes, target: Path) -> None:
-    scratch = target.parent.parent / f"{os.getpid()}-{secrets.token_hex(6)}{UNFINISHED}"
+def _put(content: bytes, root: Path, target: Path) -> None:
+    scratch = root / f"{os.getpid()}-{secrets.token_hex(6)}{UNFINISHED}"
     scratch.parent.mkdir(parents=True, exist_ok=True)
     try:
         scratch.write_bytes(content)
-        _settle(scratch, target)
+        _settle(scratch, root, target)
     finally:
         scratch.unlink(missing_ok=True)
 
 
-def _settle(scratch: Path, target: Path) -> None:
+def _settle(scratch: Path, root: Path, target: Path) -> None:
     scratch.chmod(0o444)  # DVC does not hash a read-only object again
-    target.parent.mkdir(exist_ok=True)
-    scratch.replace(target)
+    guarded.move(scratch, root, target)
 
 
 def _chunks(path: Path) -> Iterator[memoryview]:

@@ -5,8 +5,10 @@ Neither takes DVC's lock. Objects are compared with their hash before a push and
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import guarded
 from jupyter_mlops.data import locks, referrers, remotes
 from jupyter_mlops.data.cache import cached, cached_size, in_cache, members
 from jupyter_mlops.data.garbage import held
@@ -122,7 +124,7 @@ def _fetch(
     _transfer(store, cache, missing, f"pulling from {url}")
     for oid in missing:
         if md5(object_path(cache, oid)) != oid.removesuffix(".dir"):
-            object_path(cache, oid).unlink()
+            guarded.remove(Path(cache.path), object_path(cache, oid))
             raise BackendFailed(
                 f"The remote {url} has a damaged copy of {oid[:12]}",
                 f"Delete it on the remote (files/md5/{oid[:2]}/{oid[2:]}), then push it again from "
@@ -139,7 +141,7 @@ def _intact(cache: Any, oid: str) -> bool:
     if md5(path) == oid.removesuffix(".dir"):
         return True
     say(f"the cached copy of {oid[:12]} is damaged; it is fetched again")
-    path.unlink()
+    guarded.remove(Path(cache.path), path)
     return False
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jupyter_mlops import guarded
 from jupyter_mlops.data import dvc_file, folder_list, locks, origins
 from jupyter_mlops.data.cache import _object, cache_folder, cached, in_cache, listing, version
 from jupyter_mlops.data.records import DataStatus, DataVersion
@@ -68,7 +67,7 @@ def add(
             found = version(target, project=project)
         with project.locked("data"):
             dvc_file.write(target, found, project, head)
-            dvc_file.ignore_in_git(target)
+            dvc_file.ignore_in_git(target, project)
             pointer = dvc_file.read(target.with_name(f"{target.name}.dvc"), project)
         added.append(_described(pointer, "ok", project))
         project.announce("data", "added", found.path)
@@ -282,7 +281,7 @@ def _restore(pointer: Pointer, project: Project) -> None:
 def _put_back(pointer: Pointer, project: Project) -> None:
     target = pointer.target
     if not pointer.version.endswith(".dir"):
-        _copy(cached(pointer.version, project=project), target)
+        guarded.put(cached(pointer.version, project=project), project.root, target)
         return
     name = project.relative(target)
     if is_link(target):
@@ -293,18 +292,6 @@ def _put_back(pointer: Pointer, project: Project) -> None:
     sources = {place: cached(oid, project=project) for place, oid in wanted.items()}
     present = {item for item in target.rglob("*") if item.is_file()}
     for place, source in sources.items():
-        _copy(source, place)
+        guarded.put(source, project.root, place)
     for item in present - set(sources):
-        item.unlink()
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # A random name: two processes may restore the same file, and nobody can put a link there before.
-    scratch = target.with_name(f".{secrets.token_hex(8)}.checkout")
-    try:
-        # The mode is not copied: cached objects are read-only, the user's files are not.
-        shutil.copyfile(source, scratch)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
+        guarded.remove(project.root, item)

@@ -8,7 +8,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from jupyter_mlops import files
+from jupyter_mlops import files, guarded
+from jupyter_mlops.paths import ThroughALink
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,19 +22,23 @@ class Unreadable(Exception):
     """The file cannot be used; the message completes `FILE …`."""
 
 
-def read(path: Path, most: int = LARGEST) -> bytes:
+def read(path: Path, most: int = LARGEST, *, root: Path | None = None) -> bytes:
     """Return the content of a regular file.
 
-    It does not block on a pipe and does not follow links.
+    It does not block on a pipe and does not follow links, also none between `root` and the file.
 
     Raises:
         Unreadable: it is not a regular file, is too large, or cannot be read.
         FileNotFoundError: there is no such file.
     """
     try:
+        if root is not None:
+            return guarded.content(root, path, most=most)
         return files.content(path, most=most, link=False)
     except FileNotFoundError:
         raise
+    except ThroughALink:
+        raise Unreadable("is in a folder that is a symbolic link") from None
     except OSError as error:
         what = error.strerror or str(error)
         if error.errno in {errno.EINVAL, errno.EFBIG}:  # the errors of `files.content`

@@ -7,11 +7,10 @@ is copied.
 
 from __future__ import annotations
 
-import shutil
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import paths
+from jupyter_mlops import guarded, paths
 from jupyter_mlops.environment import git, git_filters
 from jupyter_mlops.text import listed
 
@@ -43,7 +42,7 @@ def place(project: Project, top: Path) -> list[str]:
     for path, blob in _blobs(top, drivers).items():
         source = origin / path
         if path in same and held.get(path) == blob and not paths.is_link(source):
-            shutil.copyfile(source, paths.below(top, path))
+            guarded.put(source, top, paths.below(top, path))
             copied[drivers[path]] += 1
         else:
             left[drivers[path]].append(path)

@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jupyter_mlops import data, files, temporary
+from jupyter_mlops import data, files, guarded, temporary
 from jupyter_mlops.data import dvc_file
 from jupyter_mlops.environment import git
 from jupyter_mlops.errors import BackendFailed, MlopsError, NotFound
@@ -95,7 +95,7 @@ def _filled(
     root.mkdir(parents=True, exist_ok=True)
     _own_state(root)
     if not (root / SETTINGS_FILE).is_file():
-        shutil.copyfile(project.root / SETTINGS_FILE, root / SETTINGS_FILE)
+        guarded.put(project.root / SETTINGS_FILE, root, root / SETTINGS_FILE)
     _data(project, capsule, root, notes)
     if fresh:
         _before_the_session(project, capsule, root)
@@ -154,7 +154,7 @@ def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> N
     """Restore the capsule's files, then those that `.dvc` files in the snapshot name."""
     # Every path is checked before the first file is written.
     for path, version, target in _uses(capsule, root, notes):
-        _place(project, version, target, path, notes)
+        _place(project, version, root, target, path, notes)
     total = 0
     copy = Project(root, project.settings)
     for file in dvc_file.files_of(copy):
@@ -168,7 +168,7 @@ def _data(project: Project, capsule: Capsule, root: Path, notes: list[str]) -> N
         total += pointer.size
         if total <= _LARGEST_UNASKED:
             path = pointer.target.relative_to(root).as_posix()
-            _place(project, pointer.version, pointer.target, path, notes)
+            _place(project, pointer.version, root, pointer.target, path, notes)
 
 
 def _uses(capsule: Capsule, root: Path, notes: list[str]) -> list[tuple[str, str, Path]]:
@@ -210,33 +210,27 @@ def _before_the_session(project: Project, capsule: Capsule, root: Path) -> None:
                 made.append(below(root, path, source=_SOURCE, link=True))
     for place in made:
         if not place.is_dir() or is_link(place):  # the snapshot may have a folder there
-            place.unlink(missing_ok=True)
+            guarded.remove(root, place)
     for path in committed(project, capsule):
         git.text(root, "restore", "--source", f"{capsule.commit}^", "--worktree", "--", path)
 
 
-def _place(project: Project, version: str, target: Path, shown: str, notes: list[str]) -> None:
+def _place(
+    project: Project, version: str, root: Path, target: Path, shown: str, notes: list[str]
+) -> None:
     try:
         if not version.endswith(".dir"):
-            _copy(data.cached(version, project=project), target)
+            guarded.put(data.cached(version, project=project), root, target)
             return
         if is_link(target):
-            target.unlink()  # its target belongs to the user
+            guarded.remove(root, target)  # its target belongs to the user
         listed = data.listing(version, project=project)
         for place, oid in data.places(listed, target, shown).items():
-            _copy(data.cached(oid, project=project), place)
+            guarded.put(data.cached(oid, project=project), root, place)
     except UnsafePath:
         raise  # not an accident
     except (MlopsError, OSError) as error:
         notes.append(f"{shown}: {error.what if isinstance(error, MlopsError) else error}")
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy without the mode: cached objects are read-only, a working copy is not."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with suppress(FileNotFoundError):
-        target.unlink()
-    shutil.copyfile(source, target)
 
 
 def _own_state(root: Path) -> None:
@@ -262,12 +256,11 @@ def _remove_any(path: Path) -> None:
 
 def _own_cache(root: Path) -> None:
     """Create a DVC repository in the scratch project, so that nothing is written to the user's."""
-    folder = root / ".dvc"
-    folder.mkdir(exist_ok=True)
-    config = folder / "config"
+    config = root / ".dvc" / "config"
     if not config.exists():
-        config.write_text("[core]\n    no_scm = true\n")
-    files.replace(folder / "config.local", "[cache]\n    dir = cache\n    type = copy\n")
+        guarded.replace(b"[core]\n    no_scm = true\n", root, config)
+    local = b"[cache]\n    dir = cache\n    type = copy\n"
+    guarded.replace(local, root, config.with_name("config.local"))
 
 
 def give_store(project: Project, to: Project) -> None:
@@ -281,7 +274,6 @@ def give_store(project: Project, to: Project) -> None:
             ensure_store(place)
             files.replace(template, (place.state / "mlflow.db").read_bytes())
     store = to.state / "mlflow.db"
-    store.parent.mkdir(exist_ok=True)
     # A process with another version of MLflow may remove the template at this moment.
     with suppress(FileNotFoundError):
-        shutil.copyfile(template, store)
+        guarded.put(template, to.root, store)

@@ -17,6 +17,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from jupyter_mlops import guarded
+from jupyter_mlops.paths import ThroughALink
 from jupyter_mlops.secrets import text as secret_text
 from jupyter_mlops.secrets.lists import is_listed_secret, of_many
 from jupyter_mlops.secrets.names import is_secret, names_secret
@@ -102,22 +104,30 @@ def _listed(name: str, value: Any, key: str) -> Any:
     return value
 
 
-def redact_file(path: Path) -> bytes | None:
-    """Return a text file's content without secrets; None if it contains none, or is not a text file."""
+def redact_file(path: Path, *, root: Path | None = None) -> bytes | None:
+    """Return a text file's content without secrets; None if it contains none, or is not a text file.
+
+    Args:
+        path: the file.
+        root: if given, the file is not read through a link, nor through one between `root` and it.
+    """
     try:
-        stat = path.stat()
+        stat = path.stat(follow_symlinks=root is None)
     except OSError:
         return None
     if path.suffix.lower() not in _TEXTS or stat.st_size > _LARGEST_FILE:
         return None
-    return _clean_file(path, stat.st_mtime_ns, stat.st_size, len(_known))
+    return _clean_file(path, root, stat.st_mtime_ns, stat.st_size, len(_known))
 
 
 @lru_cache(maxsize=4096)
-def _clean_file(path: Path, _changed: int, _size: int, _knowing: int) -> bytes | None:
+def _clean_file(
+    path: Path, root: Path | None, _changed: int, _size: int, _knowing: int
+) -> bytes | None:
     try:
-        text = path.read_bytes().decode("utf-8")
-    except (OSError, ValueError):
+        content = guarded.content(root, path, most=_LARGEST_FILE) if root else path.read_bytes()
+        text = content.decode("utf-8")
+    except (OSError, ValueError, ThroughALink):
         return None
     clean = redact(text)
     return clean.encode("utf-8") if clean != text else None

@@ -194,8 +194,8 @@ def _clean(project: Project, changed: list[str]) -> dict[str, str]:
     found = {}
     prefix = ""
     for path in changed:
-        content = redact_file(project.root / path)
-        if content is None or (project.root / path).is_symlink():
+        content = redact_file(project.root / path, root=project.root)
+        if content is None:
             continue
         prefix = prefix or git.text(project.root, "rev-parse", "--show-prefix").strip() or "/"
         blob = git.text(project.root, "hash-object", "-w", "--stdin", give=content.decode()).strip()

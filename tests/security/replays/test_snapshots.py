@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +13,9 @@ from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.replays import scratch_project
 from jupyter_mlops.runs.capsules.capsule import Capsule, CapsuleCell, parsed
 from jupyter_mlops.runs.records import DataUse
+from jupyter_mlops.secrets import redaction
+from tests.security import swaps
+from tests.security.data import hostile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,3 +102,77 @@ def test_a_capsule_without_a_cell_is_refused_in_one_line() -> None:
         BackendFailed, match="The capsule of run 'a' cannot be read: it has no cells"
     ):
         parsed(b'{"cells": []}', "a")
+
+
+def test_a_copy_is_filled_through_no_link_that_is_swapped_in(
+    project: Project, tmp_path: Path, trials: Trials
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("made.csv", "x.csv"):
+        (outside / name).write_text("kept")
+    before = {path.name: path.read_bytes() for path in outside.iterdir()}
+    link = tmp_path / "link"
+    _git(project.root, "commit", "--allow-empty", "-m", "first")
+    capsule = Capsule(
+        cells=[CapsuleCell(source="x = 1")],
+        commit=commit(project.root, "data/made.csv", "file", ""),
+        data=[DataUse(path="data/x.csv", version=hostile.put(project, b"recorded\n"))],
+        made=["data/made.csv"],
+    )
+
+    def prepare() -> None:
+        link.unlink(missing_ok=True)
+        link.symlink_to(outside, target_is_directory=True)
+
+    def act() -> None:
+        with suppress(MlopsError), scratch_project.checkout(project, "0" * 32, capsule, fresh=True):
+            pass
+
+    def swap() -> None:
+        for folder in (project.state / "reproduce").glob("*/data"):
+            swaps.exchange(folder, link)
+            swapped.append(folder)
+
+    swapped: list[Path] = []
+    tried = 0
+    for tried in swaps.at_each_call(prepare, act, swap):
+        assert {path.name: path.read_bytes() for path in outside.iterdir()} == before, tried
+        if link.is_dir() and not link.is_symlink():
+            shutil.rmtree(link)
+    assert len(swapped) > 10
+    trials(
+        "a folder of a replay's copy exchanged for a link, before each system call", len(swapped)
+    )
+
+
+def test_no_secret_is_read_through_a_link_that_is_swapped_in(
+    project: Project, tmp_path: Path, trials: Trials
+) -> None:
+    """What is read here becomes a part of the user's repository, so a link would publish the file."""
+    place, link, outside = project.root / "lib", tmp_path / "link", tmp_path / "outside"
+    for folder, said in ((place, "ours"), (outside, "theirs")):
+        folder.mkdir()
+        (folder / "code.py").write_text(f"# {said}\npassword = 'Fr4me-Passw0rd-Y'\n")
+    read: list[bytes] = []
+
+    def prepare() -> None:
+        redaction._clean_file.cache_clear()
+        if place.is_symlink():
+            swaps.exchange(place, link)
+        if not link.is_symlink():
+            link.symlink_to(outside, target_is_directory=True)
+
+    def act() -> None:
+        content = redaction.redact_file(place / "code.py", root=project.root)
+        read.extend([content] if content else [])
+
+    tried = 0
+    for tried in swaps.at_each_call(prepare, act, lambda: swaps.exchange(place, link)):
+        assert not any(b"theirs" in content for content in read), tried
+    assert read
+    trials("a folder exchanged for a link while a snapshot reads a file", tried)
+    place.rename(tmp_path / "kept")
+    place.symlink_to(outside, target_is_directory=True)
+    redaction._clean_file.cache_clear()
+    assert redaction.redact_file(place / "code.py", root=project.root) is None
