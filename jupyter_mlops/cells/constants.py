@@ -22,13 +22,14 @@ def hoist(sources: list[str]) -> tuple[dict[str, str], list[str]]:
     if any(item.unknown for item in read):
         return {}, sources
     makers = Counter(name for item in read for name in item.makes)
+    stores = [_stores(text) for text in sources]
     found: dict[str, str] = {}
     cleaned = []
     for text in sources:
         lines = text.splitlines()
         gone: set[int] = set()
         for name, first, last in _constants(text):
-            alone = makers[name] == 1 and not _changed_elsewhere(name, sources)
+            alone = makers[name] == 1 and not _changed_elsewhere(name, read, stores)
             if alone and name not in found:
                 found[name] = "\n".join(lines[first - 1 : last])
                 gone |= {*range(first, last + 1)}
@@ -81,20 +82,20 @@ def _is_constant(value: ast.expr) -> bool:
     )
 
 
-def _changed_elsewhere(name: str, sources: list[str]) -> bool:
+def _stores(text: str) -> Counter[str]:
+    """Return how often a cell assigns or deletes each name."""
+    return Counter(
+        node.id
+        for node in ast.walk(source.read(text).program)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del))
+    )
+
+
+def _changed_elsewhere(name: str, read: list[names.Names], stores: list[Counter[str]]) -> bool:
     """Whether a cell uses the name before its assignment, or deletes or augments it."""
-    for text in sources:
-        read = names.read(text)
-        if name in read.makes:
-            program = source.read(text).program
-            stores = [
-                node
-                for node in ast.walk(program)
-                if isinstance(node, ast.Name)
-                and node.id == name
-                and isinstance(node.ctx, (ast.Store, ast.Del))
-            ]
-            return len(stores) != 1
-        if name in read.takes:
+    for item, stored in zip(read, stores, strict=True):
+        if name in item.makes:
+            return stored[name] != 1
+        if name in item.takes:
             return True
     return False

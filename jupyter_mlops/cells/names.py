@@ -68,7 +68,7 @@ def of_program(program: ast.Module, text: str = "") -> Names:
         for node in _same_scope(statement)
         if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
     }
-    late = {name for name in makes & uses if _taken_first(program, name)}
+    late = makes & uses & _taken_first(program)
     takes = {
         name for name in (uses - makes) | late if name not in GIVEN and not name.startswith("_")
     }
@@ -147,26 +147,30 @@ def _of_table(table: symtable.SymbolTable) -> tuple[set[str], set[str]]:
     return makes, uses
 
 
-def _taken_first(tree: ast.Module, name: str) -> bool:
-    """Whether a cell that makes `name` first reads its earlier value: `x = x + 1`, `x += 1`."""
+def _taken_first(tree: ast.Module) -> set[str]:
+    """Return the names whose earlier value a cell that makes them may read first: `x = x + 1`, `x += 1`."""
+    found: set[str] = set()
+    seen: set[str] = set()
     for statement in _in_order(tree.body):
-        loads = stores = False
+        loads: set[str] = set()
+        stores: set[str] = set()
         for node in _same_scope(statement):
-            if isinstance(node, ast.Name) and node.id == name:
-                loads = loads or isinstance(node.ctx, ast.Load)
-                stores = stores or isinstance(node.ctx, ast.Store)
+            if isinstance(node, ast.Name):
+                if isinstance(node.ctx, ast.Load):
+                    loads.add(node.id)
+                elif isinstance(node.ctx, ast.Store):
+                    stores.add(node.id)
             elif isinstance(node, ast.alias):
-                stores = stores or (node.asname or node.name.partition(".")[0]) == name
+                stores.add(node.asname or node.name.partition(".")[0])
             elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                stores = stores or node.name == name
+                stores.add(node.name)
         if isinstance(statement, ast.AugAssign) and isinstance(statement.target, ast.Name):
-            loads = loads or statement.target.id == name
-        if loads or stores:
-            # In `for x in xs` and `with a as x` the name is assigned before the body reads it.
-            return loads and not (
-                stores and isinstance(statement, (ast.For, ast.With, ast.AsyncFor, ast.AsyncWith))
-            )
-    return False
+            loads.add(statement.target.id)
+        # In `for x in xs` and `with a as x` the name is assigned before the body reads it.
+        block = isinstance(statement, (ast.For, ast.With, ast.AsyncFor, ast.AsyncWith))
+        found |= (loads - stores if block else loads) - seen
+        seen |= loads | stores
+    return found
 
 
 def _in_order(body: list[ast.stmt]) -> Iterator[ast.stmt]:

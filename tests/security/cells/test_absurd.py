@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jupyter_mlops.cells import own_lines, parser, source
+from jupyter_mlops.cells import constants, names, own_lines, parser, source
 
 if TYPE_CHECKING:
     from tests.trials import Trials
@@ -28,7 +29,12 @@ def test_ipython_is_not_asked_to_read_for_minutes(
     monkeypatch: pytest.MonkeyPatch, trials: Trials
 ) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(parser, "transformed", lambda body: asked.append(body) or body)
+
+    def read(body: str) -> str:
+        asked.append(body)
+        return body
+
+    monkeypatch.setattr(parser, "transformed", read)
     sources = [line * count for line in _LINES for count in (1_000, 10_000, 50_000)]
     # Few magics, but in a cell so long that each of them costs much.
     sources += [line * 100 + "x = 1\n" * 20_000 for line in _LINES]
@@ -65,3 +71,43 @@ def test_own_lines_are_removed_in_few_tries(
     assert found.endswith("y = 1")
     assert len(tries) < 70
     trials("lines of our own in one cell", 270, "removed or left in 70 tries")
+
+
+def test_the_names_of_a_long_cell_are_found_in_one_walk(
+    monkeypatch: pytest.MonkeyPatch, trials: Trials
+) -> None:
+    walked: list[int] = []
+    same_scope = names._same_scope
+
+    def counted(node: Any) -> Any:
+        walked.append(1)
+        return same_scope(node)
+
+    monkeypatch.setattr(names, "_same_scope", counted)
+    count = 2_000
+    for line in ("x{0} += x{0}\n", "x{0} = x{0} + 1\n", "x{0} = 1; y = x{0}\n"):
+        walked.clear()
+        found = names.read("".join(line.format(number) for number in range(count)))
+        assert len(found.makes) >= count
+        assert len(found.takes) == (0 if ";" in line else count)
+        assert len(walked) < 10 * count
+    trials("names that a cell both makes and takes", 3 * count, "found in one walk")
+
+
+def test_the_constants_of_a_long_cell_are_found_in_one_walk(
+    monkeypatch: pytest.MonkeyPatch, trials: Trials
+) -> None:
+    text = "".join(f"x{number} = {number}\n" for number in range(2_000))
+    names.read(text)
+    walked: list[int] = []
+    walk = ast.walk
+
+    def counted(node: ast.AST) -> Any:
+        walked.append(1)
+        return walk(node)
+
+    monkeypatch.setattr(ast, "walk", counted)
+    found, _ = constants.hoist([text])
+    assert len(found) == 2_000
+    assert len(walked) < 10
+    trials("constants of one cell", 2_000, "found in one walk")
