@@ -92,6 +92,7 @@ def upgraded(
     cell: Callable[[str], Any], wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Record a run with version 1.0 of a package, then have 2.0 of it."""
+    sys.modules.pop("mlopsprobe", None)  # another test may have imported its own
     with monkeypatch.context() as then:
         _installed(tmp_path / "then", wheels / "mlopsprobe-1.0-py3-none-any.whl", then)
         cell("import mlopsprobe")
