@@ -24,7 +24,7 @@ from jupyter_mlops.text import visible
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NEWLINES = re.compile(r"\s*[\r\n]\s*")
+_NEWLINES = re.compile(r"[\r\n]+")
 
 
 class MlopsError(Exception):
@@ -37,7 +37,7 @@ class MlopsError(Exception):
         # A file's name may have bytes that are no text; they are shown as `\\udcff`. A newline in a name would
         # begin a line that we did not write.
         self.what, self.do = (
-            visible(_NEWLINES.sub(" ", part.strip())).encode(errors="backslashreplace").decode()
+            visible(_one_line(part)).encode(errors="backslashreplace").decode()
             for part in (what, do)
         )
         super().__init__(f"{self.what.rstrip('.')}. {self.do}" if self.do else self.what)
@@ -89,6 +89,11 @@ class StorageFailed(MlopsError):
 
 class ServerAway(BackendFailed):
     """The team's tracking store does not answer; new runs wait in the project's spool."""
+
+
+def _one_line(text: str) -> str:
+    """Replace each newline and the white space around it with a blank; linear also for 200 KB of blanks."""
+    return " ".join(filter(None, map(str.strip, _NEWLINES.split(text))))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _SHORT_TIMEOUTS = "connect_timeout=5&tcp_user_timeout=20000"
 #: The places in DVC's settings: a remote's `url` and the cache's `dir`, with or without quotes.
-_PLACE = re.compile(r"""^\s*["']?(?:url|dir)["']?\s*=\s*(.+?)\s*$""", re.MULTILINE | re.IGNORECASE)
+_PLACE = re.compile(r"""^\s*["']?(?:url|dir)["']?\s*=\s*(.+)$""", re.MULTILINE | re.IGNORECASE)
 #: What makes a value in DVC's settings longer than its line.
 _MANY_LINES = ("'''", '"""')
 
@@ -190,7 +190,7 @@ def _named_by_dvc(root: Path) -> list[str]:
 def _places_in(text: str) -> list[str]:
     """Return the values of DVC's settings that name a place. DVC ends a line at more characters than a newline."""
     lines = [*text.split("\n"), *text.splitlines()]
-    found = [place for line in lines for place in _PLACE.findall(line)]
+    found = [place.strip() for line in lines for place in _PLACE.findall(line)]
     if any(quotes in text for quotes in _MANY_LINES):
         found.append("places in a value of several lines")
     return [*dict.fromkeys(found)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _LONGEST = 100_000  # bytes that are read of one of git's files
-_WORKTREE = re.compile(r"^\s*worktree\s*=\s*(.*?)\s*$", re.MULTILINE)
+_WORKTREE = re.compile(r"^[^\S\n]*worktree[^\S\n]*=(.*)$", re.MULTILINE)
 
 
 class GitFailed(BackendFailed):
@@ -154,7 +154,9 @@ def _knows(top: Path, entry: Path, folder: Path, common: Path) -> bool:
         linked = folder.parent == common / "worktrees" and back.is_file()
         return linked and os.path.realpath(folder / _line(back)) == os.path.realpath(entry)
     named = _WORKTREE.findall(_beginning(folder / "config"))
-    return any(os.path.realpath(folder / path.strip('"')) == str(top) for path in named[-1:])
+    return any(
+        os.path.realpath(folder / path.strip().strip('"')) == str(top) for path in named[-1:]
+    )
 
 
 def _foreign(top: Path, entry: Path, folder: Path) -> bool:

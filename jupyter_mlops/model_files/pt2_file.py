@@ -50,7 +50,8 @@ def check(path: Path) -> None:
     Raises:
         Refused: it holds a pickle of more than tensors, a library, or a program that calls more than operators.
     """
-    _checked(path)
+    with Archive(path, _WHAT) as archive:
+        _checked(archive)
 
 
 def load(path: Path) -> Any:
@@ -59,26 +60,27 @@ def load(path: Path) -> Any:
     Raises:
         Refused: the check fails, or torch cannot read the file.
     """
-    members = _checked(path)
-    from torch.export.pt2_archive import PT2ArchiveWriter
+    # Opened once: another file may take its place after the check.
+    with Archive(path, _WHAT) as archive:
+        members, root = _checked(archive), _root(archive)
+        from torch.export.pt2_archive import PT2ArchiveWriter
 
-    scratch = Path(tempfile.mkdtemp(prefix="mlops-pt2-"))
-    rebuilt = scratch / "model.pt2"
-    try:
-        with one_line(_WHAT):
-            with PT2ArchiveWriter(str(rebuilt)) as writer, Archive(path, _WHAT) as archive:
-                root = _root(archive)
-                for name, content in members.items():
-                    writer.write_bytes(
-                        name, archive.read(root + name) if content is None else content
-                    )
-            program = _loaded(str(rebuilt))
-            for node in program.graph.nodes:
-                _refuse_unknown(node.target)
-            return program
-    finally:
-        rebuilt.unlink(missing_ok=True)
-        scratch.rmdir()
+        scratch = Path(tempfile.mkdtemp(prefix="mlops-pt2-"))
+        rebuilt = scratch / "model.pt2"
+        try:
+            with one_line(_WHAT):
+                with PT2ArchiveWriter(str(rebuilt)) as writer:
+                    for name, content in members.items():
+                        writer.write_bytes(
+                            name, archive.read(root + name) if content is None else content
+                        )
+                program = _loaded(str(rebuilt))
+                for node in program.graph.nodes:
+                    _refuse_unknown(node.target)
+                return program
+        finally:
+            rebuilt.unlink(missing_ok=True)
+            scratch.rmdir()
 
 
 def serve(file: Path, about: dict[str, Any], device: str) -> Any:
@@ -119,33 +121,32 @@ def _refuse_unknown(target: Any) -> None:
         raise Refused(f"The program of the pt2 file calls {target.name()}, which has no kernel")
 
 
-def _checked(path: Path) -> dict[str, bytes | None]:
+def _checked(archive: Archive) -> dict[str, bytes | None]:
     """Return the members of the new archive; members with None are copied unchanged."""
-    with Archive(path, _WHAT) as archive:
-        root = _root(archive)
-        names = {name.removeprefix(root) for name in archive.names}
-        members: dict[str, bytes | None] = {}
-        for name in sorted(names):
-            if _NUMBERS.fullmatch(name):
-                members[name] = None
-            elif name == _SAMPLE:
-                _check_sample(archive.read(root + name))
-            elif name not in {_PROGRAM, *_CONFIGS.values()} and not _LEFT_OUT.fullmatch(name):
-                raise Refused(
-                    f"{_WHAT} holds '{ascii(name)[1:61]}', which a model of plain numbers has not"
-                )
-        if root + _PROGRAM not in archive.names:
-            raise Refused(f"{_WHAT} is not of the layout that torch.export writes now")
-        if archive.read(root + "archive_format") != b"pt2":
-            raise Refused(f"{_WHAT} has another model type")
-        members[_PROGRAM] = pt2_program.cleaned(archive.read(root + _PROGRAM))
-        for folder, config in _CONFIGS.items():
-            members[config] = _config(archive.read(root + config), folder, archive, root)
-        version = archive.read(root + "archive_version")
-        if not version.isdigit():
-            raise Refused(f"{_WHAT} has no version")
-        members |= {_SAMPLE: b"", "archive_format": b"pt2", "archive_version": version}
-        return members
+    root = _root(archive)
+    names = {name.removeprefix(root) for name in archive.names}
+    members: dict[str, bytes | None] = {}
+    for name in sorted(names):
+        if _NUMBERS.fullmatch(name):
+            members[name] = None
+        elif name == _SAMPLE:
+            _check_sample(archive.read(root + name))
+        elif name not in {_PROGRAM, *_CONFIGS.values()} and not _LEFT_OUT.fullmatch(name):
+            raise Refused(
+                f"{_WHAT} holds '{ascii(name)[1:61]}', which a model of plain numbers has not"
+            )
+    if root + _PROGRAM not in archive.names:
+        raise Refused(f"{_WHAT} is not of the layout that torch.export writes now")
+    if archive.read(root + "archive_format") != b"pt2":
+        raise Refused(f"{_WHAT} has another model type")
+    members[_PROGRAM] = pt2_program.cleaned(archive.read(root + _PROGRAM))
+    for folder, config in _CONFIGS.items():
+        members[config] = _config(archive.read(root + config), folder, archive, root)
+    version = archive.read(root + "archive_version")
+    if not version.isdigit():
+        raise Refused(f"{_WHAT} has no version")
+    members |= {_SAMPLE: b"", "archive_format": b"pt2", "archive_version": version}
+    return members
 
 
 def _root(archive: Archive) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from dataclasses import dataclass
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 INTERVAL = 0.25
 #: Maximum number of projects followed; above it, the least recently requested one is dropped.
 MOST = 32
+#: Maximum number of bytes read at once. Others may write to the file; ours is emptied before it has so many.
+MOST_BYTES = 4_000_000
 
 
 @dataclass(slots=True)
@@ -51,9 +55,14 @@ class Tail:
             self.position, self.inode = 0, stat.st_ino
         if stat.st_size == self.position:
             return []
-        with self.path.open("rb") as file:
+        if stat.st_size - self.position > MOST_BYTES or not S_ISREG(stat.st_mode):
+            self.position = stat.st_size  # the panel's slow poll shows what is left out here
+            return []
+        # It does not wait for the other end of a pipe that has taken the file's place.
+        descriptor = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(descriptor, "rb") as file:
             file.seek(self.position)
-            complete, newline, _ = file.read().rpartition(b"\n")
+            complete, newline, _ = file.read(MOST_BYTES).rpartition(b"\n")
         self.position += len(complete) + len(newline)
         return complete.splitlines()
 
@@ -141,7 +150,6 @@ def _initialised(path: str, project: Project) -> Change:
 def _change(path: str, line: bytes) -> Change | None:
     try:
         return Change.model_validate({**json.loads(line), "project": path})
-    except (ValueError, TypeError, ValidationError):
-        return (
-            None  # of another version, or incomplete: the panel's slow poll shows the change later
-        )
+    except (ValueError, TypeError, RecursionError, ValidationError):
+        # Of another version, incomplete or hostile: the panel's slow poll shows the change later.
+        return None

@@ -230,3 +230,31 @@ def test_a_pipeline_keeps_no_folder_of_pickles(tmp_path: Path) -> None:
     skops.io.dump(steps, tmp_path / "model.skops")
     model = formats.load(tmp_path, "skops", allow_pickle=False)
     assert model.memory is None
+
+
+def test_the_checked_pt2_file_is_the_one_that_is_loaded(
+    home: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a shared folder another file can take its place between the check and the load."""
+    import torch
+
+    from jupyter_mlops.model_files import pt2_file
+
+    kept = models.model_files("pt2", project=home) / "data" / "model.pt2"
+    path, other = tmp_path / "model.pt2", tmp_path / "other.pt2"
+    shutil.copyfile(kept, path)
+    program = pt2_file.load(path)
+    for weight in program.state_dict.values():
+        weight.data.zero_()
+    torch.export.save(program, other)
+    checked = pt2_file._checked
+
+    def swapped(*given: Any) -> Any:
+        found = checked(*given)
+        shutil.copyfile(other, tmp_path / "again")
+        (tmp_path / "again").replace(path)
+        return found
+
+    monkeypatch.setattr(pt2_file, "_checked", swapped)
+    weights = pt2_file.load(path).state_dict.values()
+    assert any(bool(weight.any()) for weight in weights)
