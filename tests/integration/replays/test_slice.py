@@ -96,7 +96,7 @@ def test_random_numbers_without_a_seed_are_said_to_need_the_runs_states(
     assert (written.slice.cells, written.slice.generators) == ([1, 3], True)
     assert "2 of 3 cells, verified with the run's random states by a replay" in str(written)
     text = (project.root / "case.ipynb").read_text()
-    assert "Without a seed, other numbers are drawn here." in text
+    assert "Without a seed, this notebook gets other random numbers." in text
 
 
 def test_a_run_with_nothing_to_compare_has_no_slice(
@@ -115,7 +115,7 @@ def test_what_no_replay_verifies_is_not_written(
     cell("import time")
     cell("%%mlops run clock\nscore = time.time()")
     with pytest.raises(
-        NotFound, match=r"give another result when they run as a notebook \(score: .* → "
+        NotFound, match=r"give another result \(score: .* → "
     ):
         runs.export("clock", slice=True)
     assert not [*project.root.glob("*.ipynb")]
