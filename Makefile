@@ -54,7 +54,7 @@ check: env panel-check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --quiet tests/unit/test_rooms.py tests/unit/magics/test_verbs.py
+	$(BIN)/python -m pytest --quiet tests/unit/test_rooms.py tests/unit/test_unseen_imports.py tests/unit/magics/test_verbs.py
 
 format: env
 	$(BIN)/ruff format .

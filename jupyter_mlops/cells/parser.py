@@ -1,4 +1,4 @@
-"""Python's and IPython's parsers, as they are asked for notebook source: nothing else in the package asks them."""
+"""Python's and IPython's parsers for notebook source; no other module calls them for it."""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from jupyter_mlops.data.records import DataStatus, DataVersion
 from jupyter_mlops.environment import git
 from jupyter_mlops.errors import Conflict, MlopsError, NotFound, UsageError, nearest
 from jupyter_mlops.paths import UnsafePath, is_link, typed
+from jupyter_mlops.progress import say
 from jupyter_mlops.project import Project
 from jupyter_mlops.records import Records
 
@@ -64,6 +65,7 @@ def add(
                 found = version(target, project=project)
                 head = origins.described(source, target, found, before)
         else:
+            _say_which_links_lead_out(target, project)
             found = version(target, project=project)
         with project.locked("data"):
             dvc_file.write(target, found, project, head)
@@ -85,6 +87,24 @@ def _planned(path: str, to: str, project: Project) -> tuple[str, Path]:
             f"{path} is in the project", "Leave out --to: it is for sources outside the project"
         )
     return "", _inside(Path(path), project)
+
+
+def _say_which_links_lead_out(folder: Path, project: Project) -> None:
+    """Name the links in a folder that lead out of the project: their content is versioned, and pushed."""
+    if not folder.is_dir():
+        return
+    root = project.root.resolve()
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.is_symlink() and path.is_file() and not path.resolve().is_relative_to(root)
+    ]
+    if found:
+        first = f"{project.relative(found[0])} → {found[0].resolve()}"
+        what = "a link leads" if len(found) == 1 else f"{len(found):,} links lead"
+        say(
+            f"{what} out of the project ({first}): the content is versioned, and data push sends it"
+        )
 
 
 def _replaceable(target: Path, project: Project) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from typing import TYPE_CHECKING
 
+from jupyter_mlops.cells import parser
 from jupyter_mlops.secrets.lists import MAKERS, column, is_listed_secret, of_many
 from jupyter_mlops.secrets.names import looks_random
 
@@ -111,16 +111,11 @@ def _rest(line: str) -> Iterator[tuple[int, str, ast.Module]]:
 
 
 def _parsed(text: str) -> ast.Module | int:
-    """Return the tree of a text, or the line that is not Python (0: unknown)."""
+    """Return the tree of a text, or the number of the line that is not Python."""
     try:
-        with warnings.catch_warnings():
-            # Warnings about the user's code: an invalid escape, `is` with a literal.
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except SyntaxError as error:
-        return error.lineno or 0
-    except (ValueError, RecursionError, MemoryError):
-        return 0
+        return parser.tree(text)
+    except parser.CellSyntaxError as error:
+        return error.line
 
 
 def _in_tree(tree: ast.Module, text: str) -> list[Span]:

@@ -114,9 +114,7 @@ def test_what_no_replay_verifies_is_not_written(
 ) -> None:
     cell("import time")
     cell("%%mlops run clock\nscore = time.time()")
-    with pytest.raises(
-        NotFound, match=r"give another result \(score: .* → "
-    ):
+    with pytest.raises(NotFound, match=r"give another result \(score: .* → "):
         runs.export("clock", slice=True)
     assert not [*project.root.glob("*.ipynb")]
     assert "mlops.slice" not in runs.get("clock").tags
