@@ -96,9 +96,9 @@ def _one_line(text: str) -> str:
     return " ".join(filter(None, map(str.strip, _NEWLINES.split(text))))
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
     """Return `Did you mean 'x'?` for the closest known word, or an empty string."""
     import difflib
 
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=cutoff)
     return f"Did you mean '{close[0]}'?" if close else ""

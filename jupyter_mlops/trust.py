@@ -21,7 +21,7 @@ STATE_FOLDER = ".mlops"
 #: In it: the copies of the project that replays work in.
 REPLAYS = "reproduce"
 #: How to trust a project, for messages.
-YES = "If you trust who made it, type: %mlops trust"
+HOW_TO_TRUST = "If you trust who made it, type: %mlops trust"
 _FILE = "trusted.json"
 _LARGEST = 8_000_000
 #: (path, owner) trusted for this process only, because the file cannot be written.
@@ -36,7 +36,7 @@ class NotTrusted(MlopsError):
     status = 403
 
     def __init__(self, what: str, do: str = "") -> None:
-        super().__init__(what, do or YES)
+        super().__init__(what, do or HOW_TO_TRUST)
 
 
 def is_trusted(root: Path) -> bool:

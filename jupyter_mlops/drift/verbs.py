@@ -27,7 +27,7 @@ _ARTIFACT = "drift.json"
 _MOST_READ = 10_000
 _LARGEST_REPORT = 64_000_000
 _VERDICTS = ("drift", "no drift", "not evaluated")
-_EMPTY = "No checks yet. Type: %mlops drift check SERVICE, or --reference FILE --current FILE"
+_EMPTY = "No checks yet. Type: %mlops drift check SERVICE, or: %mlops drift check --reference FILE --current FILE"
 
 
 def check(

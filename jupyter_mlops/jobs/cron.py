@@ -54,9 +54,8 @@ def parse(text: str) -> str:
 
 def _reason(error: Exception, text: str) -> str:
     """Return croniter's reason for the end of a line; empty if it only repeats the expression."""
-    line = error_line(error)
-    reason = line.replace(f"[{text}]", "").replace("is not acceptable", "").strip()
-    return f": {line}" if reason else ""
+    line = error_line(error).replace(f"[{text}] is not acceptable", "").strip(" ,")
+    return f": {line}" if line else ""
 
 
 def zone(name: str) -> tzinfo:
@@ -75,7 +74,9 @@ def zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"no time zone {printable(name)} (for example Europe/Prague)") from None
+        raise ValueError(
+            f"unknown time zone {printable(name)} (an example: Europe/Prague)"
+        ) from None
 
 
 def between(cron: str, where: tzinfo, after: datetime, until: datetime) -> list[datetime]:

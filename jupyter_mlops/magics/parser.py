@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 NOUNS = ("run", "data", "job", "model", "service", "drift")
 _UNKNOWN = re.compile(r"unrecognized arguments: (.*)")
 _NO_CHOICE = re.compile(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)$")
+_REQUIRED = re.compile(r"the following arguments are required: (.*)$")
+_NO_NUMBER = re.compile(r"argument (\S+): invalid (int|float) value: '(.*)'$")
 _NUMBERS = re.compile(r"^-\d+(\.\d+)?$|^-\.\d+$")
 
 
@@ -113,6 +115,8 @@ def parse(words: Sequence[str], *, surface: str = "magic", cell: bool = False) -
     if name not in verbs:
         typed = [verb.name for verb in _typed(noun.verbs, lead) if verb.name]
         hint = nearest(name, typed) or f"One of {', '.join(typed)}"
+        if first == "run" and lead == "%mlops" and not nearest(name, typed, cutoff=0.75):
+            hint = f"To show a run: {lead} run show {name} · to record a cell: %%mlops run {name}"
         raise UsageError(f"{first} has no verb '{name}'", hint)
     return _parse_verb(verbs[name], words, lead, surface, cell)
 
@@ -123,7 +127,8 @@ def _parse_cell(
     verb = next((item for item in verbs.values() if item.where == "cell"), None)
     if verb is None:
         raise UsageError(
-            f"%%mlops {noun.name} takes no cell", f"Type: %mlops {noun.name} on one line"
+            f"%%mlops {noun.name} takes no cell",
+            f"Type on one line: {' '.join(['%mlops', noun.name, *words])}",
         )
     return _parse_verb(verb, words, lead, surface, cell=True)
 
@@ -135,7 +140,8 @@ def _parse_verb(verb: Verb, words: list[str], lead: str, surface: str, cell: boo
             f"Put %%mlops {verb.words.split()[0]} NAME on its first line",
         )
     if verb.where == "magic" and surface == "shell":
-        raise UsageError(f"'{verb.words}' is for a notebook", f"Type there: %mlops {verb.words}")
+        line = " ".join(["%mlops", verb.words, *words])
+        raise UsageError(f"'{verb.words}' is for a notebook", f"Type there: {line}")
     if verb.where == "shell" and surface != "shell":
         raise UsageError(f"'{verb.words}' is for a terminal", f"Type: jupyter mlops {verb.words}")
     parser = build(verb, lead)
@@ -153,6 +159,8 @@ class _Parser(argparse.ArgumentParser):
     flags: tuple[str, ...] = ()
     #: The flag of a KEY=VALUE argument, if the verb has one.
     pairs: str = ""
+    #: NOUN VERB
+    words: str = ""
 
     def error(self, message: str) -> NoReturn:
         if match := _UNKNOWN.search(message):
@@ -167,6 +175,13 @@ class _Parser(argparse.ArgumentParser):
                     f"Each needs its own: {self.pairs} {surplus}",
                 )
             raise UsageError(f"Unexpected argument '{surplus}'", f"Type: {self.prog} -h")
+        if match := _REQUIRED.match(message):
+            raise UsageError(
+                f"'{self.words}' needs {match[1]}", self.epilog or f"Type: {self.prog} -h"
+            )
+        if match := _NO_NUMBER.match(message):
+            kind = "a whole number" if match[2] == "int" else "a number"
+            raise UsageError(f"{match[1]} must be {kind}, not '{match[3]}'")
         if match := _NO_CHOICE.match(message):
             flag, given, choices = match[1], match[2], match[3].replace("'", "")
             hint = nearest(given, choices.split(", ")) or f"One of {choices}"
@@ -192,6 +207,7 @@ def build(verb: Verb, lead: str) -> argparse.ArgumentParser:
         _add(parser, arg)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.flags = (*(flag for arg in verb.args for flag in arg.flags), "--json", "--help")
+    parser.words = verb.words
     parser.pairs = next((arg.flags[0] for arg in verb.args if arg.pairs), "")
     return parser
 

@@ -49,7 +49,7 @@ def register(run: str, *, name: str = "", project: Project | None = None) -> Mod
                 store.client.create_registered_model(name)
             except MlflowException as error:
                 raise UsageError(
-                    f"MLflow refuses the name '{name}': {error_line(error)}",
+                    f"'{name}' cannot name a model: {_reason(error, name)}",
                     "Give another: --name NAME",
                 ) from None
         with _used_by_mlflow(store):
@@ -120,6 +120,15 @@ def latest(store: Store, name: str) -> int:
         hint = "Type: %mlops model register RUN" if not known else "Type: %mlops model list"
         raise NotFound(f"No registered model '{name}'", nearest(name, known) or hint)
     return max(versions)
+
+
+def _reason(error: Exception, name: str) -> str:
+    """Return MLflow's reason for refusing a name, without the sentence that only repeats it."""
+    return (
+        error_line(error)
+        .replace(f"Invalid model name: '{name}'. ", "")
+        .replace(f"Invalid model name '{name}'. ", "")
+    )
 
 
 def _versions_of(store: Store, name: str) -> Iterator[Any]:

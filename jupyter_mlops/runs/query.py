@@ -15,7 +15,7 @@ from jupyter_mlops.project import Project
 from jupyter_mlops.runs import logged_model, spool_sync
 from jupyter_mlops.runs.kinds import kind_of
 from jupyter_mlops.runs.records import DataUse, Run, RunDetail
-from jupyter_mlops.text import cut, error_line, printable
+from jupyter_mlops.text import cut, error_line, listed, printable
 from jupyter_mlops.tracking import artifacts, live, places, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
 
@@ -210,7 +210,9 @@ def experiment_names(store: Store, wanted: str = "") -> dict[str, str]:
 
 def no_experiment(wanted: str, names: Iterable[str]) -> NotFound:
     """Return the error for an experiment that is not one of `names`."""
-    return NotFound(f"No experiment '{wanted}'", nearest(wanted, names))
+    known = [*names]
+    hint = nearest(wanted, known) or f"There are: {listed(known, 8)}"
+    return NotFound(f"No experiment '{wanted}'", hint)
 
 
 def record(run: mlflow.entities.Run, experiments: dict[str, str]) -> Run:

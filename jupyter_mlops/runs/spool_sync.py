@@ -34,7 +34,8 @@ _METRICS_IN_A_BATCH = 1000
 _OTHER_SENDER = 300
 _EMPTY = "Nothing waits: the team's store has every run of this project."
 _NO_TEAM = (
-    "This project has no team's store, so no run waits. To add one: [tracking] uri in mlops.toml"
+    "This project has no team's store, so no run waits. "
+    'To add one, write into mlops.toml, under [tracking]: uri = "https://…"'
 )
 _PARENTS = ("mlops.parent", "mlflow.parentRunId")
 

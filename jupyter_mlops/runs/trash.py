@@ -67,7 +67,9 @@ def _title(run: mlflow.entities.Run) -> str:
 def _ask(question: str, command: str) -> None:
     # A notebook's input() works only while its front end is open, and blocks a job for ever.
     if progress.in_kernel() or not (sys.stdin and sys.stdin.isatty()):
-        raise UsageError(f"{question} Nothing was deleted", f"To confirm: {command}")
+        raise UsageError(
+            "Nothing was deleted", f"To {question[:1].lower()}{question[1:-1]}: {command}"
+        )
     try:
         answer = input(f"{question} [y/N] ")
     except (EOFError, KeyboardInterrupt):

@@ -69,7 +69,8 @@ def gate(
     settings = project.settings.gate
     if not _declared(project):
         raise UsageError(
-            "mlops.toml declares no gate", 'Write there, for example: [gate] accuracy = ">= 0.9"'
+            "mlops.toml declares no gate",
+            'Write into mlops.toml, under [gate], for example: accuracy = ">= 0.9"',
         )
     if settings.against and not settings.data:
         raise UsageError(

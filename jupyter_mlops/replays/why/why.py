@@ -111,7 +111,7 @@ def _changed_metrics(details: Sequence[RunDetail], metric: str) -> list[str]:
     if metric and metric not in both:
         known = f"Both have: {', '.join(both)}" if both else "They have no metric in common"
         raise UsageError(
-            f"Not both runs have the metric '{metric}'", nearest(metric, both) or known
+            f"The metric '{metric}' is not in both runs", nearest(metric, both) or known
         )
     if not both:
         raise UsageError(f"Runs '{a.name}' and '{b.name}' have no metric in common", _EXAMPLE)

@@ -55,7 +55,7 @@ def deep(state: str) -> str:
         return "This kernel has deep lineage"
     return (
         f"Choose '{_TITLE}' under Kernel > Change Kernel…; "
-        "jobs have it with: [lineage] deep = true in mlops.toml"
+        "for jobs, write into mlops.toml, under [lineage]: deep = true"
     )
 
 

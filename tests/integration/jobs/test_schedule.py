@@ -64,7 +64,7 @@ def test_a_schedule_that_cannot_fire_is_refused_and_nothing_is_written(
         ({"cron": ""}, "fields"),
         ({"cron": "0 0 31 2 *"}, "not a cron expression"),
         ({"cron": "@sometimes"}, "not a cron expression"),
-        ({"timezone": "Mars/Olympus"}, "no time zone 'Mars/Olympus'"),
+        ({"timezone": "Mars/Olympus"}, "unknown time zone 'Mars/Olympus'"),
         ({"catch_up": "twice"}, "neither once nor skip"),
         ({"params": {"depth": "x"}}, "expects int"),
         ({"params": {"dpeth": "1"}}, "no parameter 'dpeth'"),
@@ -87,7 +87,7 @@ def test_a_schedule_that_cannot_fire_is_refused_and_nothing_is_written(
     [
         ("notebook: a.ipynb\ncorn: '* * * * *'", "unknown key 'corn'. Did you mean 'cron'?"),
         ("notebook: a.ipynb\ncron: often", "cron: 'often' has 1 fields"),
-        ("notebook: a.ipynb\ntimezone: Nowhere", "timezone: no time zone 'Nowhere'"),
+        ("notebook: a.ipynb\ntimezone: Nowhere", "timezone: unknown time zone 'Nowhere'"),
         ("cron: '* * * * *'", "notebook: field required"),
         ("- a", "must be keys and values"),
         ("a: b: c", "line 1 is not YAML"),

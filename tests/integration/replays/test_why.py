@@ -101,7 +101,7 @@ def test_what_cannot_be_explained_is_said_in_one_line(
         ({"b": "other"}, UsageError, "Runs 'a' and 'other' have no metric in common"),
         ({"b": "equal"}, UsageError, "There is nothing to explain: score did not change"),
         ({"b": "logged"}, NotFound, "Run 'logged' has no capsule"),
-        ({"b": "equal", "metric": "scor"}, UsageError, "Not both runs have the metric 'scor'. Did you mean 'score'?"),
+        ({"b": "equal", "metric": "scor"}, UsageError, "The metric 'scor' is not in both runs. Did you mean 'score'?"),
         ({"b": "equal", "tolerance": -1.0}, UsageError, "--tolerance must be 0 or more, not -1.0"),
         ({"b": "equal", "env": "old"}, UsageError, "No environment 'old'"),
     ]  # fmt: skip
