@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Functions that do not change their arguments.
-_LOOKING = {
+_CHANGES_NOTHING = {
     "print", "len", "sum", "min", "max", "abs", "round", "sorted", "range", "enumerate", "zip", "str",
     "int", "float", "bool", "repr", "type", "isinstance", "list", "tuple", "dict", "set", "display",
 }  # fmt: skip
 # Functions and methods that may use a global random generator.
-_DRAWING = {
+_USES_RANDOM = {
     "random", "rand", "randn", "randint", "randrange", "uniform", "normal", "choice", "choices",
     "sample", "shuffle", "permutation", "seed", "manual_seed", "fit", "fit_transform", "fit_predict",
     "train_test_split", "cross_val_score", "Linear", "Conv2d", "DataLoader",
 }  # fmt: skip
-_WRITING = ("to_", "write", "save", "dump", "mkdir", "rename", "unlink", "remove")
+_WRITES_FILES = ("to_", "write", "save", "dump", "mkdir", "rename", "unlink", "remove")
 _BUILTINS = frozenset(dir(builtins))
 
 
@@ -156,7 +156,7 @@ class _Reader(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
         function = node.func
-        if isinstance(function, ast.Name) and function.id in _LOOKING:
+        if isinstance(function, ast.Name) and function.id in _CHANGES_NOTHING:
             return
         given = [*node.args, *(keyword.value for keyword in node.keywords)]
         touched = {name for part in (function, *given) for name in _names(part)}
@@ -166,7 +166,7 @@ class _Reader(ast.NodeVisitor):
             # `rows.append(x)`: a later change of x also changes the content of rows.
             self.links |= {(base, name) for part in given for name in _names(part)}
         called = getattr(function, "attr", getattr(function, "id", ""))
-        if called in _DRAWING or called == "open" or called.startswith(_WRITING):
+        if called in _USES_RANDOM or called == "open" or called.startswith(_WRITES_FILES):
             self.beyond = True
 
     def visit_Expr(self, node: ast.Expr) -> None:

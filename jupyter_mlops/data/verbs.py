@@ -249,9 +249,10 @@ def _known_target(
                 f"{path}: only the version of the present .dvc file can be named here",
                 f"Type: {file} · to see another version: %mlops data diff {path}",
             )
-        raise NotFound(
-            f"{path} has no version", nearest(str(path), names) or "Type: %mlops data list"
-        )
+        if target.exists():
+            raise NotFound(f"{path} has no version", f"To add one: %mlops data add {path}")
+        hint = nearest(str(path), names) or "Type: %mlops data list"
+        raise NotFound(f"No file {path}, and no version of it", hint)
     return known[target]
 
 

@@ -1,7 +1,7 @@
 """The three forms of a drift report, all in one output: our MIME type, static HTML and text.
 
 The HTML has neither scripts nor inline SVG, which JupyterLab's sanitiser drops; pictures are
-`<img>` with a data address, and where it drops a `var(…)` colour the plain one before it stays.
+`<img>` with a data address, and if it drops a `var(…)` colour, the plain colour before it is used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_mlops.drift.records import ColumnDrift, DriftReport, Histogram
 
 MIME = "application/vnd.jupyter-mlops.drift+json"
-#: The largest payload in bytes; past it the calmest columns lose their histograms.
+#: The largest payload in bytes; above it, the columns that drifted least have no histogram.
 LARGEST_PAYLOAD = 100_000
 
 _SPARK = 12

@@ -44,7 +44,8 @@ class CheckedNotebook:
 
     def refuse(self) -> None:
         """Raise the first problem, if there is one."""
-        problems = self.check.problems
+        # First what the user typed, then what is in the notebook.
+        problems = sorted(self.check.problems, key=lambda item: "parameter" not in item.what)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             first = problems[0]

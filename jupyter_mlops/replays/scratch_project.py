@@ -271,7 +271,7 @@ def give_store(project: Project, to: Project) -> None:
             for old in project.state.glob(f"{_EMPTY}*.db"):
                 old.unlink(missing_ok=True)
             place = Project(folder)
-            ensure_store(place)
+            ensure_store(place, quietly=True)  # it is the replay's, not the project's
             files.replace(template, (place.state / "mlflow.db").read_bytes())
     store = to.state / "mlflow.db"
     # A process with another version of MLflow may remove the template at this moment.

@@ -174,9 +174,10 @@ def record_cell(
                 if preparing:
                     _finish(done, preparing)
             if model and not found:
-                raise NotFound(
-                    f"No fitted model in the variable '{model}'", "Name the one that the cell fits"
-                )
+                what = f"Variable '{model}' holds no fitted model"
+                if model not in namespace:
+                    what = f"There is no variable '{model}'"
+                raise NotFound(what, "Name the model that the cell fits: --model VARIABLE")
             if found and keep_model:
                 _keep_model(batch, done, found[-1], format)
                 batch.write()

@@ -12,7 +12,7 @@ from jupyter_mlops.runs import spool_sync, sqlite_list
 from jupyter_mlops.runs.kinds import KIND_TAG, KINDS
 from jupyter_mlops.runs.query import experiment_names, record
 from jupyter_mlops.runs.records import Run, RunList
-from jupyter_mlops.text import error_line
+from jupyter_mlops.text import cut
 from jupyter_mlops.tracking import live, search, spool
 from jupyter_mlops.tracking.store import Store, open_store
 
@@ -114,9 +114,9 @@ def _through_mlflow(
             max_results=limit,
             order_by=[*order, "attributes.start_time DESC"],
         )
-    except MlflowException as error:
+    except MlflowException:
         raise UsageError(
-            f"MLflow cannot read that filter: {error_line(error.__cause__ or error)}",
+            f"MLflow cannot read the filter '{cut(filter, 60)}'",
             "For example: --filter \"metrics.accuracy > 0.9 and params.depth = '4'\"",
         ) from None
     return [record(run, names) for run in page]

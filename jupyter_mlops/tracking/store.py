@@ -157,22 +157,24 @@ def client_of(uri: str) -> mlflow.MlflowClient:
     return client
 
 
-def ensure_store(project: Project) -> bool:
+def ensure_store(project: Project, *, quietly: bool = False) -> bool:
     """Create the embedded sqlite store if the project needs one; return whether it was created."""
     if project.settings.tracking.uri:
         return False
     (project.state / "artifacts").mkdir(parents=True, exist_ok=True)
-    return make_database(project, project.state / "mlflow.db", project.artifacts)
+    file = project.state / "mlflow.db"
+    return make_database(project, file, project.artifacts, quietly=quietly)
 
 
-def make_database(project: Project, final: Path, artifacts: str) -> bool:
+def make_database(project: Project, final: Path, artifacts: str, *, quietly: bool = False) -> bool:
     """Create a sqlite store unless it exists; return whether it was created."""
     if final.exists():
         return False
     with project.locked("store"):
         if final.exists():
             return False
-        say("creating the MLflow store (once per project) …")
+        if not quietly:
+            say("creating the MLflow store (once per project) …")
         import_mlflow()
         from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 

@@ -10,7 +10,7 @@ from jupyter_mlops import pictures
 from jupyter_mlops.errors import NotFound, UsageError
 from jupyter_mlops.project import Project
 from jupyter_mlops.runs import query
-from jupyter_mlops.runs.comparison import curves as drawn
+from jupyter_mlops.runs.comparison import curves as curve_pictures
 from jupyter_mlops.runs.comparison import metric_history
 from jupyter_mlops.runs.comparison.records import Comparison, Curve
 from jupyter_mlops.tracking.store import open_store
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-#: Points per curve; a plot has not many more pixels.
+#: Points per curve; a plot is not much wider.
 _MOST_POINTS, _LEAST_POINTS = 800, 16
 
 
@@ -100,7 +100,7 @@ class MetricCurves(Picture):
             for line in (
                 f"{curve.metric} by step",
                 *(
-                    f"  {run['name'].ljust(width)}  {drawn.spark(values)}"
+                    f"  {run['name'].ljust(width)}  {curve_pictures.spark(values)}"
                     for run, values in zip(self.runs, curve.lines, strict=True)
                 ),
             )
@@ -108,14 +108,14 @@ class MetricCurves(Picture):
 
     def static_html(self) -> str:
         """Return the static plots of `run compare`."""
-        return drawn.pictures(
+        return curve_pictures.pictures(
             [curve.model_copy(update={"lines": _points(curve)}) for curve in self.whole],
             [run["name"] for run in self.runs],
         )
 
 
 def _points(curve: Curve) -> list[list[tuple[int, float | None]]]:
-    return [metric_history.thin(line, drawn.MOST_POINTS) for line in curve.lines]
+    return [metric_history.thin(line, curve_pictures.MOST_POINTS) for line in curve.lines]
 
 
 def _thinned(found: Sequence[Curve], most: int) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from jupyter_mlops import files
-from jupyter_mlops import trust as trusted
+from jupyter_mlops import trust as trust_records
 from jupyter_mlops.environment import git
 from jupyter_mlops.errors import BackendFailed, MlopsError
 from jupyter_mlops.project import Project
@@ -49,7 +49,7 @@ def init(path: str = "", *, name: str = "") -> Initialised:
     with files.locked(root / STATE_FOLDER / "locks" / "init.lock"):
         note("git", _ensure_git(root))
         note(SETTINGS_FILE, _ensure_settings(root, name or root.name or "project"))
-        trusted.grant(root, "init")
+        trust_records.grant(root, "init")
         project = Project.find(root)
         _ignore(root)
         note("DVC", ensure_repository(project))

@@ -56,7 +56,10 @@ def promote(
         try:
             store.client.set_registered_model_alias(name, alias, str(wanted))
         except MlflowException as error:
-            raise UsageError(f"MLflow refuses the alias '{alias}': {error_line(error)}") from None
+            raise UsageError(
+                f"MLflow refuses the alias '{alias}': {error_line(error)}",
+                "Use letters, digits, '-' and '_', for example: --alias champion",
+            ) from None
         if verdict:
             store.client.set_model_version_tag(name, str(wanted), GATE_TAG, verdict)
         made = store.client.get_model_version(name, str(wanted))

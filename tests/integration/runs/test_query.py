@@ -43,7 +43,7 @@ def test_the_list_takes_mlflows_filter(three: list[str]) -> None:
     assert [run.name for run in runs.list(filter="params.depth = '4' and metrics.auc > 0.5")] == [
         "b"
     ]
-    with pytest.raises(UsageError, match="cannot read that filter"):
+    with pytest.raises(UsageError, match="cannot read the filter"):
         runs.list(filter="depth is 4")
 
 

@@ -145,7 +145,7 @@ def test_runs_are_listed_sorted_filtered_and_with_columns(team: Team) -> None:
     assert [run.name for run in ordered] == ["weak", "strong"]
     assert [run.name for run in runs.list(filter="params.C = '1.0'")] == ["strong"]
     assert [run.name for run in runs.list(filter="metrics.score > 0.8", limit=1)] == ["strong"]
-    with pytest.raises(UsageError, match="cannot read that filter"):
+    with pytest.raises(UsageError, match="cannot read the filter"):
         runs.list(filter="metrics.score >")
     with pytest.raises(NotFound, match=r"No experiment 'defaul'\. Did you mean"):
         runs.list(experiment="defaul")
