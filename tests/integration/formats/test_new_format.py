@@ -123,7 +123,7 @@ def test_a_process_that_did_not_register_it_does_not_call_it_safe_and_does_not_l
         model = runs.get("line").model
         assert model is not None
         assert (model.format, model.safe) == ("coefficients", False)
-        with pytest.raises(MlopsError, match=r"code that it names.*--allow-pickle"):
+        with pytest.raises(MlopsError, match=r"code that its MLmodel file names.*--allow-pickle"):
             models.load_model("line")
     finally:
         formats.register("coefficients_format")

@@ -83,7 +83,7 @@ def test_off_is_off_and_a_named_cell_is_recorded_once(
 
 
 def test_a_wrong_state_is_one_line(project: Project, cell: Callable[[str], Any]) -> None:
-    assert "choose from" in str(cell("%mlops auto maybe").error_in_exec)
+    assert "One of on, off" in str(cell("%mlops auto maybe").error_in_exec)
 
 
 @pytest.mark.parametrize("line", ["%%mlops run strict\n", ""])
