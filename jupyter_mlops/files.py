@@ -33,7 +33,9 @@ def replace(path: Path, content: bytes | str) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def content(path: Path, *, most: int, link: bool = True) -> bytes:
+def content(
+    path: Path, *, most: int, link: bool = True, within: tuple[int, str] | None = None
+) -> bytes:
     """Return the content of a file that another person may have made.
 
     Opening a FIFO would block, reading a device would never end, and a huge file would fill the memory.
@@ -42,18 +44,20 @@ def content(path: Path, *, most: int, link: bool = True) -> bytes:
         path: the file.
         most: maximum number of bytes.
         link: whether it may be a symbolic link.
+        within: an open folder's descriptor and the file's name in it; then `path` is only shown.
 
     Raises:
         OSError: it is not a regular file, has more than `most` bytes, or cannot be read.
     """
     # Checked before opening, because opening a device can have side effects.
-    if not stat.S_ISREG(path.stat(follow_symlinks=link).st_mode):
+    folder, name = within or (None, os.fspath(path))
+    if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=link).st_mode):
         raise OSError(errno.EINVAL, "Not a regular file", str(path))
     # Checked again after opening: the file may be replaced by a FIFO in between.
     flags = (
         os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | (0 if link else getattr(os, "O_NOFOLLOW", 0))
     )
-    descriptor = os.open(path, flags)
+    descriptor = os.open(name, flags, dir_fd=folder)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(errno.EINVAL, "Not a regular file", str(path))

@@ -15,6 +15,7 @@ import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from jupyter_mlops import files
 from jupyter_mlops.paths import ThroughALink, below
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _BY_FOLDER = {os.open, os.mkdir, os.unlink, os.rename, os.stat} <= os.supports_d
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | getattr(os, "O_CLOEXEC", 0)
-_READ = os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def put(source: Path, root: Path, place: Path) -> None:
@@ -88,18 +88,8 @@ def content(root: Path, place: Path, *, most: int) -> bytes:
         OSError: it is not a regular file, has more than `most` bytes, or cannot be read.
     """
     with _folder(root, place) as folder:
-        name = _named(folder, place)
-        # Checked before opening, because opening a device can have side effects.
-        if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
-            raise OSError(errno.EINVAL, "Not a regular file", str(place))
-        descriptor = os.open(name, _READ, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EINVAL, "Not a regular file", str(place))
-            found = file.read(most + 1)
-    if len(found) > most:
-        raise OSError(errno.EFBIG, f"Larger than {most:,} bytes", str(place))
-    return found
+        within = None if folder is None else (folder, place.name)
+        return files.content(place, most=most, link=False, within=within)
 
 
 def _fill(root: Path, place: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import IO, TYPE_CHECKING
 
 from jupyter_mlops import files
 from jupyter_mlops.errors import Conflict
 from jupyter_mlops.project import Project
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOCK = "scheduler"
 WHY = "its jobs do not run until then"
@@ -32,23 +36,24 @@ def start_scheduler(project: Project) -> subprocess.Popen[bytes] | None:
     log = project.state / "logs" / "scheduler.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with files.log(log) as output:
-        return subprocess.Popen(
-            [
-                sys.executable,
-                "-P",  # do not import a croniter.py of the project
-                "-m",
-                "jupyter_mlops.jobs.scheduler",
-                str(project.root),
-                "--watch-stdin",
-            ],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            cwd=os.sep,
-            env=clean_environment(),
-            # Ctrl-C reaches only the server, which then closes the pipe.
-            start_new_session=True,
-        )
+        return started("jupyter_mlops.jobs.scheduler", project.root, "--watch-stdin", output=output)
+
+
+def started(
+    module: str, root: Path, *arguments: str, output: int | IO[bytes]
+) -> subprocess.Popen[bytes]:
+    """Start a module as a program for a project, with a pipe to it; its output goes to a log."""
+    return subprocess.Popen(
+        # -P, and another working folder: do not import a croniter.py of the project.
+        [sys.executable, "-P", "-m", module, str(root), *arguments],
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+        cwd=os.sep,
+        env=clean_environment(),
+        # Ctrl-C reaches only the parent, which then closes the pipe.
+        start_new_session=True,
+    )
 
 
 def clean_environment() -> dict[str, str]:

@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import subprocess
-import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -28,7 +26,7 @@ from dbos import DBOS, Serializer, SetWorkflowID
 from jupyter_mlops import files, paths
 from jupyter_mlops.errors import BackendFailed
 from jupyter_mlops.jobs import untrusted_json
-from jupyter_mlops.jobs.scheduler_launch import clean_environment
+from jupyter_mlops.jobs.scheduler_launch import started
 from jupyter_mlops.processes.owned import end_group
 from jupyter_mlops.progress import say
 from jupyter_mlops.text import error_line, one_line, printable
@@ -233,23 +231,7 @@ def _work(project: Project, declared: Schedule, moment: datetime, place: Path) -
         log: Any = subprocess.DEVNULL
         with contextlib.suppress(OSError):
             log = stack.enter_context(files.log(place.with_name(f"{place.name}.log")))
-        worker = subprocess.Popen(
-            # -P, and another working folder: do not import modules of the project.
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "jupyter_mlops.jobs.worker",
-                str(project.root),
-                str(place),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            cwd=os.sep,
-            env=clean_environment(),
-            start_new_session=True,
-        )
+        worker = started("jupyter_mlops.jobs.worker", project.root, str(place), output=log)
     _workers[worker.pid] = worker
     try:
         worker.communicate(json.dumps(request).encode())

@@ -67,3 +67,16 @@ def at_each_call(
         if count[0] < number:
             return
         yield number
+
+
+def unharmed(
+    prepare: Callable[[], object],
+    act: Callable[[], object],
+    names: tuple[Path, Path],
+    seen: Callable[[], object],
+) -> int:
+    """Exchange two names before each call of `act`; fail if what is `seen` changes; return the number of swaps."""
+    before, tried = seen(), 0
+    for tried in at_each_call(prepare, act, lambda: exchange(*names)):
+        assert seen() == before, f"changed by a swap before call {tried}"
+    return tried

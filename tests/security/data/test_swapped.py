@@ -40,7 +40,6 @@ def test_a_checkout_writes_and_deletes_through_no_link_that_is_swapped_in(
         folder.mkdir(exist_ok=True)
         (folder / "canary").write_text("canary")
     place, link = project.root / what, project.root / "link"
-    before = hostile.seen(outside)
 
     def prepare() -> None:
         for path in (project.root / "images", link):
@@ -55,9 +54,7 @@ def test_a_checkout_writes_and_deletes_through_no_link_that_is_swapped_in(
         with suppress(MlopsError):
             data.checkout(["images"], force=True, project=project)
 
-    tried = 0
-    for tried in swaps.at_each_call(prepare, act, lambda: swaps.exchange(place, link)):
-        assert hostile.seen(outside) == before, f"changed by a swap before call {tried}"
+    tried = swaps.unharmed(prepare, act, (place, link), lambda: hostile.seen(outside))
     assert tried > 10
     assert (place / "authorized_keys").exists() or (place / "sub" / "authorized_keys").exists()
     trials("a folder exchanged for a link, before each system call of a checkout", tried)
@@ -70,7 +67,6 @@ def test_a_file_is_restored_through_no_link_that_is_swapped_in(
     content = hostile.put(project, b"evil\n")
     pointer = project.root / "data" / "x.csv.dvc"
     pointer.write_text(yaml.safe_dump({"outs": [{"md5": content, "size": 1, "path": "x.csv"}]}))
-    before = hostile.seen(outside)
     place, link = project.root / "data", project.root / "link"
 
     def prepare() -> None:
@@ -84,9 +80,7 @@ def test_a_file_is_restored_through_no_link_that_is_swapped_in(
         with suppress(MlopsError):
             data.checkout(["data/x.csv"], force=True, project=project)
 
-    tried = 0
-    for tried in swaps.at_each_call(prepare, act, lambda: swaps.exchange(place, link)):
-        assert hostile.seen(outside) == before, f"changed by a swap before call {tried}"
+    tried = swaps.unharmed(prepare, act, (place, link), lambda: hostile.seen(outside))
     assert tried > 5
     assert (place / "x.csv").read_bytes() == b"evil\n"
     trials("the folder of one file exchanged for a link, before each system call", tried)
@@ -98,7 +92,6 @@ def test_adding_writes_through_no_link_that_is_swapped_in(
 ) -> None:
     (outside / ".gitignore").write_text("/theirs\n")
     (outside / "x.csv").write_text("theirs\n")
-    before = hostile.seen(outside)
     (project.root / "data").mkdir()
     content = b"a\n1\n"
     version = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -118,9 +111,7 @@ def test_adding_writes_through_no_link_that_is_swapped_in(
         with suppress(MlopsError):
             data.add(["data/x.csv"], project=project)
 
-    tried = 0
-    for tried in swaps.at_each_call(prepare, act, lambda: swaps.exchange(place, link)):
-        assert hostile.seen(outside) == before, f"changed by a swap before call {tried}"
+    tried = swaps.unharmed(prepare, act, (place, link), lambda: hostile.seen(outside))
     assert (project.root / "data" / "x.csv.dvc").exists()
     assert (folder / version[2:]).read_bytes() == content
     trials(f"{what} exchanged for a link, before each system call of data add", tried)
@@ -133,7 +124,6 @@ def test_gc_deletes_through_no_link_that_is_swapped_in(
     names = [f"{number:030x}" for number in range(3)]
     for name in names:
         (outside / name).write_text("theirs")
-    before = hostile.seen(outside)
 
     def prepare() -> None:
         for path in (folder, link):
@@ -147,8 +137,6 @@ def test_gc_deletes_through_no_link_that_is_swapped_in(
         with suppress(MlopsError):
             data.gc(yes=True, older=0, project=project)
 
-    tried = 0
-    for tried in swaps.at_each_call(prepare, act, lambda: swaps.exchange(folder, link)):
-        assert hostile.seen(outside) == before, f"changed by a swap before call {tried}"
+    tried = swaps.unharmed(prepare, act, (folder, link), lambda: hostile.seen(outside))
     assert not [*folder.iterdir()]
     trials("a folder of the cache exchanged for a link, before each system call of data gc", tried)
