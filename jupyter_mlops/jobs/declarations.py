@@ -87,6 +87,11 @@ def names_job(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def files_of(project: Project) -> list[Path]:
+    """Return the declaration files, sorted; their content is not read."""
+    return sorted((project.root / FOLDER).glob("*.yaml"))
+
+
 def path_of(name: str, project: Project) -> Path:
     """Return the path of a job's declaration."""
     if not _NAME.fullmatch(name):

@@ -123,7 +123,7 @@ def _find(run: str, project: Project) -> Run:
                 return item
         if declarations.find(run, project):
             raise NotFound(f"Job '{run}' has not run yet", f"Type: %mlops job run {run}") from None
-        names = [path.stem for path in (project.root / declarations.FOLDER).glob("*.yaml")]
+        names = [path.stem for path in declarations.files_of(project)]
         hint = nearest(run, names) or "Type: %mlops job list, or %mlops job executions"
         raise NotFound(f"No job or execution '{cut(run, 60)}'", hint) from None
 

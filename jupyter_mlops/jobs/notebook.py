@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 PARAMETERS_TAG = "parameters"
 SKIP_TAG = "skip-execution"
 MAY_FAIL_TAG = "raises-exception"
+_HOW_TO_REPAIR = "Name a .ipynb file; a damaged one may open in JupyterLab, which can save it again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +77,13 @@ def read(path: Path) -> Any:
             nbformat.validate(notebook, relax_add_props=True)
     except OSError as error:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}") from None
+    except nbformat.reader.NotJSONError:  # its message ends with the whole file
+        raise UsageError(f"{path.name} is not a notebook: it is not JSON", _HOW_TO_REPAIR) from None
     except Exception as error:  # nbformat has no common base class, and bad JSON raises many types
         raise UsageError(
-            f"{path.name} is not a notebook: {_what_is_wrong(error)}",
-            "Name a .ipynb file; a damaged one may open in JupyterLab, which can save it again",
+            f"{path.name} is not a notebook: {error_line(error)}", _HOW_TO_REPAIR
         ) from None
     return notebook
-
-
-def _what_is_wrong(error: Exception) -> str:
-    """Return an error of nbformat in a line; that of bad JSON ends with the whole file."""
-    return (
-        "it is not JSON" if "JSON" in type(error).__name__ + str(error)[:80] else error_line(error)
-    )
 
 
 def code_cells(notebook: Any) -> list[CodeCell]:

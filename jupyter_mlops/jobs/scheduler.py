@@ -114,7 +114,7 @@ class _Daemon:
     def _reload(self) -> None:
         """Reload changed files in `jobs/`; a job whose file cannot be read keeps its old declaration."""
         stamps: dict[str, tuple[int, int]] = {}
-        for path in (self.project.root / declarations.FOLDER).glob("*.yaml"):
+        for path in declarations.files_of(self.project):
             try:
                 stat = path.lstat()
             except OSError:

@@ -32,7 +32,7 @@ _CRON_EXAMPLE = 'For example: --cron "0 6 * * *" (every day at 6)'
 
 def has_schedules(project: Project) -> bool:
     """Whether the project declares any job; cheap, for callers that would start a scheduler."""
-    return any((project.root / FOLDER).glob("*.yaml"))
+    return bool(declarations.files_of(project))
 
 
 def schedule(
@@ -132,7 +132,7 @@ def unschedule(name: str, *, project: Project | None = None) -> None:
     project = project or Project.find()
     path = declarations.path_of(name, project)
     if not os.path.lexists(path) or (path.is_dir() and not paths.is_link(path)):
-        known = [item.stem for item in (project.root / FOLDER).glob("*.yaml")]
+        known = [item.stem for item in declarations.files_of(project)]
         raise NotFound(
             f"No scheduled job '{name}'", nearest(name, known) or "Type: %mlops job list"
         )
@@ -152,7 +152,7 @@ def list(*, project: Project | None = None) -> Jobs:
     for run in _executed(project):  # newest first
         last.setdefault(run.tags.get("mlops.job", run.name), run)
     jobs: dict[str, Job] = {}
-    for path in sorted((project.root / FOLDER).glob("*.yaml")):
+    for path in declarations.files_of(project):
         name = declarations.shown_name(path)
         try:
             found = declarations.load(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -124,11 +125,7 @@ def latest(store: Store, name: str) -> int:
 
 def _reason(error: Exception, name: str) -> str:
     """Return MLflow's reason for refusing a name, without the sentence that only repeats it."""
-    return (
-        error_line(error)
-        .replace(f"Invalid model name: '{name}'. ", "")
-        .replace(f"Invalid model name '{name}'. ", "")
-    )
+    return re.sub(rf"^Invalid model name:? '{re.escape(name)}'\. ", "", error_line(error))
 
 
 def _versions_of(store: Store, name: str) -> Iterator[Any]:
