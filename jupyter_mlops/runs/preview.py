@@ -224,9 +224,10 @@ def _code(project: Project, pending: snapshot.SnapshotPreview) -> str:
     if not pending.repository:
         return "no snapshot: the project is not in git"
     commit, _ = environment.git_state(project.root)
-    base = f"commit {commit[:8]}" if commit else "no commit yet"
-    changed = len(pending.changed)
-    return f"{base} and {counted(changed, 'file')} changed since" if changed else base
+    changed = counted(len(pending.changed), "file") if pending.changed else ""
+    if not commit:
+        return f"no commit yet, {changed}" if changed else "no commit yet"
+    return f"commit {commit[:8]}" + (f" and {changed} changed since" if changed else "")
 
 
 def _lineage(project: Project) -> str:

@@ -121,7 +121,7 @@ def _versions(project: Project) -> Finding:
         return Finding(
             part="data versions",
             status="ok",
-            detail=f"in the cache: all {counted(len(known), 'version')} that runs refer to"
+            detail=f"{counted(len(known), 'version')} in runs, none missing in the cache"
             if known
             else "no run refers to one yet",
         )

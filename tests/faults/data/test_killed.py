@@ -110,7 +110,7 @@ def test_doctor_tells_of_versions_that_runs_need_and_dvc_gc_deleted(project: Pro
     finding = {item.part: item for item in workspace.doctor()}["data versions"]
     assert (finding.status, finding.detail) == (
         "ok",
-        "in the cache: all 1 version that runs refer to",
+        "1 version in runs, none missing in the cache",
     )
     dvc = [sys.executable, "-m", "dvc", "gc", "--workspace", "--force", "--quiet"]
     subprocess.run(dvc, check=True, cwd=project.root)
