@@ -247,7 +247,7 @@ def _known_target(
         if file in names:
             raise UsageError(
                 f"{path}: only the version of the present .dvc file can be named here",
-                f"Type: {file} · to see another version: %mlops data diff {path}",
+                f"To restore that version: %mlops data checkout {file} · to compare another: %mlops data diff {path}",
             )
         if target.exists():
             raise NotFound(f"{path} has no version", f"To add one: %mlops data add {path}")

@@ -93,11 +93,13 @@ class Onnx(Format):
         allow_code: bool,
     ) -> PackedModel:
         """Write the bytes that the session was loaded from."""
+        from jupyter_mlops.model_files import onnx_file
+
         (target / self.file).write_bytes(model.content)
         return PackedModel(
             self.name,
             self.file,
-            loader="jupyter_mlops.model_files.onnx_file",
+            loader=onnx_file.__name__,
             asked="rows",
             packages=("onnxruntime",),
             about={"of_torch": self.is_network(model)},

@@ -86,12 +86,14 @@ class Pickle(torch_modules.TorchFormat):
             return torch_modules.pack(model, target, example=example, allow_code=allow_code)
         import cloudpickle
 
+        from jupyter_mlops.model_files import pickle_file
+
         with (target / "model.pkl").open("wb") as file:
             cloudpickle.dump(model, file)
         return PackedModel(
             self.name,
             "model.pkl",
-            loader="jupyter_mlops.model_files.pickle_file",
+            loader=pickle_file.__name__,
             asked="estimator",
             packages=("scikit-learn", "scipy", "cloudpickle"),
         )

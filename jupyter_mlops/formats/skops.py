@@ -115,11 +115,13 @@ class Skops(Format):
         allow_code: bool,
     ) -> PackedModel:
         """Copy the file."""
+        from jupyter_mlops.model_files import skops_file
+
         shutil.copyfile(folder / self.file, target / self.file)
         return PackedModel(
             self.name,
             self.file,
-            loader="jupyter_mlops.model_files.skops_file",
+            loader=skops_file.__name__,
             asked="estimator",
             packages=("scikit-learn", "scipy", "skops"),
         )

@@ -177,7 +177,7 @@ class _Parser(argparse.ArgumentParser):
             raise UsageError(f"Unexpected argument '{surplus}'", f"Type: {self.prog} -h")
         if match := _REQUIRED.match(message):
             raise UsageError(
-                f"'{self.words}' needs {match[1]}", self.epilog or f"Type: {self.prog} -h"
+                f"'{self.words}' needs {_shown(match[1])}", self.epilog or f"Type: {self.prog} -h"
             )
         if match := _NO_NUMBER.match(message):
             kind = "a whole number" if match[2] == "int" else "a number"
@@ -190,6 +190,12 @@ class _Parser(argparse.ArgumentParser):
 
     def print_help(self, file: Any = None) -> None:  # noqa: ARG002 - argparse names it
         raise Help(self.format_help().rstrip())
+
+
+def _shown(required: str) -> str:
+    """Return the names of missing arguments as the help shows a value: in capitals; options as they are."""
+    names = required.split(", ")
+    return ", ".join(name if name.startswith("-") else name.upper() for name in names)
 
 
 def build(verb: Verb, lead: str) -> argparse.ArgumentParser:

@@ -40,15 +40,15 @@ const lists = () => server.asked.filter(asked => !/status/.test(asked));
 describe('live updates', () => {
   it('fetch when the panel is shown, each time', async () => {
     model.shown = true;
-    await until(() => lists().length === 5);
+    await until(() => lists().length === SECTIONS.length);
     model.shown = false;
     model.shown = true;
-    await until(() => lists().length === 10);
+    await until(() => lists().length === 2 * SECTIONS.length);
   });
 
   it('make one request of several changes of a noun', async () => {
     model.shown = true;
-    await until(() => lists().length === 5);
+    await until(() => lists().length === SECTIONS.length);
     server.asked.length = 0;
     tell({ noun: 'data' });
     tell({ noun: 'data' });
@@ -79,7 +79,7 @@ describe('live updates', () => {
   it('leave no listener when disposed, and fetch no more', async () => {
     expect(connectionsOf(stream)).toBe(1);
     model.shown = true;
-    await until(() => lists().length === 5);
+    await until(() => lists().length === SECTIONS.length);
     tell({ noun: 'data' });
     live.dispose();
     live.dispose();

@@ -157,3 +157,12 @@ export const ANSWERS: { [route: string]: unknown } = {
   drift: [CHECK],
   [`drift/${CHECK.run_id}`]: REPORT
 };
+
+/** What a click on that item opens, by section. */
+export const OPENED: { [section: string]: string } = {
+  runs: `run ${RUN.run_id}`,
+  data: DATA.path,
+  jobs: `run ${JOB.last_run}`,
+  services: `run ${RUN.run_id}`,
+  drift: `drift ${CHECK.run_id}`
+};

@@ -29,13 +29,6 @@ NAMED = {
     "data/records.py": ({"jupyter_mlops.data.view"}, "a record's view is loaded when it is shown"),
     "data/referrers.py": ({"jupyter_mlops.runs.retention"}, "gc asks who still needs a version"),
     "drift/records.py": ({"jupyter_mlops.drift.view"}, "a record's view"),
-    "formats/libraries/torch_modules.py": (
-        {"jupyter_mlops.model_files.pickle_file", "jupyter_mlops.model_files.pt2_file"},
-        "the module is copied into a Bento",
-    ),
-    "formats/onnx.py": ({"jupyter_mlops.model_files.onnx_file"}, "copied into a Bento"),
-    "formats/pickle.py": ({"jupyter_mlops.model_files.pickle_file"}, "copied into a Bento"),
-    "formats/skops.py": ({"jupyter_mlops.model_files.skops_file"}, "copied into a Bento"),
     "jobs/scheduler_launch.py": ({"jupyter_mlops.jobs.scheduler"}, "a process of its own"),
     "jobs/ticks.py": ({"jupyter_mlops.jobs.worker"}, "a process of its own"),
     "magics/parser.py": (

@@ -100,10 +100,12 @@ def pack(module: Any, target: Path, *, example: Any, allow_code: bool) -> Packed
 
 def exported_as_pt2() -> PackedModel:
     """Return how a service loads `model.pt2` with a check of the file."""
+    from jupyter_mlops.model_files import pt2_file
+
     return PackedModel(
         "torch-pt2",
         "model.pt2",
-        loader="jupyter_mlops.model_files.pt2_file",
+        loader=pt2_file.__name__,
         asked="network",
         packages=("torch",),
     )
@@ -111,10 +113,12 @@ def exported_as_pt2() -> PackedModel:
 
 def pickled(file: str) -> PackedModel:
     """Return how a service loads a torch file that may run code."""
+    from jupyter_mlops.model_files import pickle_file
+
     return PackedModel(
         "torch-pickle",
         file,
-        loader="jupyter_mlops.model_files.pickle_file",
+        loader=pickle_file.__name__,
         asked="network",
         packages=("torch", "cloudpickle"),
     )

@@ -106,7 +106,7 @@ def test_what_was_recorded_keeps_its_names_in_json(project: Project) -> None:
         (("run", "list", "--limt", "3"), "Did you mean '--limit'?"),
         (("run", "show", "absent"), "No run 'absent'"),
         (("data", "add", "absent.csv"), "No file absent.csv"),
-        (("data", "add"), "needs paths"),
+        (("data", "add"), "needs PATHS"),
         (("model", "promote", "absent"), "No registered model 'absent'"),
         (("job", "run", "absent.ipynb"), "absent.ipynb"),
         (("service", "start", "absent"), "absent"),

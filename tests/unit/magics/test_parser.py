@@ -45,7 +45,7 @@ def test_a_bare_noun_lists(noun) -> None:
         ("run list surplus", "Unexpected argument 'surplus'"),
         ("job run n.ipynb -p a=1 lr=0.2", "'lr=0.2' has no -p. Each needs its own: -p lr=0.2"),
         ("run list --limit many", "--limit/-n must be a whole number, not 'many'"),
-        ("run show", "'run show' needs run. Example"),
+        ("run show", "'run show' needs RUN. Example"),
         ("model promote forest --version", "expected one argument"),
     ],
 )
