@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_mlops import files
@@ -41,17 +43,61 @@ def data_versions(project: Project) -> list[tuple[str, str]]:
             version.
     """
     found: dict[tuple[str, str], None] = {}
+    known: set[str] = set()
+    _refuse_missing_store(project)
+    # Before the stores: a run that begins in the meantime is then not looked for.
+    roots = (project.state / "artifacts", spool.artifacts(project))
+    folders = [folder for root in roots for folder in _run_folders(root)]
     # The spool first: a run that is sent in the meantime is then seen twice, not missed. It is read
     # even if no note says that a run waits: a note may be damaged.
     stores = [spool.open_spool(project)] if spool.exists(project) else []
     for store in (*stores, open_store(project)):
         for run in _all_runs(store):
+            known.add(run.info.run_id)
             if spool.SENT in run.data.tags:
                 continue
             for item in run.inputs.dataset_inputs if run.inputs else []:
                 found[item.dataset.name, item.dataset.digest] = None
             found |= dict.fromkeys(_in_capsule(store, run))
+    _refuse_unknown_runs(project, folders, known)
     return [(path, version) for path, version in found if "://" not in path and is_version(version)]
+
+
+def _refuse_missing_store(project: Project) -> None:
+    """Raise if the embedded store is gone: MLflow would make an empty one, in which no run refers to anything."""
+    file = project.state / "mlflow.db"
+    if project.settings.tracking.uri or not (project.state / "artifacts").is_dir():
+        return
+    try:
+        size = file.stat().st_size
+    except FileNotFoundError:
+        size = 0
+    if not size:
+        raise BackendFailed(
+            f"The store {project.relative(file)} is missing or empty: what its runs refer to is unknown",
+            "Nothing was deleted. Restore the file from a backup",
+        )
+
+
+def _refuse_unknown_runs(project: Project, folders: list[Path], known: set[str]) -> None:
+    """Raise if files of a run are on this disk that no store knows: it may be the store that was lost."""
+    for folder in folders:
+        if folder.name not in known:
+            raise BackendFailed(
+                f"No store knows run {folder.name[:8]}, whose files are in {project.relative(folder)}",
+                "Nothing was deleted. Restore the store; if the run may go, delete that folder",
+            )
+
+
+def _run_folders(root: Path) -> Iterator[Path]:
+    """Yield the folders of runs that hold a file."""
+    for folder, folders, _ in os.walk(root):
+        runs = [name for name in folders if search.is_id(name)]
+        folders[:] = [name for name in folders if name not in runs]
+        for name in runs:
+            place = Path(folder, name)
+            if any(files for _, _, files in os.walk(place)):
+                yield place
 
 
 def _all_runs(store: Store) -> Iterator[mlflow.entities.Run]:

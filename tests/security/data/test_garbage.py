@@ -125,6 +125,53 @@ def test_nothing_is_deleted_if_what_runs_refer_to_cannot_be_read(
     assert data.held(project=project) >= before
 
 
+@pytest.mark.parametrize("lost", ["missing", "empty", "new", "older"])
+def test_nothing_is_deleted_if_the_store_was_lost(
+    project: Project, lost: str, trials: Trials
+) -> None:
+    """Nothing fails then: an empty store says that no run refers to anything."""
+    store = project.state / "mlflow.db"
+    program = "import sys; from jupyter_mlops import runs\n{}"
+    record = (
+        "from pathlib import Path\nfor i in range(4):\n"
+        "    Path('t.csv').write_text(f'x\\n{i}\\n')\n"
+        "    with runs.record_cell(f'r{i}', \"open('t.csv').read()\", {}):\n"
+        "        Path('t.csv').read_text()\n"
+    )
+
+    def python(code: str) -> subprocess.CompletedProcess[str]:
+        # A process of its own: this one keeps the store open.
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program.format(code)],
+            cwd=project.root, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    if lost == "older":
+        python("runs.list()")
+        kept = store.read_bytes()
+    done = python(record)
+    assert done.returncode == 0, done.stderr
+    before = data.held(project=project)
+    assert len(before) == 4
+    for beside in project.state.glob("mlflow.db-*"):
+        beside.unlink()
+    if lost == "missing":
+        store.unlink()
+    elif lost == "empty":
+        store.write_bytes(b"")
+    elif lost == "new":
+        store.unlink()
+        python("runs.list()")
+    else:
+        store.write_bytes(kept)
+    program = "from jupyter_mlops import data\n{}"
+    done = python("data.gc(yes=True, older=0)")
+    assert done.returncode == 1
+    assert "Nothing was deleted" in done.stderr
+    assert data.held(project=project) == before
+    trials(f"versions of runs whose store is {lost}", len(before), "all kept")
+
+
 def test_what_somebody_else_registers_is_kept_too(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
