@@ -27,16 +27,32 @@ _SCHEMA = "schema.json"
 _PACKAGES = {"lightgbm": ("lightgbm",), "xgboost": ("xgboost", "xgboost-cpu")}
 _TYPE = re.compile(rb'"__(class|module)__": "([^"]+)"')
 _judged: dict[frozenset[bytes], frozenset[str]] = {}
-#: Approximately the types that skops trusts by default. The exact list needs the import of every estimator; it is
-#: used when the model is loaded.
+#: The types that skops trusts by default, except that every class of scikit-learn counts here. The exact list needs the
+#: import of every estimator; it is used when the model is loaded.
 _USUAL = re.compile(
-    r"builtins\.\w+|collections\.\w+|datetime\.\w+|functools\.partial|numpy(\.\w+)*|scipy\.(special|sparse)(\.\w+)*"
+    r"builtins\.(bool|bytearray|bytes|dict|float|int|list|map|set|slice|str|tuple)|collections\.(OrderedDict|defaultdict)"
+    r"|numpy\.(ndarray|ma\.MaskedArray|ma\.core\.MaskedArray|random\.mtrand\.RandomState|random\._generator\.Generator)"
+    r"|scipy\.special\.(_special_ufuncs|_ufuncs)\.\w+"
+    r"|scipy\.sparse\._(bsr|coo|csc|csr|dia|dok|lil)\.(bsr|coo|csc|csr|dia|dok|lil)_(matrix|array)"
     r"|sklearn(\.\w+)*\.[A-Z]\w*|sklearn\._loss\.\w+\.Cy\w+|sklearn\.ensemble\._hist_gradient_boosting\.binning\._BinMapper",
     re.ASCII,
 )
-_FUNCTIONS_OF_BUILTINS = re.compile(
-    r"builtins\.(eval|exec|compile|open|__import__|getattr|setattr|input|breakpoint)"
-)
+_OF_NUMPY = re.compile(r"numpy(?:\.random(?:\._\w+)?)?\.(\w+)", re.ASCII)
+
+
+def _is_usual(name: str) -> bool:
+    """Return whether skops trusts a type or function by default; of numpy, only numbers, ufuncs and bit generators."""
+    if _USUAL.fullmatch(name):
+        return True
+    if not (of_numpy := _OF_NUMPY.fullmatch(name)):
+        return False
+    import numpy as np
+
+    if name.startswith("numpy.random."):
+        found = getattr(np.random, of_numpy[1], None)
+        return isinstance(found, type) and issubclass(found, np.random.BitGenerator)
+    found = getattr(np, of_numpy[1], None)
+    return isinstance(found, np.ufunc) or any(found is kind for kind in np.sctypeDict.values())
 
 
 class Skops(Format):
@@ -92,7 +108,7 @@ class Skops(Format):
         strange = sorted(
             name
             for name in skops_file.types((folder / self.file).read_bytes()) - TRUSTED
-            if not _USUAL.fullmatch(name) or _FUNCTIONS_OF_BUILTINS.fullmatch(name)
+            if not _is_usual(name)
         )
         if strange:
             raise Refused(

@@ -54,7 +54,7 @@ def parse(text: str) -> str:
 
 def _reason(error: Exception, text: str) -> str:
     """Return croniter's reason for the end of a line; empty if it only repeats the expression."""
-    line = error_line(error).replace(f"[{text}] is not acceptable", "").strip(" ,")
+    line = error_line(error).replace(f"[{text}] is not acceptable", "").strip(" ,.:")
     return f": {line}" if line else ""
 
 

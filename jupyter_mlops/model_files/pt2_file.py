@@ -133,7 +133,7 @@ def _checked(archive: Archive) -> dict[str, bytes | None]:
             _check_sample(archive.read(root + name))
         elif name not in {_PROGRAM, *_CONFIGS.values()} and not _LEFT_OUT.fullmatch(name):
             raise Refused(
-                f"{_WHAT} holds '{ascii(name)[1:61]}', which a model of plain numbers has not"
+                f"{_WHAT} holds '{ascii(name)[1:-1][:60]}', which a model of plain numbers has not"
             )
     if root + _PROGRAM not in archive.names:
         raise Refused(f"{_WHAT} is not of the layout that torch.export writes now")

@@ -111,7 +111,9 @@ def _change(bento: Path, sealed: dict[str, Any]) -> str:
         extra = sorted(found.keys() - sealed.keys())
         missing = sorted(sealed.keys() - found.keys())
         if extra or missing:
-            return f"'{ascii((extra or missing)[0])[1:61]}' was {'added' if extra else 'removed'}"
+            return (
+                f"'{ascii((extra or missing)[0])[1:-1][:60]}' was {'added' if extra else 'removed'}"
+            )
         for name, path in found.items():
             # Compare sizes first: this is fast, and most changes also change the size.
             if not name.endswith("/") and path.lstat().st_size != sealed[name][0]:
@@ -139,14 +141,14 @@ def _files(bento: Path) -> Iterator[tuple[str, Path]]:
             if name in {MANIFEST, SIGNATURES} and entry.is_file(follow_symlinks=False):
                 continue
             if entry.is_symlink():
-                raise Unsealed(f"'{ascii(name)[1:61]}' is a symbolic link")
+                raise Unsealed(f"'{ascii(name)[1:-1][:60]}' is a symbolic link")
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(path)
                 yield f"{name}/", path
             elif entry.is_file(follow_symlinks=False):
                 yield name, path
             else:
-                raise Unsealed(f"'{ascii(name)[1:61]}' is not a regular file")
+                raise Unsealed(f"'{ascii(name)[1:-1][:60]}' is not a regular file")
 
 
 def _hashed(path: Path) -> Any:

@@ -163,6 +163,15 @@ def test_slow_clients_are_closed_in_time_and_a_normal_one_is_answered(trials: Tr
     trials("slow connections, limits of 1 s", len(closed), "all closed, others answered")
 
 
+def test_a_service_has_limits_below_the_forty_seconds_that_slow_clients_stayed() -> None:
+    """The tests above have shorter ones; these are what a started service uses."""
+    limits = ConnectionLimits()
+    assert limits.headers + limits.closing < 40
+    assert limits.body + limits.closing < 40
+    assert limits.idle + limits.closing < 40
+    assert limits.reading + limits.closing < 40
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_hundred_slow_clients_of_a_real_service(line: services.Service, trials: Trials) -> None:
